@@ -1,0 +1,146 @@
+"""A project as Alembic sees it: its Config, its ScriptDirectory, and what its env.py asks for."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import MetaData
+
+from headway.alembic_bridge.routing import environment_of
+from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from headway.project import Project
+
+TargetMetadata: TypeAlias = MetaData | Sequence[MetaData] | None
+
+# Under this key of Config.attributes lies the list into which env.py's hand-over goes.
+HANDOVER = "headway.handover"
+
+# What headway decides itself; env.py has no say in it.
+_RESERVED = frozenset(
+    {
+        "as_sql",
+        "connection",
+        "dialect",
+        "dialect_name",
+        "dialect_opts",
+        "fn",
+        "literal_binds",
+        "target_metadata",
+        "transaction_per_migration",
+        "transactional_ddl",
+        "url",
+    }
+)
+
+# env.py files share module names and the project's models are imported by them: one at a time.
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentOptions:
+    """What env.py handed over: the models' metadata and its options for ``context.configure``."""
+
+    target_metadata: TargetMetadata = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        reserved = sorted(_RESERVED.intersection(self.options))
+        if reserved:
+            raise ConfigurationError(
+                "env.py",
+                f"headway.env.run() does not take {', '.join(reserved)}: headway decides that itself",
+                example="env.run(Base.metadata, include_schemas=True)",
+            )
+
+    def configure(self, environment: EnvironmentContext, **how: Any) -> None:
+        """Configure a migration context with these options and headway's defaults."""
+        environment.configure(
+            target_metadata=self.target_metadata,
+            transaction_per_migration=True,
+            **{"compare_type": True, "compare_server_default": True, **self.options},
+            **how,
+        )
+
+
+class AlembicProject:
+    """One project's Alembic objects, made once and kept.
+
+    Building it imports nothing of the project's and opens no revision file.
+    """
+
+    def __init__(self, project: Project, *, x_arguments: Sequence[str] = ()) -> None:
+        self.project = project
+        self.config = Config(
+            file_=project.config_file,
+            toml_file=project.pyproject,
+            ini_section=project.section,
+            cmd_opts=Namespace(x=list(x_arguments), quiet=True),
+            output_buffer=io.StringIO(),
+        )
+        try:
+            self.script = ScriptDirectory.from_config(self.config)
+        except CommandError as error:
+            where = project.config_file or project.pyproject
+            raise ConfigurationError(str(where), str(error)) from None
+        # Alembic prepends prepend_sys_path anew each time; once is enough for a process that lives long.
+        sys.path[:] = dict.fromkeys([*map(str, project.sys_path), *sys.path])
+
+    @cached_property
+    def options(self) -> EnvironmentOptions:
+        """What env.py hands over; runs env.py once, without a connection.
+
+        Raises:
+            EnvironmentFileError: env.py is missing, fails, or never calls ``headway.env.run``.
+        """
+        path = self.project.env_file
+        if not path.is_file():
+            raise EnvironmentFileError(
+                f"{path} does not exist",
+                hint="It is three lines: import headway's env and your models, call env.run(Base.metadata).",
+            )
+        handed: list[EnvironmentOptions] = []
+        self.config.attributes[HANDOVER] = handed
+        # Offline mode keeps an env.py that was not written for headway from opening a connection.
+        environment = EnvironmentContext(self.config, self.script, fn=lambda *_: [], as_sql=True)
+        try:
+            with _loading, environment_of(environment):
+                self.script.run_env()
+        except HeadwayError:
+            raise
+        except Exception as error:
+            if not handed:
+                raise EnvironmentFileError(
+                    f"{path} failed: {type(error).__name__}: {error}",
+                    hint="Run `python -X dev -m headway -v status` to see the traceback.",
+                ) from error
+        finally:
+            del self.config.attributes[HANDOVER]
+        if not handed:
+            raise EnvironmentFileError(
+                f"{path} does not hand over to headway",
+                hint="Replace what runs the migrations in it by:\n"
+                "    from headway import env\n"
+                "    env.run(target_metadata)",
+            )
+        return handed[0]
+
+    def on(self, connection: Connection) -> EnvironmentContext:
+        """A configured environment for ``connection``, with no step to run of Alembic's own."""
+        environment = EnvironmentContext(self.config, self.script, fn=lambda *_: [])
+        self.options.configure(environment, connection=connection)
+        return environment

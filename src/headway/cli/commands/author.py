@@ -1,0 +1,119 @@
+"""Verbs that write revision files: revision and merge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from headway.cli import documents
+from headway.cli.failure import shorten
+from headway.cli.options import Example, Verb
+from headway.cli.sitting import sitting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from headway.cli.invocation import Invocation
+    from headway.cli.sitting import Sitting
+    from headway.results import RevisionReport
+
+_branch_label = click.option("--branch-label", metavar="LABEL", help="Name the branch that begins here.")
+_rev_id = click.option("--rev-id", metavar="ID", help="The identifier, instead of a random one.")
+
+
+@click.command(
+    cls=Verb,
+    examples=[
+        Example('headway revision --autogenerate -m "add users"', "from the models"),
+        Example('headway revision -m "fill users"', "an empty file to write in"),
+    ],
+)
+@click.option("-m", "--message", required=True, metavar="TEXT", help="What it does, in a few words.")
+@click.option(
+    "--autogenerate/--empty",
+    default=False,
+    help="Write what the models hold and the database lacks, or an empty file. Default: empty, as Alembic.",
+)
+@click.option("--allow-empty", is_flag=True, help="Write the file even when models and database agree.")
+@click.option("--head", default="head", show_default=True, metavar="REVISION", help="What it follows.")
+@click.option("--splice", is_flag=True, help="Allow --head to name a revision that is not a head.")
+@_branch_label
+@click.option("--depends-on", multiple=True, metavar="REVISION", help="What must be applied too. Repeatable.")
+@_rev_id
+@click.option("--version-path", metavar="DIR", help="Where to write, among several version locations.")
+@click.pass_obj
+def revision(  # noqa: PLR0913  # one parameter for each of Alembic's options
+    invocation: Invocation,
+    message: str,
+    head: str,
+    branch_label: str | None,
+    depends_on: tuple[str, ...],
+    rev_id: str | None,
+    version_path: str | None,
+    *,
+    autogenerate: bool,
+    allow_empty: bool,
+    splice: bool,
+) -> None:
+    """Write a new revision file and print its path.
+
+    With --autogenerate, nothing is written when models and database agree.
+    """
+    with sitting(invocation) as desk:
+        report = desk.run(
+            desk.migrator.revision(
+                message,
+                autogenerate=autogenerate,
+                allow_empty=allow_empty,
+                head=head,
+                splice=splice,
+                branch_label=branch_label,
+                version_path=version_path,
+                rev_id=rev_id,
+                depends_on=depends_on or None,
+            )
+        )
+        _show_files(desk, report, nothing="models and database agree: no file written")
+
+
+@click.command(
+    cls=Verb,
+    examples=[
+        Example("headway merge", "all heads"),
+        Example('headway merge 3f2a 77c1 -m "join billing"', "these two"),
+    ],
+)
+@click.argument("revisions", nargs=-1, metavar="[REVISION...]")
+@click.option("-m", "--message", metavar="TEXT", help="What it joins, in a few words.")
+@_branch_label
+@_rev_id
+@click.pass_obj
+def merge(
+    invocation: Invocation,
+    revisions: tuple[str, ...],
+    message: str | None,
+    branch_label: str | None,
+    rev_id: str | None,
+) -> None:
+    """Write a revision that joins several heads, and print its path."""
+    with sitting(invocation) as desk:
+        report = desk.run(
+            desk.migrator.merge(
+                revisions or ("heads",), message=message, branch_label=branch_label, rev_id=rev_id
+            )
+        )
+        _show_files(desk, report, nothing="there is nothing to merge: no file written")
+
+
+def _show_files(desk: Sitting, report: RevisionReport, *, nothing: str) -> None:
+    if desk.terminal.json:
+        desk.terminal.answer(documents.render(documents.describe(report)))
+    elif report.paths:
+        desk.terminal.answer("\n".join(_each(report.paths)))
+    else:
+        desk.terminal.say(nothing)
+
+
+def _each(paths: tuple[Path, ...]) -> list[str]:
+    return [shorten(path) for path in paths]

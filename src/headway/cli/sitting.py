@@ -1,0 +1,110 @@
+"""One command's dealings with one project: a Migrator, the loop it runs on, and what is said on the way."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from headway.cli.progress import Progress
+from headway.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+    from headway import Migrator, Project
+    from headway.cli.foreground import Foreground
+    from headway.cli.invocation import Invocation
+
+_T = TypeVar("_T")
+
+
+class Sitting:
+    """What a verb works with.
+
+    Attributes:
+        terminal: where to write.
+        migrator: what to ask; its coroutines go through :meth:`run`.
+    """
+
+    def __init__(
+        self, terminal: Terminal, migrator: Migrator, progress: Progress, foreground: Foreground
+    ) -> None:
+        self.terminal = terminal
+        self.migrator = migrator
+        self._progress = progress
+        self._foreground = foreground
+        self._said: set[str] = set()
+
+    @property
+    def in_development(self) -> bool:
+        """Whether this is a developer's own database."""
+        return str(self.migrator.settings.environment) == "development"
+
+    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        """Await in the foreground: Ctrl-C cancels it in order, progress is drawn, new notes are said."""
+        try:
+            return self._foreground.run(coroutine)
+        finally:
+            self._progress.stop()
+            self.say_notes()
+
+    def name_database(self, database: str) -> None:
+        """Say which database this is about, unless that was said."""
+        self._progress.name_database(database)
+
+    def say_notes(self) -> None:
+        """Say what the settings have to say, each note once."""
+        for note in self.migrator.notes:
+            if note not in self._said:
+                self._said.add(note)
+                self.terminal.say(f"{click.style('note:', fg='yellow')} {note}")
+
+
+def project_of(invocation: Invocation) -> Project:
+    """The project the command line names, else the one around the working directory.
+
+    Raises:
+        ConfigurationError: there is none, or its file is wrong.
+    """
+    from headway import load_project
+
+    return load_project(invocation.config, section=invocation.section)
+
+
+@contextmanager
+def sitting(invocation: Invocation) -> Iterator[Sitting]:
+    """Open the project the command line names, and close it whatever happens.
+
+    Raises:
+        ConfigurationError: there is no project, or its settings are wrong.
+    """
+    from headway import Migrator
+    from headway.cli.foreground import Foreground
+
+    terminal = Terminal(invocation)
+    if invocation.verbose:
+        _show_log_lines()
+    progress = Progress(terminal)
+    with Foreground() as foreground:
+        migrator = Migrator(
+            project_of(invocation),
+            url=invocation.url,
+            environment=invocation.environment,
+            listeners=[progress],
+            x_arguments=invocation.x_arguments,
+        )
+        at_work = Sitting(terminal, migrator, progress, foreground)
+        try:
+            at_work.say_notes()
+            yield at_work
+        finally:
+            progress.stop()
+            foreground.finish(migrator.aclose())
+
+
+def _show_log_lines() -> None:
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

@@ -1,0 +1,114 @@
+"""Say what went wrong in a revision: where in its file, which statement, and in PostgreSQL's own words."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import DBAPIError
+
+from headway.errors import DatabaseError, HeadwayError, StepFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_SYNTAX_ERROR = "42601"
+_INSUFFICIENT_PRIVILEGE = "42501"
+# What PostgreSQL says of an extension it does not carry: 0A000 since version 13, 58P01 and 42704 by others.
+_NO_EXTENSION = frozenset({"0A000", "58P01", "42704"})
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReport:
+    """What the server said, field by field; every field may be missing."""
+
+    message: str
+    sqlstate: str | None = None
+    detail: str | None = None
+    hint: str | None = None
+    statement: str | None = None
+
+
+def read_error(error: BaseException) -> ServerReport:
+    """Take a driver's error apart, whichever driver raised it."""
+    if not isinstance(error, DBAPIError):
+        return ServerReport(f"{type(error).__name__}: {error}")
+    origin: Any = error.orig
+    cause: Any = getattr(origin, "__cause__", None) or origin
+    diag = getattr(cause, "diag", None)  # psycopg keeps the fields there
+    return ServerReport(
+        message=str(getattr(cause, "message", None) or getattr(diag, "message_primary", None) or cause),
+        sqlstate=getattr(cause, "sqlstate", None) or getattr(origin, "sqlstate", None),
+        detail=getattr(cause, "detail", None) or getattr(diag, "message_detail", None),
+        hint=getattr(cause, "hint", None) or getattr(diag, "message_hint", None),
+        statement=error.statement,
+    )
+
+
+def database_error(error: BaseException, database: str, redact: Callable[[str], str]) -> DatabaseError:
+    """Build the error for what the server refused outside any revision."""
+    report = read_error(error)
+    hint = None
+    if report.sqlstate == _INSUFFICIENT_PRIVILEGE:
+        hint = "Grant the role what is missing (creating tables needs `GRANT CREATE ON SCHEMA … TO …`)."
+    return DatabaseError(redact(f"{database}: {report.message}"), sqlstate=report.sqlstate, hint=hint)
+
+
+def line_in(path: Path, error: BaseException) -> int | None:
+    """The line of ``path`` that was running, innermost; ``None`` when the error did not pass through it."""
+    own = path.resolve()
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path) or Path(frame.filename).resolve() == own
+    ]
+    return lines[-1] if lines else None
+
+
+def step_failed(  # one argument for each fact of the message
+    error: BaseException,
+    *,
+    revision: str,
+    description: str,
+    operation: str,
+    path: Path | None,
+    succeeded: Sequence[str],
+    redact: Callable[[str], str],
+) -> StepFailedError:
+    """Build the error that tells a person what to fix and what to run afterwards."""
+    report = read_error(error)
+    title = f"{revision} ({description})" if description else revision
+    cause = error.message if isinstance(error, HeadwayError) else report.message
+    return StepFailedError(
+        redact(f"{operation} of revision {title} failed: {cause}"),
+        revision=revision,
+        path=path,
+        line=line_in(path, error) if path else None,
+        statement=redact(report.statement) if report.statement else None,
+        sqlstate=report.sqlstate,
+        detail=redact(report.detail) if report.detail else None,
+        server_hint=redact(report.hint) if report.hint else None,
+        succeeded=succeeded,
+        hint=_advice(error, report, operation),
+    )
+
+
+def _advice(error: BaseException, report: ServerReport, operation: str) -> str:
+    again = f"Fix the revision, then run `headway {operation}` again: this revision was rolled back whole."
+    if isinstance(error, HeadwayError) and error.hint:
+        return error.hint
+    statement = (report.statement or "").strip().rstrip(";")
+    if report.sqlstate == _SYNTAX_ERROR and ";" in statement:
+        return (
+            "If this string holds several statements, give each its own op.execute(): "
+            f"asyncpg prepares one statement at a time. {again}"
+        )
+    if report.sqlstate in _NO_EXTENSION and statement.upper().startswith("CREATE EXTENSION"):
+        return (
+            "This server does not carry that extension. Set DATABASE_URL to a server that does "
+            "(pgvector comes with the embedded server and with the pgvector/pgvector images), "
+            f"then run `headway {operation}` again."
+        )
+    return again

@@ -1,0 +1,222 @@
+"""What a project's ``env.py`` calls.
+
+The whole of an env.py is::
+
+    from headway import env
+    from myapp.models import Base
+
+    env.run(Base.metadata)
+
+The same file serves ``alembic`` (online, ``--sql``, ``--autogenerate``), ``alembic.command`` called from
+code, and :class:`headway.Migrator`. It works with no event loop running and inside a running one, and takes
+an ``AsyncEngine``, ``AsyncConnection`` or ``Connection`` from ``config.attributes["connection"]``. It never
+touches the logging configuration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import await_only
+from sqlalchemy.util.concurrency import in_greenlet
+
+from headway.alembic_bridge import (
+    HANDOVER,
+    CommandError,
+    CommandScope,
+    CommandStep,
+    EnvironmentContext,
+    EnvironmentOptions,
+    TargetMetadata,
+    alembics_own_environment,
+    configure_offline,
+    run_offline,
+)
+from headway.database import EMBEDDED, open_database
+from headway.errors import HeadwayError, RefusedError
+from headway.events import StepStarted
+from headway.project import load_project
+from headway.runner import Run, Work
+from headway.session import open_session
+from headway.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from headway.events import Event, Listener
+    from headway.session import Session, Source
+
+
+def run(target_metadata: TargetMetadata = None, **options: Any) -> None:
+    """Run the command that loaded this env.py, whichever it is.
+
+    Args:
+        target_metadata: the models' ``MetaData`` (or several), for autogenerate and ``check``; without it
+            everything but those two works.
+        **options: what ``alembic.context.configure`` takes (``include_schemas``, ``include_object``,
+            ``version_table``, …). ``compare_type`` and ``compare_server_default`` are on unless
+            given. The connection, its dialect and its transactions are headway's business and refused here.
+
+    Raises:
+        ConfigurationError: an option is not env.py's to give, or no database is configured.
+        TransactionOpenError: the connection handed over has already begun a transaction.
+        StepFailedError: a revision failed.
+        alembic.util.CommandError: in place of any of these when the ``alembic`` command is running, which
+            prints it in its own way.
+    """
+    environment = alembics_own_environment()
+    handed = EnvironmentOptions(target_metadata, options)
+    handover = environment.config.attributes.get(HANDOVER)
+    if handover is not None:
+        handover.append(handed)
+    elif environment.is_offline_mode():
+        configure_offline(environment, handed)
+        run_offline(environment)
+    else:
+        _run_online(environment, handed)
+
+
+def _run_online(environment: EnvironmentContext, options: EnvironmentOptions) -> None:
+    source = environment.config.attributes.get("connection")
+    try:
+        if isinstance(source, AsyncConnection):
+            _drive_on_loop_of(source, _run_on(source, environment, options))
+        elif source is None or isinstance(source, AsyncEngine | Connection):
+            _drive(_run_on(source, environment, options))
+        else:
+            raise RefusedError(
+                f"config.attributes['connection'] is a {type(source).__name__}",
+                hint="Hand over an AsyncEngine, an AsyncConnection or a Connection.",
+            )
+    except HeadwayError as error:
+        if environment.config.cmd_opts is None:
+            raise
+        raise CommandError(str(error)) from None
+
+
+def _drive(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end from synchronous code, wherever that code itself runs."""
+    if in_greenlet():  # inside somebody's run_sync: their loop does the waiting
+        await_only(work)
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    _drive_in_thread(work)
+
+
+def _drive_in_thread(work: Coroutine[Any, Any, None]) -> None:
+    """A synchronous call on a running loop blocks it by its nature; the work gets a loop of its own."""
+    failure: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            asyncio.run(work)
+        except BaseException as error:  # noqa: BLE001  # raised again in the calling thread
+            failure.append(error)
+
+    thread = threading.Thread(target=target, name="headway-env")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+
+
+def _drive_on_loop_of(connection: AsyncConnection, work: Coroutine[Any, Any, None]) -> None:
+    """An AsyncConnection works on the loop it was opened on, and on no other."""
+    if in_greenlet():
+        await_only(work)
+        return
+    loop = _loop_of(connection)
+    try:
+        here = asyncio.get_running_loop()
+    except RuntimeError:
+        here = None
+    if loop is None or loop is here:
+        work.close()
+        raise RefusedError(
+            "this AsyncConnection belongs to the event loop that the call blocks, so neither could go on",
+            hint="Use `await connection.run_sync(lambda _: command.upgrade(config, 'head'))`, "
+            "`await asyncio.to_thread(command.upgrade, config, 'head')`, or headway.Migrator(connection=…).",
+        )
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(work, loop).result()
+    else:
+        loop.run_until_complete(work)
+
+
+def _loop_of(connection: AsyncConnection) -> asyncio.AbstractEventLoop | None:
+    driver: Any = connection.sync_connection and connection.sync_connection.connection.driver_connection
+    # asyncpg's own attribute; there is no public way from a connection to its loop.
+    return getattr(driver, "_loop", None)
+
+
+async def _run_on(
+    source: AsyncEngine | AsyncConnection | Connection | None,
+    environment: EnvironmentContext,
+    options: EnvironmentOptions,
+) -> None:
+    if source is not None:
+        await _run_in_session(source, "the connection", environment, options)
+        return
+    config = environment.config
+    project = load_project(
+        config.config_file_name or config.toml_file_name, section=config.config_ini_section
+    )
+    settings = load_settings(project)
+    async with open_database(settings, project.root) as url:
+        await _run_in_session(url, settings.source or EMBEDDED, environment, options)
+
+
+async def _run_in_session(
+    source: Source, origin: str, environment: EnvironmentContext, options: EnvironmentOptions
+) -> None:
+    async with open_session(source, origin=origin) as session:
+        await _run_command(session, environment, options)
+
+
+async def _run_command(
+    session: Session, environment: EnvironmentContext, options: EnvironmentOptions
+) -> None:
+    def begin(connection: Connection) -> tuple[CommandScope, tuple[str, ...], list[CommandStep]]:
+        options.configure(environment, connection=connection)
+        scope = CommandScope(environment)
+        if scope.context.purge:
+            scope.purge()
+        versions = scope.versions()
+        return scope, versions, scope.steps(versions)
+
+    scope, versions, steps = await session.run(begin)
+    if not steps:
+        return
+    await session.run(lambda _: scope.create_version_table())
+    listeners = [_printer(environment)] if environment.config.cmd_opts is not None else []
+    run = Run(steps[0].operation, session, listeners)
+    await run.execute([_work(scope, step) for step in steps], before=versions, after=())
+
+
+def _work(scope: CommandScope, step: CommandStep) -> Work:
+    return Work(
+        revision=step.revision,
+        direction=step.direction,
+        description=step.description,
+        path=step.path,
+        apply=lambda: scope.apply_command_step(step),
+    )
+
+
+def _printer(environment: EnvironmentContext) -> Listener:
+    """Say on ``alembic``'s own output which step runs; its logger is silent unless somebody configured it."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepStarted):
+            title = f"{event.revision}, {event.description}" if event.description else event.revision
+            environment.config.print_stdout(f"Running {event.direction.value} {title}")
+
+    return listen

@@ -1,0 +1,406 @@
+"""The façade: everything headway can do to one database, on the caller's event loop."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from headway.errors import NotAtHeadError
+from headway.planning import (
+    assess,
+    describe,
+    history_range,
+    pending,
+    plan_downgrade,
+    plan_range,
+    plan_stamp,
+    plan_upgrade,
+    resolve,
+    unknown,
+)
+from headway.project import Project, load_project
+from headway.results import (
+    CheckReport,
+    Direction,
+    Loss,
+    PendingReport,
+    RevisionReport,
+    RevisionStatus,
+    RunReport,
+    StatusReport,
+)
+from headway.revisions import Graph, read_graph
+from headway.settings import Settings, load_settings
+from headway.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from headway.events import Listener
+    from headway.planning import Plan
+
+
+class Migrator:
+    """One project on one database.
+
+    Every method returns data and prints nothing; none blocks the event loop while the database works;
+    each may be cancelled at any await, which rolls back the revision that was running. No lock is taken
+    yet: two runs at once on one database are told apart by the version table's compare-and-set, and
+    the loser fails.
+
+    Args:
+        project: the project, its alembic.ini, pyproject.toml or folder; ``None`` searches from the working
+            directory upwards.
+        url: the database; before every other setting.
+        environment: ``development``, ``staging`` or ``production``; before ``APP_ENVIRONMENT``.
+        settings: ready-made settings, in place of ``url`` and ``environment``.
+        connection: the caller's own engine or connection, in place of any URL. Runs take a new connection
+            that the engine's pool does not keep; a connection is used as it is and must have no transaction
+            open.
+        listeners: called with each event of a run.
+        x_arguments: ``key=value`` strings for ``context.get_x_argument()``, as ``alembic -x`` gives them.
+
+    Raises:
+        ConfigurationError: the project cannot be found or read, or a setting is wrong.
+    """
+
+    def __init__(  # each names one thing a caller may bring
+        self,
+        project: Project | Path | str | None = None,
+        *,
+        url: str | None = None,
+        environment: str | None = None,
+        settings: Settings | None = None,
+        connection: AsyncEngine | AsyncConnection | None = None,
+        listeners: Sequence[Listener] = (),
+        x_arguments: Sequence[str] = (),
+    ) -> None:
+        self.project = project if isinstance(project, Project) else load_project(project)
+        self.settings = settings or load_settings(self.project, url=url, environment=environment)
+        self._listeners = tuple(listeners)
+        self._target = Target(
+            self.project,
+            self.settings,
+            connection=connection,
+            listeners=self._listeners,
+            x_arguments=x_arguments,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let go of the embedded server, if this Migrator started or joined one; idempotent."""
+        self._target.close()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the settings could not honour, in words; empty as a rule, or with the caller's connection."""
+        return self._target.notes
+
+    # -- looking ---------------------------------------------------------------------------------------
+
+    async def pending(self) -> PendingReport:
+        """Whether the database is at head; the cheap probe: one connection, one query, no SQLAlchemy.
+
+        Returns:
+            The report; ``pending`` is empty at head. No lock is taken and nothing is written.
+
+        Raises:
+            ConnectionFailedError: the database cannot be reached.
+            GraphError: the revision files do not form a graph.
+        """
+        graph = await self._graph()
+        database, rows = await self._target.versions()
+        return PendingReport(
+            database=database,
+            state=assess(graph, rows),
+            current=rows,
+            heads=graph.heads,
+            pending=pending(graph, rows),
+            unknown=tuple(item.revision for item in unknown(graph, rows)),
+        )
+
+    async def ensure_head(self) -> None:
+        """Return when the database is at head.
+
+        Raises:
+            NotAtHeadError: revisions are missing, or the database holds unknown ones; says which.
+            ConnectionFailedError: the database cannot be reached.
+        """
+        report = await self.pending()
+        if report.at_head:
+            return
+        if report.unknown:
+            message = f"{report.database} holds revisions unknown here: {', '.join(report.unknown)}"
+            hint = "Start the code that holds them, or look at `headway status`."
+        else:
+            message = f"{report.database} is {report.state.value}: missing {', '.join(report.pending)}"
+            hint = "Run `headway upgrade`."
+        raise NotAtHeadError(message, report.state.value, report.pending, hint=hint)
+
+    async def status(self) -> StatusReport:
+        """Every revision with its mark, oldest first; applied ones that are unknown here come last.
+
+        Raises:
+            ConnectionFailedError: the database cannot be reached.
+            GraphError: the revision files do not form a graph.
+        """
+        graph = await self._graph()
+        database, rows = await self._target.versions()
+        revisions = describe(graph, graph.revisions, rows) + unknown(graph, rows)
+        return StatusReport(database, assess(graph, rows), rows, graph.heads, revisions)
+
+    async def current(self) -> tuple[RevisionStatus, ...]:
+        """The version table's rows; empty when no revision is applied."""
+        report = await self.status()
+        return tuple(item for item in report.revisions if item.is_current)
+
+    async def heads(self) -> tuple[RevisionStatus, ...]:
+        """The heads of the revision files; needs no database. ``mark`` is always ``PENDING`` here."""
+        graph = await self._graph()
+        return describe(graph, graph.heads, ())
+
+    async def history(self, span: str | None = None) -> tuple[RevisionStatus, ...]:
+        """Revisions, newest first.
+
+        Args:
+            span: ``FROM:TO`` as ``alembic history -r`` takes it; all when ``None``. Only a span that says
+                ``current`` asks the database; otherwise marks are all ``PENDING``.
+        """
+        graph = await self._graph()
+        rows: tuple[str, ...] = ()
+        if span is not None and "current" in span:
+            _, rows = await self._target.versions()
+        return describe(graph, history_range(graph, span, rows), rows)
+
+    async def plan(self, target: str | None = None, *, direction: Direction = Direction.UPGRADE) -> Plan:
+        """The steps that ``upgrade`` or ``downgrade`` would run; no steps when there is nothing to do.
+
+        Args:
+            target: a revision identifier; ``head`` for an upgrade and ``-1`` for a downgrade when ``None``.
+            direction: which of the two.
+
+        Raises:
+            ResolutionError: the target names nothing, or several things.
+            UnknownRevisionsError: the database holds revisions unknown here.
+        """
+        graph = await self._graph()
+        _, rows = await self._target.versions()
+        return self._planned(graph, rows, target, direction)
+
+    async def losses(self, plan: Plan) -> tuple[Loss, ...]:
+        """The data a plan destroys, with the server's estimates of how much; empty when none.
+
+        Nothing is changed: the revisions run without a connection, and the database is only asked for sizes.
+        """
+        from headway.alembic_bridge import losses_of
+        from headway.losses import measure
+
+        found = [loss for step in plan.steps for loss in losses_of(self._target.alembic, step)]
+        if not found:
+            return ()
+        async with self._target.session() as session:
+            return await session.run(lambda connection: measure(connection, found))
+
+    async def check(self) -> CheckReport:
+        """What the models hold that no revision creates; empty differences when they agree.
+
+        Raises:
+            NotAtHeadError: the database is not at head, so the comparison would say nothing.
+            ConfigurationError: env.py hands over no metadata.
+        """
+        from headway.alembic_bridge import differences
+
+        await self.ensure_head()
+        async with self._target.session() as session:
+            found = await session.run(
+                lambda connection: differences(self._target.alembic, self._target.alembic.on(connection))
+            )
+            return CheckReport(session.database, found)
+
+    async def sql(self, span: str = "head", *, direction: Direction = Direction.UPGRADE) -> str:
+        """The SQL that a DBA can run by hand; needs no database.
+
+        Args:
+            span: ``TO`` (from base, for an upgrade) or ``FROM:TO``.
+            direction: ``DOWNGRADE`` needs ``FROM:TO``.
+
+        Returns:
+            A script with one transaction a revision that writes the version table too; "" when the span is
+            empty.
+
+        Raises:
+            ResolutionError: an end of the span names nothing.
+        """
+        from headway.alembic_bridge import render_sql
+
+        return render_sql(self._target.alembic, plan_range(await self._graph(), span, direction))
+
+    # -- changing --------------------------------------------------------------------------------------
+
+    async def upgrade(self, target: str = "head") -> RunReport:
+        """Apply what is missing up to ``target``, one transaction a revision.
+
+        Returns:
+            The report; its ``steps`` are empty when the target was reached already, and then nothing was
+            sent but the question.
+
+        Raises:
+            ResolutionError: the target names nothing, or several heads.
+            UnknownRevisionsError: the database holds revisions unknown here.
+            StepFailedError: a revision failed; those before it stay, it and the rest are not applied.
+            VersionConflictError: another migrator was at work.
+            TransactionOpenError: the caller's connection has begun a transaction.
+        """
+        return await self._run(target, Direction.UPGRADE)
+
+    async def downgrade(self, target: str = "-1") -> RunReport:
+        """Undo revisions down to ``target``, one transaction a revision. Asks nobody; see ``losses``.
+
+        Returns and raises as ``upgrade`` does.
+        """
+        return await self._run(target, Direction.DOWNGRADE)
+
+    async def stamp(self, *targets: str, purge: bool = False) -> RunReport:
+        """Write revisions into the version table without running them.
+
+        Args:
+            *targets: identifiers as ``alembic stamp`` takes them; ``head`` when none is given.
+            purge: empty the table first, whatever it holds: the way out when it holds unknown revisions.
+
+        Returns:
+            The report; ``steps`` is always empty, ``before`` and ``after`` are the rows.
+        """
+        from headway.runner import Run
+
+        graph = await self._graph()
+        async with self._target.session() as session:
+            scope, rows = await self._target.scope(session)
+            start = () if purge else rows
+            after = plan_stamp(graph, start, targets or ("head",))
+            report = await Run("stamp", session, self._listeners).execute([], before=rows, after=after)
+            if purge or set(after) != set(rows):
+                await session.run(lambda _: scope.create_version_table())
+                await session.run(lambda _: scope.rewrite_versions(rows, after, purge=purge))
+            return report
+
+    async def revision(  # noqa: PLR0913  # the options of `alembic revision`
+        self,
+        message: str | None,
+        *,
+        autogenerate: bool = True,
+        allow_empty: bool = False,
+        head: str = "head",
+        splice: bool = False,
+        branch_label: str | None = None,
+        version_path: str | None = None,
+        rev_id: str | None = None,
+        depends_on: str | Sequence[str] | None = None,
+    ) -> RevisionReport:
+        """Write a new revision file.
+
+        Args:
+            message: what it does; becomes its docstring and part of its file name.
+            autogenerate: compare the models with the database, which must be at head; otherwise the file
+                is empty and no database is needed.
+            allow_empty: write a file although models and migrations agree.
+            head: the revision to follow; needed when there are several heads.
+            splice: allow ``head`` to be a revision that has a successor, which makes a new branch.
+            branch_label: a name for the branch that begins here.
+            version_path: which of several version locations the file goes to.
+            rev_id: the identifier, in place of a random one.
+            depends_on: revisions that must be applied before, without being parents.
+
+        Returns:
+            The report; without paths when there was nothing to write.
+
+        Raises:
+            NotAtHeadError: autogenerate on a database that is not at head.
+            ResolutionError: there are several heads and ``head`` does not say which to follow.
+        """
+        from headway.alembic_bridge import Draft, write_autogenerated, write_revision
+
+        resolve(await self._graph(), head)
+        draft = Draft(message, head, splice, branch_label, version_path, rev_id, depends_on)
+        if not autogenerate:
+            return write_revision(self._target.alembic, draft)
+        await self.ensure_head()
+        async with self._target.session() as session:
+
+            def write(connection: Connection) -> RevisionReport:
+                environment = self._target.alembic.on(connection)
+                versions = tuple(sorted(environment.get_context().get_current_heads()))
+                connection.rollback()
+                return write_autogenerated(
+                    self._target.alembic, environment, draft, versions, allow_empty=allow_empty
+                )
+
+            return await session.run(write)
+
+    async def merge(
+        self,
+        revisions: Sequence[str] = ("heads",),
+        *,
+        message: str | None = None,
+        branch_label: str | None = None,
+        rev_id: str | None = None,
+    ) -> RevisionReport:
+        """Write the revision that joins several heads; needs no database.
+
+        Raises:
+            ResolutionError: fewer than two revisions are meant, or one of them is unknown.
+        """
+        from headway.alembic_bridge import write_merge
+
+        await self._graph()
+        return write_merge(
+            self._target.alembic, revisions, message=message, branch_label=branch_label, rev_id=rev_id
+        )
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    async def _graph(self) -> Graph:
+        # Thousands of files may have to be read; the caller's loop goes on meanwhile.
+        return await anyio.to_thread.run_sync(
+            partial(
+                read_graph,
+                self.project.version_locations,
+                recursive=self.project.recursive,
+                sourceless=self.project.sourceless,
+            )
+        )
+
+    async def _run(self, target: str, direction: Direction) -> RunReport:
+        from headway.runner import Run, Work
+
+        graph = await self._graph()
+        async with self._target.session() as session:
+            scope, rows = await self._target.scope(session)
+            plan = self._planned(graph, rows, target, direction)
+            run = Run(direction.value, session, self._listeners)
+            if plan.steps:
+                await session.run(lambda _: scope.create_version_table())
+            works = [
+                Work(step.revision, direction, step.description, step.path, partial(scope.apply, step))
+                for step in plan.steps
+            ]
+            return await run.execute(works, before=plan.before, after=plan.after)
+
+    def _planned(self, graph: Graph, rows: tuple[str, ...], target: str | None, direction: Direction) -> Plan:
+        if direction is Direction.UPGRADE:
+            return plan_upgrade(graph, rows, target or "head")
+        return plan_downgrade(graph, rows, target or "-1")

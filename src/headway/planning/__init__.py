@@ -1,0 +1,34 @@
+"""What to run to get from here to there: plain data in, plain data out.
+
+One model stands behind everything. A database has a set of applied revisions, closed under parents and
+dependencies; its version table holds the ones that no other applied revision needs. Applying a revision
+adds it to the set, undoing it takes it out, and the rows follow. Identifiers mean what they mean to
+Alembic (``alembic.script.revision.RevisionMap``).
+
+``Plan`` is shared by status, preview, offline SQL and the run itself.
+"""
+
+from __future__ import annotations
+
+from headway.planning.history import history_range
+from headway.planning.identifiers import merge_command, resolve
+from headway.planning.plan import Plan, Step, plan_downgrade, plan_range, plan_upgrade
+from headway.planning.stamping import plan_stamp
+from headway.planning.standing import assess, describe, pending, require_known, unknown
+
+__all__ = [
+    "Plan",
+    "Step",
+    "assess",
+    "describe",
+    "history_range",
+    "merge_command",
+    "pending",
+    "plan_downgrade",
+    "plan_range",
+    "plan_stamp",
+    "plan_upgrade",
+    "require_known",
+    "resolve",
+    "unknown",
+]

@@ -1,0 +1,70 @@
+"""What ``env.py`` says, read from its source without running it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_NAMES = ("version_table", "version_table_schema")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionTable:
+    """The table that holds the applied revisions; ``schema`` ``None`` is the connection's own."""
+
+    name: str = "alembic_version"
+    schema: str | None = None
+
+
+def version_table(path: Path) -> VersionTable | None:
+    """Find ``version_table=`` and ``version_table_schema=`` in the file's calls.
+
+    Returns:
+        ``None`` when only running the file can tell: it cannot be read, it computes either value, gives two
+        different ones, passes ``**options`` on, or leaves the configuring to a module of its own.
+    """
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):  # ValueError: a NUL byte
+        return None
+    nodes = list(ast.walk(tree))
+    keywords = [keyword for node in nodes if isinstance(node, ast.Call) for keyword in node.keywords]
+    spread = any(keyword.arg is None for keyword in keywords)
+    mentioned = any(isinstance(node, ast.Constant) and node.value in _NAMES for node in nodes)
+    if spread or mentioned or not any(map(_configures, nodes)):
+        return None
+    given = {name: [keyword.value for keyword in keywords if keyword.arg == name] for name in _NAMES}
+    values = {name: _one_literal(expressions) for name, expressions in given.items() if expressions}
+    if any(value is ... for value in values.values()):
+        return None
+    name = values.get("version_table") or VersionTable().name
+    schema = values.get("version_table_schema")
+    return VersionTable(str(name), str(schema) if schema else None)
+
+
+def _configures(node: ast.AST) -> bool:
+    """Whether it is Alembic's ``configure(…)`` or an import of headway, whose own call is plain to see."""
+    if isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+        return name == "configure"
+    if isinstance(node, ast.ImportFrom):
+        return (node.module or "").partition(".")[0] == "headway"
+    return isinstance(node, ast.Import) and any(
+        alias.name.partition(".")[0] == "headway" for alias in node.names
+    )
+
+
+def _one_literal(expressions: Iterable[ast.expr]) -> object:
+    """The one string or ``None`` that all of them are; ``...`` when they are not."""
+    values = {
+        expression.value
+        if isinstance(expression, ast.Constant) and isinstance(expression.value, str | None)
+        else ...
+        for expression in expressions
+    }
+    return values.pop() if len(values) == 1 else ...

@@ -1,0 +1,15 @@
+"""The revision graph, read from files without executing them.
+
+``read_graph`` turns version locations into a :class:`Graph`, or raises one ``GraphError`` that lists
+everything wrong with them. Several heads are not an error of the graph; identifiers that they make
+ambiguous are refused by :mod:`headway.planning`.
+"""
+
+from __future__ import annotations
+
+from headway.revisions.faults import Fault
+from headway.revisions.graph import Graph
+from headway.revisions.links import Revision
+from headway.revisions.reading import read_graph, read_revisions
+
+__all__ = ["Fault", "Graph", "Revision", "read_graph", "read_revisions"]

@@ -1,0 +1,247 @@
+"""Settings: the one reader of environment variables and of ``.env``.
+
+A stronger source wins: an explicit argument, then the environment, then ``.env``, then the ini file. An
+empty value counts as unset. ``.env.example`` explains every variable.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headway.errors import ConfigurationError
+from headway.url import DatabaseURL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headway.project import Project
+
+DOTENV = ".env"
+GROUP = "APP_DATABASE__"
+NESTED = tuple(f"{GROUP}{name}" for name in ("HOST", "PORT", "USER", "PASSWORD", "DATABASE"))
+VARIABLES = ("DATABASE_URL", *NESTED, "MIGRATION_DATABASE_URL", "APP_ENVIRONMENT", "HEADWAY_POSTGRES_BIN")
+_STOCK_URL = "driver://user:pass@localhost/dbname"  # what `alembic init` writes
+
+
+class Environment(StrEnum):
+    """What kind of place this is (``APP_ENVIRONMENT``)."""
+
+    DEVELOPMENT = "development"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What was configured.
+
+    Attributes:
+        environment: development unless said otherwise.
+        database: the database to migrate; ``None`` when none is configured anywhere.
+        source: where ``database`` was configured, such as ``DATABASE_URL`` or ``.env: DATABASE_URL``.
+        notes: what was not followed as written, one sentence each, to be said aloud; the URL's included.
+        postgres_binaries: where the embedded server's programs are; ``None`` to look for them.
+    """
+
+    environment: Environment = Environment.DEVELOPMENT
+    database: DatabaseURL | None = None
+    source: str | None = None
+    notes: tuple[str, ...] = ()
+    postgres_binaries: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One source. ``values`` may hold secrets; ``folder`` is what relative paths in it begin at."""
+
+    prefix: str
+    folder: Path
+    values: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """One place where a database is configured; ``rank`` 0 is the strongest source."""
+
+    rank: int
+    source: str
+    url: str | DatabaseURL = field(repr=False)
+
+    def read(self) -> DatabaseURL:
+        return (
+            self.url
+            if isinstance(self.url, DatabaseURL)
+            else DatabaseURL.parse(self.url, variable=self.source)
+        )
+
+
+def load_settings(
+    project: Project | None = None,
+    *,
+    url: str | None = None,
+    environment: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read the settings.
+
+    Args:
+        project: whose ``.env`` and ini file are read; without one, ``.env`` of the working directory.
+        url: the database, given outright; every other source is then left unread for it.
+        environment: the environment, given outright.
+        environ: environment variables; the process's own by default.
+
+    Returns:
+        ``database`` is ``None`` when no source configures one.
+
+    Raises:
+        ConfigurationError: a setting is wrong; the first one found is named.
+    """
+    folder = project.root if project else Path.cwd()
+    layers = [
+        _Layer("", Path.cwd(), _known(os.environ if environ is None else environ)),
+        _Layer(f"{DOTENV}: ", folder, _known(_read_dotenv(folder / DOTENV))),
+    ]
+    chosen, notes = (
+        _choose(layers, project) if not (url or "").strip() else (_Candidate(0, "--url", url or ""), [])
+    )
+    database = chosen.read() if chosen else None
+    return Settings(
+        environment=_environment(layers, environment),
+        database=database,
+        source=chosen.source if chosen else None,
+        notes=(*notes, *(database.notes if database else ())),
+        postgres_binaries=_postgres_binaries(layers),
+    )
+
+
+def _known(values: Mapping[str, str | None]) -> dict[str, str]:
+    """The variables of ours that are set, and those that begin like the group.
+
+    Case is ignored, as pydantic-settings does in the application itself; the exact name wins.
+    """
+    upper = {name.upper(): value for name, value in values.items() if value and value.strip()}
+    upper |= {name: value for name, value in values.items() if name in VARIABLES and value and value.strip()}
+    return {name: value for name, value in upper.items() if name in VARIABLES or name.startswith(GROUP)}
+
+
+def _read_dotenv(path: Path) -> dict[str, str | None]:
+    """The file's variables; empty when there is no file.
+
+    A line that cannot be read is passed over when it is none of ours; else it is an error, because the
+    command would go on to another database.
+    """
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+    else:
+        for binding in parse_stream(io.StringIO(text)):
+            written = binding.original.string.upper()
+            if binding.error and any(name in written for name in VARIABLES):
+                line = binding.original.line + len(written) - len(written.lstrip("\n"))
+                raise ConfigurationError(
+                    str(path),
+                    f"line {line} cannot be read; is a quote left open?",
+                    example="DATABASE_URL='…'",
+                )
+        return dict(dotenv_values(stream=io.StringIO(text)))
+    raise ConfigurationError(
+        str(path), f"cannot be read ({problem})", example="DATABASE_URL='…', saved as UTF-8"
+    )
+
+
+def _choose(layers: Sequence[_Layer], project: Project | None) -> tuple[_Candidate | None, list[str]]:
+    """The database to migrate, and what is to be said about the choice."""
+    notes: list[str] = []
+    application = _application(layers, project, notes)
+    migration = _strongest(layers, "MIGRATION_DATABASE_URL")
+    if migration is None or application is None or migration.rank <= application.rank:
+        return migration or application, notes
+    # A test run sets DATABASE_URL; the production URL that lies in .env must not then be migrated.
+    notes.append(
+        f"{migration.source} is left alone: {application.source} comes from a stronger source; "
+        "set MIGRATION_DATABASE_URL there too, or remove the other"
+    )
+    return application, notes
+
+
+def _application(layers: Sequence[_Layer], project: Project | None, notes: list[str]) -> _Candidate | None:
+    url = _strongest(layers, "DATABASE_URL")
+    group = next(
+        (rank for rank, layer in enumerate(layers) if any(name in layer.values for name in NESTED)), None
+    )
+    notes += [note for layer in layers for note in _misspelt(layer)]
+    if url is not None and (group is None or url.rank <= group):
+        if group == url.rank:
+            notes.append(f"{url.source} is used, and {layers[group].prefix}{GROUP}* is not: both are set")
+        return url
+    if group is not None:
+        return _Candidate(group, f"{layers[group].prefix}{GROUP}*", _from_group(layers))
+    if project is None or project.config_file is None or project.url in {None, _STOCK_URL}:
+        return None
+    return _Candidate(len(layers), f"{project.config_file.name}: sqlalchemy.url", project.url or "")
+
+
+def _strongest(layers: Sequence[_Layer], name: str) -> _Candidate | None:
+    for rank, layer in enumerate(layers):
+        if name in layer.values:
+            return _Candidate(rank, f"{layer.prefix}{name}", layer.values[name])
+    return None
+
+
+def _misspelt(layer: _Layer) -> list[str]:
+    """Notes on names that begin like the group and are almost one of ours; an application may have others."""
+    unknown = [name for name in layer.values if name not in VARIABLES]
+    close = {name: difflib.get_close_matches(name, NESTED, n=1, cutoff=0.9) for name in unknown}
+    return [
+        f"{layer.prefix}{name} is not read; did you mean {match[0]}?"
+        for name, match in close.items()
+        if match
+    ]
+
+
+def _from_group(layers: Sequence[_Layer]) -> DatabaseURL:
+    """``APP_DATABASE__*``, each variable from its strongest source."""
+    # Imported only when used: pydantic-settings takes longer to load than a short command takes.
+    from headway.settings.database_group import read_group
+
+    merged = {name: value for layer in reversed(layers) for name, value in layer.values.items()}
+    prefixes = {name: layer.prefix for layer in reversed(layers) for name in layer.values}
+    return read_group({name: merged[name] for name in NESTED if name in merged}, prefixes)
+
+
+def _environment(layers: Sequence[_Layer], given: str | None) -> Environment:
+    found = _strongest(layers, "APP_ENVIRONMENT")
+    source, value = ("--environment", given) if given and given.strip() else ("", None)
+    if value is None:
+        if found is None:
+            return Environment.DEVELOPMENT
+        source, value = found.source, str(found.url)
+    try:
+        return Environment(value.strip().lower())
+    except ValueError:
+        problem = f"{value.strip()!r} is not one of {', '.join(Environment)}"
+    raise ConfigurationError(source, problem, example=f"APP_ENVIRONMENT={Environment.PRODUCTION}")
+
+
+def _postgres_binaries(layers: Sequence[_Layer]) -> Path | None:
+    found = _strongest(layers, "HEADWAY_POSTGRES_BIN")
+    if found is None:
+        return None
+    path = layers[found.rank].folder / Path(str(found.url).strip()).expanduser()
+    if not path.is_dir():
+        raise ConfigurationError(
+            found.source, f"there is no folder {path}", example="/usr/lib/postgresql/18/bin"
+        )
+    return path

@@ -1,0 +1,203 @@
+"""A real PostgreSQL for every test that asks: the embedded one, or the one HEADWAY_TEST_SERVER_URL names."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import secrets
+import shutil
+import tempfile
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from headway import DatabaseURL, RefusedError, embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import LiteralString
+
+ENV_PY = """\
+from headway import env
+{preamble}
+env.run({arguments})
+"""
+
+INI = """\
+[alembic]
+script_location = %(here)s/alembic
+prepend_sys_path = %(here)s
+path_separator = os
+file_template = %%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(rev)s_%%(slug)s
+timezone = UTC
+"""
+
+TEMPLATE = '''\
+"""${message}"""
+
+from alembic import op
+import sqlalchemy as sa
+${imports if imports else ""}
+revision: str = ${repr(up_revision)}
+down_revision: str | None = ${repr(down_revision)}
+branch_labels = ${repr(branch_labels)}
+depends_on = ${repr(depends_on)}
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}
+'''
+
+
+@dataclass
+class ProjectFolder:
+    """A small Alembic project in a folder of its own."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        self.versions.mkdir(parents=True, exist_ok=True)
+        self.ini.write_text(INI, encoding="utf-8")
+        (self.root / "alembic" / "script.py.mako").write_text(TEMPLATE, encoding="utf-8")
+        self.env()
+
+    @property
+    def ini(self) -> Path:
+        return self.root / "alembic.ini"
+
+    @property
+    def versions(self) -> Path:
+        return self.root / "alembic" / "versions"
+
+    def env(self, arguments: str = "", preamble: str = "") -> None:
+        text = ENV_PY.format(arguments=arguments, preamble=textwrap.dedent(preamble))
+        (self.root / "alembic" / "env.py").write_text(text, encoding="utf-8")
+
+    def revision(
+        self,
+        id_: str,
+        parent: str | Sequence[str] | None = None,
+        *,
+        upgrade: str = "pass",
+        downgrade: str = "pass",
+        doc: str = "",
+    ) -> Path:
+        """Write a revision file; ``upgrade`` and ``downgrade`` are bodies of Python."""
+        parent = tuple(parent) if isinstance(parent, list) else parent
+        path = self.versions / f"{id_}.py"
+        path.write_text(
+            f'"""{doc or id_}"""\n\nfrom alembic import context, op\nimport sqlalchemy as sa\n\n'
+            f"revision = {id_!r}\ndown_revision = {parent!r}\n\n\n"
+            f"def upgrade():\n{textwrap.indent(textwrap.dedent(upgrade), '    ')}\n\n\n"
+            f"def downgrade():\n{textwrap.indent(textwrap.dedent(downgrade), '    ')}\n",
+            encoding="utf-8",
+        )
+        return path
+
+    def tables(self, *names: str) -> None:
+        """Write a chain of revisions ``r1``, ``r2``, … that create one table each."""
+        for number, name in enumerate(names, start=1):
+            self.revision(
+                f"r{number}",
+                f"r{number - 1}" if number > 1 else None,
+                upgrade=f"op.create_table({name!r}, sa.Column('id', sa.Integer, primary_key=True))",
+                downgrade=f"op.drop_table({name!r})",
+                doc=f"create {name}",
+            )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ProjectFolder:
+    """An empty project: alembic.ini, env.py on headway.env, a template, no revisions."""
+    return ProjectFolder(tmp_path / "project")
+
+
+@pytest.fixture
+def checkout() -> Iterator[Path]:
+    """An empty folder in which an embedded server may run; it is ended and removed with the folder.
+
+    Not under pytest's own folders: when we are root they are closed to the user that the server runs as.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="headway-checkout-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        embedded.reset(folder / ".headway" / "postgres", force=True)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*os.environ]:
+        if name in {"DATABASE_URL", "MIGRATION_DATABASE_URL", "APP_ENVIRONMENT"} or name.startswith(
+            "APP_DATABASE"
+        ):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A superuser's URL on the server under test; all workers of a run share the embedded one."""
+    named = os.environ.get("HEADWAY_TEST_SERVER_URL")
+    if named:
+        yield named
+        return
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", secrets.token_hex(6))
+    # Not under pytest's own folders: they are closed to the user that the server runs as when we are root.
+    shared = Path(tempfile.gettempdir()) / f"headway-tests-{run}"
+    shared.mkdir(mode=0o755, exist_ok=True)
+    yield from _served(shared / "server")
+    with contextlib.suppress(RefusedError, OSError):  # another worker still uses it, and will clean up
+        embedded.reset(shared / "server")
+        shared.rmdir()
+
+
+def _served(directory: Path) -> Iterator[str]:
+    with embedded.acquire(directory) as lease:
+        with psycopg.connect(lease.url, autocommit=True) as connection:
+            # A test database is worth no wait for the disk.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield lease.url
+
+
+@pytest.fixture
+def database_urls(server_url: str) -> Iterator[Sequence[str]]:
+    """Eight fresh, empty databases' URLs."""
+    with _databases(server_url, 8) as urls:
+        yield urls
+
+
+@pytest.fixture
+def database_url(server_url: str) -> Iterator[str]:
+    """A fresh, empty database's URL."""
+    with _databases(server_url, 1) as urls:
+        yield urls[0]
+
+
+@contextlib.contextmanager
+def _databases(server_url: str, count: int) -> Iterator[list[str]]:
+    names = [f"headway_t_{secrets.token_hex(6)}" for _ in range(count)]
+    server = DatabaseURL.parse(server_url)
+    _each(server_url, names, "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'")
+    try:
+        yield [dataclasses.replace(server, database=name).render() for name in names]
+    finally:
+        _each(server_url, names, "DROP DATABASE {} WITH (FORCE)")
+
+
+def _each(server_url: str, names: Sequence[str], statement: LiteralString) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        for name in names:
+            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))

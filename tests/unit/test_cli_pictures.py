@@ -1,0 +1,174 @@
+"""Results as text: tables, sentences, figures."""
+
+from __future__ import annotations
+
+import io
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from headway import (
+    Direction,
+    Loss,
+    Mark,
+    PendingReport,
+    Plan,
+    RevisionStatus,
+    RunReport,
+    State,
+    StatusReport,
+    Step,
+    StepResult,
+)
+from headway.cli import pictures
+from headway.cli.invocation import Colour, Invocation
+from headway.cli.progress import readable_duration
+from headway.cli.terminal import Terminal
+
+_TERMINAL = Terminal(Invocation(color=Colour.NEVER))
+_STATUS = StatusReport(
+    database="postgresql://h/d",
+    state=State.DIVERGED,
+    current=("aaaa", "ffff"),
+    heads=("bbbb",),
+    revisions=(
+        RevisionStatus("aaaa", Mark.APPLIED, "first", is_current=True),
+        RevisionStatus("bbbb", Mark.PENDING, "second", is_head=True),
+        RevisionStatus("ffff", Mark.UNKNOWN, is_current=True),
+    ),
+)
+
+
+def _stream(encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+
+
+def test_status_marks_every_revision_and_ends_with_where_the_database_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", _stream("utf-8"))
+    assert pictures.status(_TERMINAL, _STATUS).splitlines() == [
+        "   revision  state                  description",
+        "✓  aaaa      applied, current       first",
+        "✗  bbbb      pending, head          second",
+        "?  ffff      unknown here, current",
+        "",
+        "diverged: 1 revision pending; unknown here: ffff; current: aaaa, ffff; head: bbbb",
+    ]
+
+
+def test_marks_are_ascii_where_stdout_holds_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", _stream("ascii"))
+    assert [line[:1] for line in pictures.status(_TERMINAL, _STATUS).splitlines()[1:4]] == ["+", "-", "?"]
+
+
+def test_the_column_of_times_appears_once_a_time_is_known() -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    dated = replace(
+        _STATUS, revisions=(replace(_STATUS.revisions[0], applied_at=moment), _STATUS.revisions[1])
+    )
+    lines = pictures.status(_TERMINAL, dated).splitlines()
+    assert "applied  " in lines[0]
+    assert "2026-01-02 03:04:05+00:00" in lines[1]
+    assert "applied  " not in pictures.status(_TERMINAL, _STATUS).splitlines()[0]
+
+
+def test_a_long_description_stays_on_one_line_in_a_pipe() -> None:
+    long = replace(_STATUS, revisions=(RevisionStatus("aaaa", Mark.APPLIED, "word " * 60),))
+    assert len(pictures.status(_TERMINAL, long).splitlines()) == 4
+
+
+def test_at_head_is_said_in_words() -> None:
+    report = PendingReport("d", State.AT_HEAD, ("bbbb",), ("bbbb",), ())
+    assert pictures.standing(report) == "at head (bbbb)"
+
+
+def test_a_project_without_revisions_is_at_head_of_nothing() -> None:
+    assert pictures.standing(PendingReport("d", State.AT_HEAD, (), (), ())) == "at head (no revisions)"
+
+
+def test_a_bare_database_is_called_unversioned() -> None:
+    report = PendingReport("d", State.UNVERSIONED, (), ("bbbb",), ("aaaa", "bbbb"))
+    assert pictures.standing(report) == "unversioned: 2 revisions pending; current: none; head: bbbb"
+
+
+def _plan(*steps: Step) -> Plan:
+    return Plan(direction=Direction.DOWNGRADE, steps=steps, before=("bbbb",), after=())
+
+
+_STEP = Step("bbbb", Direction.DOWNGRADE, "second", Path("versions/bbbb.py"), ("bbbb",), (), ())
+
+
+def test_a_plan_lists_steps_and_what_they_destroy() -> None:
+    losses = (
+        Loss("bbbb", "table", "public.t", rows=1204, size_bytes=3_355_443),
+        Loss("bbbb", "unknown", "op.execute(...)"),
+    )
+    assert pictures.plan(_TERMINAL, _plan(_STEP), losses).splitlines() == [
+        "downgrade bbbb -> base, in order:",
+        "  1  bbbb  second  versions/bbbb.py",
+        "",
+        "this destroys data:",
+        "  bbbb  table public.t (about 1,204 rows, 3.2 MB)",
+        "  bbbb  cannot be told: op.execute(...)",
+    ]
+
+
+def test_an_empty_plan_says_that_there_is_nothing_to_do() -> None:
+    assert pictures.plan(_TERMINAL, _plan(), ()) == "nothing to do: at bbbb"
+
+
+def test_history_tells_heads_merges_dependencies_and_labels() -> None:
+    item = RevisionStatus(
+        "cccc",
+        Mark.PENDING,
+        "join",
+        parents=("aaaa", "bbbb"),
+        depends_on=("dddd",),
+        labels=("billing",),
+        path=Path("versions/cccc.py"),
+        is_head=True,
+    )
+    text = pictures.revisions(_TERMINAL, [item])
+    assert text == "cccc  join  (head; merges aaaa, bbbb; depends on dddd; billing)"
+    assert pictures.revisions(_TERMINAL, [item], paths=True).endswith("versions/cccc.py")
+
+
+def test_no_revisions_draw_nothing() -> None:
+    assert pictures.revisions(_TERMINAL, []) == ""
+
+
+def test_a_run_is_summed_up_in_one_line() -> None:
+    steps = (StepResult("aaaa", Direction.UPGRADE, "first", 5.0),)
+    report = RunReport("id", "upgrade", "d", (), ("aaaa",), steps, 1234.0)
+    assert pictures.summary(report, ["aaaa"]) == "1 revision applied in 1.2 s: at head (aaaa)"
+    assert pictures.summary(report, ["bbbb"]) == "1 revision applied in 1.2 s: at aaaa"
+    assert pictures.summary(replace(report, steps=()), ["aaaa"]) == "nothing to do: at head (aaaa)"
+    undone = replace(report, after=(), steps=(replace(steps[0], direction=Direction.DOWNGRADE),))
+    assert pictures.summary(undone, ["aaaa"]) == "1 revision undone in 1.2 s: at base"
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (0.4, "0 ms"),
+        (12.3, "12 ms"),
+        (999.9, "1000 ms"),
+        (1000, "1.0 s"),
+        (59_900, "59.9 s"),
+        (125_000, "2 min 5 s"),
+    ],
+)
+def test_durations_are_readable(milliseconds: float, text: str) -> None:
+    assert readable_duration(milliseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (512, "512 B"), (49_152, "48 kB"), (3_355_443, "3.2 MB"), (1 << 50, "1024 TB")],
+)
+def test_sizes_use_postgresql_s_units(size: int, text: str) -> None:
+    assert pictures.readable_size(size) == text
