@@ -1,0 +1,39 @@
+"""The application's engine and sessions."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from headway import open_database
+from taskman import settings
+
+
+@asynccontextmanager
+async def engine_scope(database_url: str | None = None) -> AsyncIterator[AsyncEngine]:
+    """An engine with a pool, disposed of on the way out.
+
+    Args:
+        database_url: the database to use; without it the configured one, and in development, when none
+            is, the embedded PostgreSQL of the checkout, which is held for as long as the engine is.
+
+    Raises:
+        headway.ConfigurationError: a setting is wrong, or none names a database outside development.
+        headway.EmbeddedServerError: the embedded PostgreSQL does not start.
+    """
+    async with open_database(settings.application_settings(database_url), settings.CHECKOUT) as address:
+        # asyncpg takes keywords rather than a URL: so every parameter of the URL has its effect, and
+        # SQLAlchemy holds no password that it could print.
+        engine = create_async_engine(
+            "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(**address.connect_arguments())
+        )
+        try:
+            yield engine
+        finally:
+            await engine.dispose()
+
+
+def session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    """Sessions whose objects stay readable after a commit: an async session cannot reload them in passing."""
+    return async_sessionmaker(engine, expire_on_commit=False)
