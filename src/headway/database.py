@@ -116,6 +116,13 @@ async def connect(url: DatabaseURL, *, source: str = "the URL") -> asyncpg.Conne
         hint = _HINTS.get(error.sqlstate or "", "Check {source}.").format(source=source)
         problem = url.redact(str(error))
         sqlstate = error.sqlstate
+    except asyncpg.ClientConfigurationError as error:
+        hint = (
+            f"Correct the parameters of {source}; sslmode=verify-ca and verify-full need sslrootcert=FILE, "
+            "or sslrootcert=system for the certificates this machine trusts."
+        )
+        problem = url.redact(str(error))
+        sqlstate = None
     except (OSError, ssl.SSLError, TimeoutError, asyncpg.InterfaceError, ValueError) as error:
         hint = f"Is PostgreSQL running there, and is {source} right?"
         problem = url.redact(str(error) or type(error).__name__)

@@ -1,6 +1,6 @@
 """The application's settings: read where its migrations read theirs, so that both mean one database."""
 
-import os
+from dataclasses import replace
 from pathlib import Path
 
 from headway import Settings, load_project, load_settings
@@ -12,8 +12,8 @@ CHECKOUT = Path(__file__).parents[2]
 def application_settings(database_url: str | None = None) -> Settings:
     """What is configured for the application.
 
-    ``MIGRATION_DATABASE_URL`` is left out: where a pooler stands between, it leads around the pooler, which
-    is right for migrations and not for requests.
+    ``MIGRATION_DATABASE_URL`` does not count: where a pooler stands between, it leads around the pooler,
+    which is right for migrations and not for requests.
 
     Args:
         database_url: the database, given outright.
@@ -24,5 +24,5 @@ def application_settings(database_url: str | None = None) -> Settings:
     Raises:
         headway.ConfigurationError: a setting is wrong.
     """
-    environ = {name: value for name, value in os.environ.items() if name != "MIGRATION_DATABASE_URL"}
-    return load_settings(load_project(CHECKOUT / "alembic.ini"), url=database_url, environ=environ)
+    settings = load_settings(load_project(CHECKOUT / "alembic.ini"), url=database_url)
+    return replace(settings, database=settings.application)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import psycopg
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from headway import (
@@ -34,6 +35,7 @@ from headway.errors import ConfigurationError, ConnectionFailedError, Resolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from conftest import ProjectFolder
     from headway import Event
@@ -177,8 +179,8 @@ async def test_a_failing_revision_leaves_schema_and_version_and_names_everything
     error = caught.value
     line = next(
         number
-        for number, text in enumerate(path.read_text().splitlines(), 1)
-        if "VALUES (1)" in text and number > 1 and "VALUES (1)" in path.read_text().splitlines()[number - 2]
+        for number, words in enumerate(path.read_text().splitlines(), 1)
+        if "VALUES (1)" in words and number > 1 and "VALUES (1)" in path.read_text().splitlines()[number - 2]
     )
     assert (error.revision, error.path, error.line) == ("r2", path, line)
     assert error.statement == "INSERT INTO b VALUES (1)"
@@ -281,8 +283,9 @@ async def test_many_migrators_in_one_loop_never_mix(
     project: ProjectFolder, database_urls: Sequence[str]
 ) -> None:
     # Each statement is a point at which another migrator's revision may take over (design.md, fact 1).
-    body = "for number in range(20):\n    op.execute(f'CREATE TABLE {table}_{number}()')"
-    project.revision("r1", upgrade="table = context.get_x_argument(as_dictionary=True)['t']\n" + body)
+    table = "{context.get_x_argument(as_dictionary=True)['t']}_{context.config.cmd_opts.x[0][2:]}_{number}"
+    body = f'for number in range(20):\n    op.execute(f"CREATE TABLE {table}()")'
+    project.revision("r1", upgrade=body)
     project.revision(
         "r2", "r1", upgrade='op.execute(f"CREATE VIEW last_{context.get_x_argument()[0][2:]} AS SELECT 1")'
     )
@@ -293,7 +296,7 @@ async def test_many_migrators_in_one_loop_never_mix(
         )
     )
     for number, url in enumerate(database_urls):
-        expected = {f"n{number}_{table}" for table in range(20)}
+        expected = {f"n{number}_n{number}_{count}" for count in range(20)}
         assert tables(url) == expected | {"alembic_version"}
         assert versions(url) == ["r2"]
         assert query(url, "SELECT viewname FROM pg_views WHERE schemaname = 'public'") == [
@@ -563,3 +566,58 @@ async def test_a_role_that_may_not_create_tables_is_told_so(
     finally:
         with psycopg.connect(database_url) as connection:
             connection.execute(f'DROP ROLE "{role}"'.encode())
+
+
+async def test_a_revision_may_read_again_what_it_has_just_altered(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a")
+    read = "assert op.get_bind().execute(sa.text('SELECT * FROM a')).keys() is not None\n"
+    project.revision("r2", "r1", upgrade=f"{read}op.add_column('a', sa.Column('b', sa.Text))\n{read}")
+    await Migrator(project.ini, url=database_url).upgrade()
+    assert versions(database_url) == ["r2"]
+
+
+async def test_a_run_does_not_wait_for_the_pool_of_the_callers_engine(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a")
+    arguments = DatabaseURL.parse(database_url).connect_arguments()
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: asyncpg.connect(**arguments),
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=1,
+    )
+    async with engine.connect() as only:
+        pid = await only.scalar(text("SELECT pg_backend_pid()"))
+        await Migrator(project.ini, connection=engine).upgrade()
+        assert await only.scalar(text("SELECT pg_backend_pid()")) == pid
+    await engine.dispose()
+
+
+async def test_a_project_without_revisions_gets_no_version_table(
+    project: ProjectFolder, database_url: str
+) -> None:
+    assert (await Migrator(project.ini, url=database_url).upgrade("heads")).steps == ()
+    assert tables(database_url) == set()
+
+
+async def test_relative_locations_are_the_projects_wherever_the_command_runs(
+    project: ProjectFolder, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.tables("a")
+    (project.root / "more").mkdir()
+    (project.versions / "r1.py").rename(project.root / "more" / "r1.py")
+    project.ini.write_text(
+        "[alembic]\nscript_location = alembic\npath_separator = :\n"
+        "version_locations = more:alembic/versions\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    migrator = Migrator(project.ini, url=database_url)
+    await migrator.upgrade()
+    assert tables(database_url) == {"a", "alembic_version"}
+    assert "CREATE TABLE a" in await migrator.sql()
+    written = await migrator.revision("next", autogenerate=False, version_path=str(project.root / "more"))
+    assert [path.parent.name for path in written.paths] == ["more"]

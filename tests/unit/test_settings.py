@@ -160,6 +160,8 @@ def test_migrations_have_a_database_of_their_own(project: Project, other: dict[s
     settings = load_settings(project, environ=other | {"MIGRATION_DATABASE_URL": url("direct")})
 
     assert (database(settings), settings.source) == ("direct", "MIGRATION_DATABASE_URL")
+    assert (settings.application is not None) is bool(other)
+    assert settings.application != settings.database
 
 
 @pytest.mark.parametrize("test_run", [{"DATABASE_URL": url("test")}, GROUP | {"APP_DATABASE__HOST": "test"}])

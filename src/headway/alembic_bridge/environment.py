@@ -92,6 +92,7 @@ class AlembicProject:
             cmd_opts=Namespace(x=list(x_arguments), quiet=True),
             output_buffer=io.StringIO(),
         )
+        self._pin_paths()
         try:
             self.script = ScriptDirectory.from_config(self.config)
         except CommandError as error:
@@ -99,6 +100,18 @@ class AlembicProject:
             raise ConfigurationError(str(where), str(error)) from None
         # Alembic prepends prepend_sys_path anew each time; once is enough for a process that lives long.
         sys.path[:] = dict.fromkeys([*map(str, project.sys_path), *sys.path])
+
+    def _pin_paths(self) -> None:
+        """Give Alembic the paths that `Project` found: its own reading depends on the working directory."""
+        project = self.project
+        for option, paths in {
+            "script_location": [project.script_location],
+            "version_locations": project.version_locations,
+            "prepend_sys_path": project.sys_path,
+        }.items():
+            # `%` begins an interpolation in a configuration file.
+            self.config.set_main_option(option, "\n".join(map(str, paths)).replace("%", "%%"))
+        self.config.set_main_option("path_separator", "newline")
 
     @cached_property
     def options(self) -> EnvironmentOptions:
@@ -126,7 +139,7 @@ class AlembicProject:
             if not handed:
                 raise EnvironmentFileError(
                     f"{path} failed: {type(error).__name__}: {error}",
-                    hint="Run `python -X dev -m headway -v status` to see the traceback.",
+                    hint="`headway -v status` shows the traceback.",
                 ) from error
         finally:
             del self.config.attributes[HANDOVER]

@@ -44,6 +44,8 @@ class Settings:
     Attributes:
         environment: development unless said otherwise.
         database: the database to migrate; ``None`` when none is configured anywhere.
+        application: the application's own: ``database``, unless ``MIGRATION_DATABASE_URL`` leads migrations
+            elsewhere; ``None`` when none is configured.
         source: where ``database`` was configured, such as ``DATABASE_URL`` or ``.env: DATABASE_URL``.
         notes: what was not followed as written, one sentence each, to be said aloud; the URL's included.
         postgres_binaries: where the embedded server's programs are; ``None`` to look for them.
@@ -51,6 +53,7 @@ class Settings:
 
     environment: Environment = Environment.DEVELOPMENT
     database: DatabaseURL | None = None
+    application: DatabaseURL | None = None
     source: str | None = None
     notes: tuple[str, ...] = ()
     postgres_binaries: Path | None = None
@@ -107,17 +110,31 @@ def load_settings(
         _Layer("", Path.cwd(), _known(os.environ if environ is None else environ)),
         _Layer(f"{DOTENV}: ", folder, _known(_read_dotenv(folder / DOTENV))),
     ]
-    chosen, notes = (
-        _choose(layers, project) if not (url or "").strip() else (_Candidate(0, "--url", url or ""), [])
-    )
-    database = chosen.read() if chosen else None
+    notes: list[str] = []
+    application: _Candidate | None
+    chosen: _Candidate | None
+    if url and url.strip():
+        chosen = application = _Candidate(0, "--url", url)
+    else:
+        application = _application(layers, project, notes)
+        chosen = _for_migrations(layers, application, notes)
+    database = chosen.read() if chosen is not None else None
     return Settings(
         environment=_environment(layers, environment),
         database=database,
+        application=_own(application, chosen, database),
         source=chosen.source if chosen else None,
         notes=(*notes, *(database.notes if database else ())),
         postgres_binaries=_postgres_binaries(layers),
     )
+
+
+def _own(
+    application: _Candidate | None, chosen: _Candidate | None, database: DatabaseURL | None
+) -> DatabaseURL | None:
+    if application is chosen:
+        return database
+    return application.read() if application is not None else None
 
 
 def _known(values: Mapping[str, str | None]) -> dict[str, str]:
@@ -161,19 +178,19 @@ def _read_dotenv(path: Path) -> dict[str, str | None]:
     )
 
 
-def _choose(layers: Sequence[_Layer], project: Project | None) -> tuple[_Candidate | None, list[str]]:
-    """The database to migrate, and what is to be said about the choice."""
-    notes: list[str] = []
-    application = _application(layers, project, notes)
+def _for_migrations(
+    layers: Sequence[_Layer], application: _Candidate | None, notes: list[str]
+) -> _Candidate | None:
+    """The database to migrate; what is to be said about the choice is added to ``notes``."""
     migration = _strongest(layers, "MIGRATION_DATABASE_URL")
     if migration is None or application is None or migration.rank <= application.rank:
-        return migration or application, notes
+        return migration or application
     # A test run sets DATABASE_URL; the production URL that lies in .env must not then be migrated.
     notes.append(
         f"{migration.source} is left alone: {application.source} comes from a stronger source; "
         "set MIGRATION_DATABASE_URL there too, or remove the other"
     )
-    return application, notes
+    return application
 
 
 def _application(layers: Sequence[_Layer], project: Project | None, notes: list[str]) -> _Candidate | None:
