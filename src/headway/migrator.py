@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from headway.errors import NotAtHeadError
 from headway.planning import (
     assess,
     describe,
@@ -17,6 +16,7 @@ from headway.planning import (
     plan_range,
     plan_stamp,
     plan_upgrade,
+    require_head,
     resolve,
     unknown,
 )
@@ -141,16 +141,7 @@ class Migrator:
             NotAtHeadError: revisions are missing, or the database holds unknown ones; says which.
             ConnectionFailedError: the database cannot be reached.
         """
-        report = await self.pending()
-        if report.at_head:
-            return
-        if report.unknown:
-            message = f"{report.database} holds revisions unknown here: {', '.join(report.unknown)}"
-            hint = "Start the code that holds them, or look at `headway status`."
-        else:
-            message = f"{report.database} is {report.state.value}: missing {', '.join(report.pending)}"
-            hint = "Run `headway upgrade`."
-        raise NotAtHeadError(message, report.state.value, report.pending, hint=hint)
+        require_head(await self.pending())
 
     async def status(self) -> StatusReport:
         """Every revision with its mark, oldest first; applied ones that are unknown here come last.

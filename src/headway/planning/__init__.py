@@ -14,7 +14,7 @@ from headway.planning.history import history_range
 from headway.planning.identifiers import merge_command, resolve
 from headway.planning.plan import Plan, Step, plan_downgrade, plan_range, plan_upgrade
 from headway.planning.stamping import plan_stamp
-from headway.planning.standing import assess, describe, pending, require_known, unknown
+from headway.planning.standing import assess, describe, pending, require_head, require_known, unknown
 
 __all__ = [
     "Plan",
@@ -28,6 +28,7 @@ __all__ = [
     "plan_range",
     "plan_stamp",
     "plan_upgrade",
+    "require_head",
     "require_known",
     "resolve",
     "unknown",

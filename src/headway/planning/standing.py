@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headway.errors import UnknownRevisionsError
+from headway.errors import NotAtHeadError, UnknownRevisionsError
 from headway.results import Mark, RevisionStatus, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from headway.results import PendingReport
     from headway.revisions import Graph
 
 
@@ -67,6 +68,23 @@ def unknown(graph: Graph, current: Iterable[str]) -> tuple[RevisionStatus, ...]:
     return tuple(
         RevisionStatus(row, Mark.UNKNOWN, is_current=True) for row in sorted(rows - _known(graph, rows))
     )
+
+
+def require_head(report: PendingReport) -> None:
+    """Return when the report says that the database is at head.
+
+    Raises:
+        NotAtHeadError: revisions are missing, or the database holds unknown ones; says which.
+    """
+    if report.at_head:
+        return
+    if report.unknown:
+        message = f"{report.database} holds revisions unknown here: {', '.join(report.unknown)}"
+        hint = "Start the code that holds them, or look at `headway status`."
+    else:
+        message = f"{report.database} is {report.state.value}: missing {', '.join(report.pending)}"
+        hint = "Run `headway upgrade`."
+    raise NotAtHeadError(message, report.state.value, report.pending, hint=hint)
 
 
 def require_known(graph: Graph, current: Iterable[str]) -> frozenset[str]:
