@@ -358,10 +358,11 @@ def test_a_pid_file_cut_short_by_a_crash_does_not_block_the_start(directory: Pat
 @on_linux
 def test_a_server_started_by_hand_on_our_data_is_neither_signalled_nor_disturbed(directory: Path) -> None:
     with embedded.acquire(directory) as lease:
-        program = lease.binaries.bin / "postgres"
+        binaries = lease.binaries
     wait_until_gone(directory)
     data = embedded.status(directory).data_directory
     account = place.place_of(directory).account
+    program = place.reachable_binaries(binaries, account) / "bin" / "postgres"
     options: dict[str, Any] = (
         {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
     )
