@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 import asyncpg
 
-from headway.errors import ConfigurationError, ConnectionFailedError
+from headway.errors import ConfigurationError, ConnectionFailedError, DatabaseError
 from headway.events import ServerStarting
 from headway.settings import Environment
 from headway.url import DatabaseURL
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from sqlalchemy.engine import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from headway.embedded import Lease
@@ -30,14 +31,50 @@ if TYPE_CHECKING:
 
 EMBEDDED = "the embedded server"
 
+CONNECT_TIMEOUT_S = 10.0
+"""How long connecting may take, in seconds for each host, unless the URL says ``connect_timeout``.
+
+libpq waits without end and asyncpg for 60 s; a server that is there answers within a few round trips.
+"""
+
+# The ledger's own question, for a probe that does not load SQLAlchemy.
+_DIRTY = """
+    SELECT revision FROM {history} AS entry
+    WHERE outcome <> 'succeeded' AND jsonb_array_length(journal) > 0 AND NOT EXISTS (
+        SELECT FROM {history} AS later
+        WHERE later.revision = entry.revision AND later.id > entry.id AND later.outcome = 'succeeded'
+    )
+    ORDER BY id DESC LIMIT 1
+"""
+
 # What to try, by SQLSTATE (PostgreSQL manual, appendix A).
 _HINTS = {
     "28P01": "Check the user and the password in {source}.",
-    "28000": "The server does not let this user in from here: check the user in {source}, and pg_hba.conf.",
+    "28000": "The server does not let this user in from here: check user, sslmode and pg_hba.conf.",
     "3D000": "Create it first (createdb), or correct the name in {source}.",
     "53300": "All of the server's connections are taken; close some or raise max_connections.",
     "57P03": "The server is starting up or shutting down; try again in a moment.",
 }
+
+# The same for what has none, by type; the first that fits.
+_ADVICE: tuple[tuple[type[Exception], str], ...] = (
+    (
+        asyncpg.ClientConfigurationError,
+        (
+            "Correct the parameters of {source}; sslmode=verify-ca and verify-full need sslrootcert=FILE, "
+            "or sslrootcert=system for the certificates this machine trusts."
+        ),
+    ),
+    (ssl.SSLError, "TLS could not be agreed on: check sslmode and sslrootcert in {source}."),
+    (
+        TimeoutError,
+        (
+            "Is {source} right, and does a firewall or a proxy swallow the connection? "
+            "connect_timeout=SECONDS in the URL waits longer, connect_timeout=0 without end."
+        ),
+    ),
+    (Exception, "Is PostgreSQL running there, and is {source} right?"),
+)
 
 
 def embedded_directory(root: Path) -> Path:
@@ -104,31 +141,43 @@ async def connect(url: DatabaseURL, *, source: str = "the URL") -> asyncpg.Conne
     """Open one driver connection.
 
     Args:
-        url: where to.
+        url: where to; its ``connect_timeout`` overrules :data:`CONNECT_TIMEOUT_S`, and 0 waits without end.
         source: the setting the URL came from, for the hint.
 
     Raises:
-        ConnectionFailedError: nobody answers, or the server refuses; says which, never the password.
+        ConnectionFailedError: nobody answers in time, or the server refuses; says which, never the password.
     """
+    arguments = {"timeout": CONNECT_TIMEOUT_S * max(len(url.hosts), 1)} | url.connect_arguments()
     try:
-        return await asyncpg.connect(**url.connect_arguments())
-    except asyncpg.PostgresError as error:
-        hint = _HINTS.get(error.sqlstate or "", "Check {source}.").format(source=source)
-        problem = url.redact(str(error))
-        sqlstate = error.sqlstate
-    except asyncpg.ClientConfigurationError as error:
-        hint = (
-            f"Correct the parameters of {source}; sslmode=verify-ca and verify-full need sslrootcert=FILE, "
-            "or sslrootcert=system for the certificates this machine trusts."
-        )
-        problem = url.redact(str(error))
-        sqlstate = None
-    except (OSError, ssl.SSLError, TimeoutError, asyncpg.InterfaceError, ValueError) as error:
-        hint = f"Is PostgreSQL running there, and is {source} right?"
-        problem = url.redact(str(error) or type(error).__name__)
-        sqlstate = None
-    # Raised outside the handlers: a chained driver error could show what this one hides.
+        return await asyncpg.connect(**arguments)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        problem = url.redact(str(error)) or f"no answer within {arguments['timeout']:g} s"
+        sqlstate = sqlstate_of(error)
+        hint = _hint(error, source)
+    # Raised outside the handler: a chained driver error could show what this one hides.
     raise ConnectionFailedError(f"cannot connect to {url.masked}: {problem}", sqlstate=sqlstate, hint=hint)
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """The server's five-character code; ``None`` for what the driver or the system made up itself."""
+    return error.sqlstate if isinstance(error, asyncpg.PostgresError) else None
+
+
+def _hint(error: Exception, source: str) -> str:
+    """What to try after a failure to connect, told by the error's type."""
+    sqlstate = sqlstate_of(error)
+    if sqlstate is not None:
+        hint = _HINTS.get(sqlstate, "Check {source}.")
+    elif source == EMBEDDED:
+        hint = "It has ended: start again what uses it, and it starts anew, its data kept."
+    elif type(error) is ConnectionError:
+        # asyncpg's word for a TLS request that was refused; what the system reports has a type of its own.
+        hint = (
+            "That server does no TLS, and {source} asks for it: check sslmode there, or `ssl` on the server."
+        )
+    else:
+        hint = next(advice for kind, advice in _ADVICE if isinstance(error, kind))
+    return hint.format(source=source)
 
 
 def create_engine(url: DatabaseURL, *, source: str = "the URL") -> AsyncEngine:
@@ -160,21 +209,39 @@ def twin_of(engine: AsyncEngine) -> AsyncEngine:
     A run takes its connection from the twin, so it works on any event loop, never waits for the
     application's pool and leaves no changed session behind in it. Dispose of it afterwards.
     """
-    from sqlalchemy.engine import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    sync = engine.sync_engine
-    return AsyncEngine(Engine(sync.pool.recreate(), sync.dialect, sync.url, hide_parameters=True))
+    return AsyncEngine(sync_twin_of(engine.sync_engine))
+
+
+def sync_twin_of(engine: Engine) -> Engine:
+    """The same for a synchronous engine."""
+    from sqlalchemy.engine import Engine
+
+    return Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=True)
 
 
 @asynccontextmanager
 async def driver_connection(
     url: DatabaseURL, *, source: str = "the URL"
 ) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """One driver connection for the length of the block."""
+    """One driver connection for the length of the block.
+
+    Raises:
+        ConnectionFailedError: it could not be opened, or broke during the block.
+        DatabaseError: the server refused what the block asked.
+    """
     connection = await connect(url, source=source)
     try:
         yield connection
+    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError) as error:
+        raise ConnectionFailedError(
+            f"the connection to {url.masked} was lost: {url.redact(str(error))}",
+            sqlstate=sqlstate_of(error),
+            hint=f"Is PostgreSQL running there, and is {source} right?",
+        ) from error
+    except asyncpg.PostgresError as error:
+        raise DatabaseError(url.redact(f"{url.masked}: {error}"), sqlstate=error.sqlstate) from error
     finally:
         await connection.close()
 
@@ -182,13 +249,81 @@ async def driver_connection(
 async def fetch_versions(
     connection: asyncpg.Connection[asyncpg.Record], table: VersionTable
 ) -> tuple[str, ...]:
-    """The version table's rows, sorted; empty when there is no such table."""
-    name = ".".join(_quoted(part) for part in (table.schema, table.name) if part)
+    """The version table's rows, sorted; empty when there is no such table.
+
+    Raises:
+        DatabaseError: the role may not read it, or it is somebody else's table.
+    """
+    name = _qualified(table.schema, table.name)
     try:
         rows = await connection.fetch(f"SELECT version_num FROM {name}")  # noqa: S608  # quoted above
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         return ()
-    return tuple(sorted(row["version_num"] for row in rows))
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise await _unreadable(connection, table, error) from error
+    except asyncpg.UndefinedColumnError as error:
+        raise await _foreign(connection, f"{name} has no column version_num", error.sqlstate) from error
+    versions = [row["version_num"] for row in rows]
+    if not all(isinstance(version, str) for version in versions):
+        raise await _foreign(connection, f"{name} holds something else than text in version_num")
+    return tuple(sorted(versions))
+
+
+async def _foreign(
+    connection: asyncpg.Connection[asyncpg.Record], fault: str, sqlstate: str | None = None
+) -> DatabaseError:
+    database, _ = await _who(connection)
+    return DatabaseError(
+        f"{database}: the version table {fault}",
+        sqlstate=sqlstate,
+        hint="Alembic's own has one column, version_num varchar(32) NOT NULL. Is this the right database? "
+        "If that table is something else's, give env.run() in env.py another version_table=.",
+    )
+
+
+async def _unreadable(
+    connection: asyncpg.Connection[asyncpg.Record], table: VersionTable, error: asyncpg.PostgresError
+) -> DatabaseError:
+    database, role = await _who(connection)
+    usage = f"GRANT USAGE ON SCHEMA {_quoted(table.schema)} TO {role}; " if table.schema else ""
+    return DatabaseError(
+        f"{database}: {error}",
+        sqlstate=error.sqlstate,
+        hint=f"Asking where a database stands takes no more than this, from the owner of the table: {usage}"
+        f"GRANT SELECT ON {_qualified(table.schema, table.name)} TO {role};",
+    )
+
+
+async def _who(connection: asyncpg.Connection[asyncpg.Record]) -> tuple[str, str]:
+    """The database's name, and the role's as SQL has it."""
+    return (
+        await connection.fetchval("SELECT current_database()"),
+        await connection.fetchval("SELECT quote_ident(current_user)"),
+    )
+
+
+async def fetch_dirty(connection: asyncpg.Connection[asyncpg.Record], table: VersionTable) -> str | None:
+    """The revision that was interrupted, as ``Ledger.dirty`` finds it; ``None`` as a rule.
+
+    ``None``, too, to a role that may not read the ledger: an application's probe needs no right to it, for an
+    upgrade that was interrupted has not written its version, so the version rows alone say ``behind``.
+    """
+    try:
+        found = await connection.fetchval(
+            _DIRTY.format(history=_qualified(table.schema, "migration_history"))
+        )
+    except (
+        asyncpg.UndefinedTableError,
+        asyncpg.UndefinedColumnError,
+        asyncpg.InvalidSchemaNameError,
+        asyncpg.InsufficientPrivilegeError,
+    ):
+        return None
+    return str(found) if found is not None else None
+
+
+def _qualified(schema: str | None, name: str) -> str:
+    return ".".join(_quoted(part) for part in (schema, name) if part)
 
 
 def _quoted(identifier: str) -> str:

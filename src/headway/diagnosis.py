@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,32 @@ _SYNTAX_ERROR = "42601"
 _INSUFFICIENT_PRIVILEGE = "42501"
 # What PostgreSQL says of an extension it does not carry: 0A000 since version 13, 58P01 and 42704 by others.
 _NO_EXTENSION = frozenset({"0A000", "58P01", "42704"})
+
+
+_TODO = {
+    _INSUFFICIENT_PRIVILEGE: "Grant the migration role what is missing,",
+    "25001": "Say `transactional = False` in the revision: that statement may not run in a transaction;",
+    "25006": "This connection may only read: name a writable server in DATABASE_URL,",
+    "53100": "The server's disk is full: make room,",
+    "55P03": "Others held the lock too long, attempt after attempt: see who, by `headway log` and "
+    "pg_stat_activity, wait for a quieter hour or give it --lock-timeout,",
+    "57014": "The statement was cancelled, by statement_timeout or by somebody: give it more time,",
+    "57P01": "The server ended the connection: see that it runs,",
+    "57P02": "The server crashed: see that it runs,",
+    "57P03": "The server is starting or stopping: wait for it,",
+    "08003": "The connection was lost: see that the server runs,",
+    "08006": "The connection was lost: see that the server runs,",
+}
+
+
+class Left(StrEnum):
+    """What a failed step left in the database."""
+
+    NOTHING = "nothing"
+    PART = "part"
+    """It ended its transaction before it failed, by itself or with an ``autocommit_block``."""
+    STATEMENTS = "statements"
+    """It is not transactional: the statements done so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +103,7 @@ def step_failed(  # one argument for each fact of the message
     path: Path | None,
     succeeded: Sequence[str],
     redact: Callable[[str], str],
+    left: Left = Left.NOTHING,
 ) -> StepFailedError:
     """Build the error that tells a person what to fix and what to run afterwards."""
     report = read_error(error)
@@ -91,24 +119,37 @@ def step_failed(  # one argument for each fact of the message
         detail=redact(report.detail) if report.detail else None,
         server_hint=redact(report.hint) if report.hint else None,
         succeeded=succeeded,
-        hint=_advice(error, report, operation),
+        hint=_advice(error, report, operation, left),
     )
 
 
-def _advice(error: BaseException, report: ServerReport, operation: str) -> str:
-    again = f"Fix the revision, then run `headway {operation}` again: this revision was rolled back whole."
+def _advice(error: BaseException, report: ServerReport, operation: str, left: Left) -> str:
     if isinstance(error, HeadwayError) and error.hint:
         return error.hint
+    todo, again = _todo(report), f"run `headway {operation}` again"
+    match left:
+        case Left.NOTHING:
+            return f"{todo} then {again}: this revision was rolled back whole."
+        case Left.STATEMENTS:
+            return f"{todo} then {again}: it goes on at this statement, those before it stay done."
+        case Left.PART:
+            return (
+                f"What the revision committed before this is still there, so it cannot just be run again. "
+                f"{todo} undo by hand what is there and {again}, or finish it by hand and stamp it."
+            )
+
+
+def _todo(report: ServerReport) -> str:
+    """What to do first, by SQLSTATE (PostgreSQL manual, appendix A)."""
     statement = (report.statement or "").strip().rstrip(";")
     if report.sqlstate == _SYNTAX_ERROR and ";" in statement:
         return (
-            "If this string holds several statements, give each its own op.execute(): "
-            f"asyncpg prepares one statement at a time. {again}"
+            "If this string holds several statements, give each its own op.execute(): asyncpg prepares one "
+            "statement at a time;"
         )
     if report.sqlstate in _NO_EXTENSION and statement.upper().startswith("CREATE EXTENSION"):
         return (
             "This server does not carry that extension. Set DATABASE_URL to a server that does "
-            "(pgvector comes with the embedded server and with the pgvector/pgvector images), "
-            f"then run `headway {operation}` again."
+            "(pgvector comes with the embedded server and with the pgvector/pgvector images),"
         )
-    return again
+    return _TODO.get(report.sqlstate or "", "Fix the revision,")

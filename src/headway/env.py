@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
@@ -37,9 +38,12 @@ from headway.alembic_bridge import (
     run_offline,
 )
 from headway.database import EMBEDDED, open_database
+from headway.door import open_door
 from headway.errors import HeadwayError, RefusedError
 from headway.events import StepStarted
-from headway.project import load_project
+from headway.ledger import Ledger
+from headway.project import project_of_config
+from headway.results import RunOptions
 from headway.runner import Run, Work
 from headway.session import open_session
 from headway.settings import load_settings
@@ -47,6 +51,7 @@ from headway.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from headway.door import Door
     from headway.events import Event, Listener
     from headway.session import Session, Source
 
@@ -69,7 +74,7 @@ def run(target_metadata: TargetMetadata = None, **options: Any) -> None:
             prints it in its own way.
     """
     environment = alembics_own_environment()
-    handed = EnvironmentOptions(target_metadata, options)
+    handed = EnvironmentOptions.of(target_metadata, options)
     handover = environment.config.attributes.get(HANDOVER)
     if handover is not None:
         handover.append(handed)
@@ -166,8 +171,8 @@ async def _run_on(
         await _run_in_session(source, "the connection", environment, options)
         return
     config = environment.config
-    project = load_project(
-        config.config_file_name or config.toml_file_name, section=config.config_ini_section
+    project = project_of_config(
+        config.config_file_name, config.toml_file_name, section=config.config_ini_section
     )
     settings = load_settings(project)
     async with open_database(settings, project.root) as url:
@@ -187,27 +192,51 @@ async def _run_command(
     def begin(connection: Connection) -> tuple[CommandScope, tuple[str, ...], list[CommandStep]]:
         options.configure(environment, connection=connection)
         scope = CommandScope(environment)
-        if scope.context.purge:
-            scope.purge()
-        versions = scope.versions()
+        versions = scope.known_versions()
         return scope, versions, scope.steps(versions)
 
     scope, versions, steps = await session.run(begin)
-    if not steps:
+    if not steps and not scope.purging:
         return
-    await session.run(lambda _: scope.create_version_table())
-    listeners = [_printer(environment)] if environment.config.cmd_opts is not None else []
-    run = Run(steps[0].operation, session, listeners)
-    await run.execute([_work(scope, step) for step in steps], before=versions, after=())
+    listener = _printer(environment) if environment.config.cmd_opts is not None else None
+    async with open_door(
+        session,
+        table=options.version_table,
+        ledger=Ledger(options.ledger),
+        options=RunOptions(),
+        run_id=uuid.uuid4().hex,
+        emit=listener or (lambda _: None),
+    ) as door:
+        await _run_steps(door, scope, versions, steps)
+
+
+async def _run_steps(
+    door: Door, scope: CommandScope, versions: tuple[str, ...], steps: list[CommandStep]
+) -> None:
+    def again(_: Connection) -> tuple[tuple[str, ...], list[CommandStep]]:
+        now = scope.known_versions()
+        return now, steps if now == versions else scope.steps(now)
+
+    # Another migrator may have been at work until the lock was ours.
+    now, due = await door.session.run(again)
+    if scope.purging:
+        await door.session.run(lambda _: scope.purge())
+    if due:
+        await door.session.run(lambda _: scope.create_version_table())
+        await door.adopt(scope.applied(now))
+        run = Run(due[0].operation, door, scope)
+        await run.execute([_work(scope, step) for step in due], before=now, after=())
 
 
 def _work(scope: CommandScope, step: CommandStep) -> Work:
     return Work(
         revision=step.revision,
+        operation=step.operation,
         direction=step.direction,
         description=step.description,
         path=step.path,
-        apply=lambda: scope.apply_command_step(step),
+        code=lambda: step.code,
+        write=lambda: scope.write_command_step(step),
     )
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from headway.results import Peer
+
 
 class ExitCode(IntEnum):
     """How a command ended (design.md, section 4)."""
@@ -185,6 +187,92 @@ class DatabaseError(HeadwayError):
     def __init__(self, message: str, *, sqlstate: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.sqlstate = sqlstate
+
+
+class LockBusyError(HeadwayError):
+    """Another migrator held the lock until the deadline.
+
+    Attributes:
+        holder: who holds it; ``None`` when it let go just then or may not be seen.
+        waited_s: how long was waited, in seconds.
+    """
+
+    exit_code = ExitCode.LOCK_BUSY
+
+    def __init__(
+        self, message: str, holder: Peer | None, waited_s: float, *, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.holder = holder
+        self.waited_s = waited_s
+
+
+class LockLostError(HeadwayError):
+    """The migrator lock was gone when a step came to write its version; the step was rolled back.
+
+    Attributes:
+        revision: the step's revision.
+    """
+
+    def __init__(self, revision: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.revision = revision
+
+
+class CapabilityError(RefusedError):
+    """This server, as it is reached, cannot be migrated safely; nothing was written.
+
+    Attributes:
+        capability: which one is missing: ``session`` (a pooler in transaction mode), ``primary`` (a standby),
+            ``writable``, ``create`` (the privilege), or ``version`` (the server is too old).
+    """
+
+    def __init__(self, capability: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.capability = capability
+
+
+class OutcomeUnknownError(HeadwayError):
+    """The connection broke during COMMIT and the server cannot say whether it took effect.
+
+    It is never tried again by itself.
+
+    Attributes:
+        revision: the revision whose outcome is unknown.
+        transaction: PostgreSQL's transaction id, which ``pg_xact_status`` knows; ``None`` when
+            it was not learnt.
+    """
+
+    def __init__(
+        self, revision: str, message: str, *, transaction: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.revision = revision
+        self.transaction = transaction
+
+
+class DirtyError(HeadwayError):
+    """A revision that is not transactional was interrupted, and what is there does not let it go on.
+
+    Attributes:
+        revision: the revision.
+        statements_done: how many of its statements are done.
+    """
+
+    exit_code = ExitCode.DIRTY
+
+    def __init__(
+        self, revision: str, message: str, *, statements_done: int = 0, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.revision = revision
+        self.statements_done = statements_done
+
+
+class LedgerError(HeadwayError):
+    """The ledger cannot be used: a foreign table has its name, or its hash chain is broken."""
+
+    exit_code = ExitCode.INTEGRITY
 
 
 class EmbeddedServerError(HeadwayError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from headway.results import Direction
+    from headway.results import Direction, Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,89 @@ class RunFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class LockWaiting:
+    """Another migrator holds the lock; said at first and then now and then. ``waited_s`` is in seconds."""
+
+    run_id: str
+    database: str
+    holder: Peer | None
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepBlocked:
+    """A statement of the step waits for locks that others hold; ``blockers`` is empty once it goes on.
+
+    ``waited_s`` is in seconds. It is not said that a wait is over when a timeout ended it.
+    """
+
+    run_id: str
+    revision: str
+    blockers: tuple[Peer, ...]
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepRetrying:
+    """The step was rolled back by a lock timeout, deadlock or serialization failure, and will be tried again.
+
+    ``attempt`` counts from 1: the one that failed. ``delay_s`` is the pause before the next, in seconds.
+    """
+
+    run_id: str
+    revision: str
+    attempt: int
+    sqlstate: str
+    delay_s: float
+    blockers: tuple[Peer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """How far a long statement is, as ``pg_stat_progress_*`` shows it.
+
+    ``done`` and ``total`` are in ``unit`` (``blocks``, ``tuples``, ``bytes``, ``lockers``); ``total`` is 0
+    when unknown.
+    """
+
+    run_id: str
+    revision: str
+    command: str
+    phase: str
+    done: int
+    total: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatementFinished:
+    """One statement of a revision that is not transactional is done and journalled."""
+
+    run_id: str
+    revision: str
+    statement: str
+    number: int
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that works but has a better way, or was repaired on the way."""
+
+    run_id: str
+    revision: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is waited for is not there yet; said after every look. ``waited_s`` is in seconds."""
+
+    reason: str
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ServerStarting:
     """The embedded PostgreSQL is being started; ``initialising`` when its data directory is new."""
 
@@ -78,5 +161,19 @@ class ServerStarting:
     initialising: bool
 
 
-Event: TypeAlias = RunStarted | StepStarted | StepFinished | StepFailed | RunFinished | ServerStarting
+Event: TypeAlias = (
+    RunStarted
+    | LockWaiting
+    | StepStarted
+    | StepBlocked
+    | StepRetrying
+    | StepProgress
+    | StatementFinished
+    | Warned
+    | StepFinished
+    | StepFailed
+    | RunFinished
+    | Waiting
+    | ServerStarting
+)
 Listener: TypeAlias = Callable[[Event], None]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,31 +20,43 @@ if TYPE_CHECKING:
 # larger one shows the planner's estimate (pg_class.reltuples, PostgreSQL manual 53.11).
 COUNTED_ROWS = 10_000
 
+# A name as SQL writes it, qualified or not, and the column's name at the end of one.
+_COLUMN = re.compile(r'\.(?:"(?:[^"]|"")+"|[^".]+)$')
+
 
 def measure(connection: Connection, losses: Iterable[Loss]) -> tuple[Loss, ...]:
     """Fill in rows and size of the tables that the losses name; read-only.
 
     A table that does not exist yet keeps ``None``: what a plan creates and drops again destroys nothing.
+    So does one whose rows this user may not read.
     """
-    with connection.begin():
-        return tuple(_measured(connection, loss) for loss in losses)
+    return tuple(_measured(connection, loss) for loss in losses)
 
 
 def _measured(connection: Connection, loss: Loss) -> Loss:
     if loss.kind not in {"table", "column"}:
         return loss
-    *schema, table = (loss.what.rpartition(".")[0] if loss.kind == "column" else loss.what).split(".")
-    quote = connection.dialect.identifier_preparer.quote
-    name = ".".join(quote(part) for part in (*schema, table))
-    known = (
-        "SELECT reltuples::bigint, pg_total_relation_size(oid) FROM pg_class WHERE oid = to_regclass(:name)"
-    )
-    found = connection.execute(text(known), {"name": name}).one_or_none()
+    table = _COLUMN.sub("", loss.what) if loss.kind == "column" else loss.what
+    try:
+        with connection.begin():
+            return _figures(connection, loss, table)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return loss
+
+
+def _figures(connection: Connection, loss: Loss, table: str) -> Loss:
+    known = """
+        SELECT oid::regclass::text, reltuples::bigint, pg_total_relation_size(oid)
+        FROM pg_class WHERE oid = to_regclass(:table)
+    """
+    found = connection.execute(text(known), {"table": table}).one_or_none()
     if found is None:
         return loss
-    estimate, size = found
-    # A name cannot be a bound parameter; it is quoted above.
+    name, estimate, size = found
+    # A name cannot be a bound parameter; this one comes from the server, quoted. A colon would begin one.
     few = f"SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {COUNTED_ROWS + 1}) AS few"  # noqa: S608
-    counted = connection.exec_driver_sql(few).scalar_one()
+    counted = connection.execute(text(few.replace(":", r"\:"))).scalar_one()
     rows = counted if counted <= COUNTED_ROWS else max(int(estimate), counted)
     return replace(loss, rows=rows, size_bytes=int(size))

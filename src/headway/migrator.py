@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from headway.planning import (
+    Plan,
     assess,
     describe,
     history_range,
+    interruption,
     pending,
     plan_downgrade,
     plan_range,
@@ -18,22 +20,30 @@ from headway.planning import (
     plan_upgrade,
     require_head,
     resolve,
+    still_valid,
     unknown,
 )
 from headway.project import Project, load_project
 from headway.results import (
     CheckReport,
     Direction,
+    DoctorReport,
+    LedgerEntry,
     Loss,
+    Operation,
+    Outcome,
     PendingReport,
     RevisionReport,
     RevisionStatus,
+    RunOptions,
     RunReport,
+    State,
     StatusReport,
 )
 from headway.revisions import Graph, read_graph
 from headway.settings import Settings, load_settings
 from headway.target import Target
+from headway.waiting import wait_for_revision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,17 +54,17 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from headway.alembic_bridge import Scope
+    from headway.door import Door
     from headway.events import Listener
-    from headway.planning import Plan
 
 
 class Migrator:
     """One project on one database.
 
     Every method returns data and prints nothing; none blocks the event loop while the database works;
-    each may be cancelled at any await, which rolls back the revision that was running. No lock is taken
-    yet: two runs at once on one database are told apart by the version table's compare-and-set, and
-    the loser fails.
+    each may be cancelled at any await, which rolls back the revision that was running. Methods that
+    change the database take the migrator lock; those that only look take none.
 
     Args:
         project: the project, its alembic.ini, pyproject.toml or folder; ``None`` searches from the working
@@ -124,10 +134,10 @@ class Migrator:
             GraphError: the revision files do not form a graph.
         """
         graph = await self._graph()
-        database, rows = await self._target.versions()
+        database, rows, dirty = await self._target.versions()
         return PendingReport(
             database=database,
-            state=assess(graph, rows),
+            state=State.DIRTY if dirty else assess(graph, rows),
             current=rows,
             heads=graph.heads,
             pending=pending(graph, rows),
@@ -151,9 +161,18 @@ class Migrator:
             GraphError: the revision files do not form a graph.
         """
         graph = await self._graph()
-        database, rows = await self._target.versions()
-        revisions = describe(graph, graph.revisions, rows) + unknown(graph, rows)
-        return StatusReport(database, assess(graph, rows), rows, graph.heads, revisions)
+        standing = await self._target.standing()
+        rows, dirty = standing.rows, standing.dirty
+        described = describe(graph, graph.revisions, rows, standing.applied_at) + unknown(graph, rows)
+        return StatusReport(
+            standing.database,
+            State.DIRTY if dirty else assess(graph, rows, standing.applied_at),
+            rows,
+            graph.heads,
+            described,
+            ledger=standing.ledger,
+            dirty=interruption(dirty) if dirty else None,
+        )
 
     async def current(self) -> tuple[RevisionStatus, ...]:
         """The version table's rows; empty when no revision is applied."""
@@ -175,7 +194,7 @@ class Migrator:
         graph = await self._graph()
         rows: tuple[str, ...] = ()
         if span is not None and "current" in span:
-            _, rows = await self._target.versions()
+            _, rows, _ = await self._target.versions()
         return describe(graph, history_range(graph, span, rows), rows)
 
     async def plan(self, target: str | None = None, *, direction: Direction = Direction.UPGRADE) -> Plan:
@@ -190,7 +209,7 @@ class Migrator:
             UnknownRevisionsError: the database holds revisions unknown here.
         """
         graph = await self._graph()
-        _, rows = await self._target.versions()
+        _, rows, _ = await self._target.versions()
         return self._planned(graph, rows, target, direction)
 
     async def losses(self, plan: Plan) -> tuple[Loss, ...]:
@@ -201,11 +220,79 @@ class Migrator:
         from headway.alembic_bridge import losses_of
         from headway.losses import measure
 
-        found = [loss for step in plan.steps for loss in losses_of(self._target.alembic, step)]
+        project = await self._target.load()
+        found = await anyio.to_thread.run_sync(
+            lambda: [loss for step in plan.steps for loss in losses_of(project, step)]
+        )
         if not found:
             return ()
         async with self._target.session() as session:
             return await session.run(lambda connection: measure(connection, found))
+
+    async def wait(self, target: str | None = "heads", *, timeout_s: float = 60.0) -> PendingReport:
+        """Wait until the server answers and a revision is applied; somebody else does the migrating.
+
+        Args:
+            target: the revision; ``None`` waits for the server alone.
+            timeout_s: how long, in seconds; 0 looks once.
+
+        Returns:
+            Where the database then stands.
+
+        Raises:
+            NotAtHeadError: the revision was not applied until the deadline.
+            ConnectionFailedError: the server did not answer until then, or lets nobody in.
+        """
+        wanted = frozenset() if target is None else frozenset(resolve(await self._graph(), target))
+        return await wait_for_revision(
+            self.pending,
+            target="the server" if target is None else target,
+            reached=lambda report: target is None or not (report.unknown or wanted & {*report.pending}),
+            timeout_s=timeout_s,
+            emit=self._target.tell,
+        )
+
+    async def doctor(self) -> DoctorReport:
+        """What decides whether this database can be migrated from here; only looks."""
+        from headway.doctor import examined
+
+        return await examined(self.project, self.settings, self._target, self._graph)
+
+    async def log(
+        self,
+        *,
+        revision: str | None = None,
+        run_id: str | None = None,
+        outcome: Outcome | None = None,
+        operation: Operation | None = None,
+        limit: int | None = None,
+    ) -> tuple[LedgerEntry, ...]:
+        """The ledger's entries, newest first; empty without a ledger.
+
+        Args:
+            revision: only this one's; its beginning will do.
+            run_id: only this run's; its beginning will do.
+            outcome: only these.
+            operation: only these.
+            limit: at most so many; all when ``None``.
+        """
+        async with self._target.session() as session:
+            ledger = self._target.ledger()
+            return await session.run(
+                lambda connection: ledger.entries(
+                    connection,
+                    revision=revision,
+                    run_id=run_id,
+                    outcome=outcome,
+                    operation=operation,
+                    limit=limit,
+                )
+            )
+
+    async def verify_log(self) -> tuple[str, ...]:
+        """What is broken in the ledger's hash chain, a line each; empty when it is whole or there is none."""
+        async with self._target.session() as session:
+            return await session.run(self._target.ledger().verify)
 
     async def check(self) -> CheckReport:
         """What the models hold that no revision creates; empty differences when they agree.
@@ -239,55 +326,65 @@ class Migrator:
         """
         from headway.alembic_bridge import render_sql
 
-        return render_sql(self._target.alembic, plan_range(await self._graph(), span, direction))
+        plan = plan_range(await self._graph(), span, direction)
+        project = await self._target.load()
+        return await anyio.to_thread.run_sync(render_sql, project, plan)
 
     # -- changing --------------------------------------------------------------------------------------
 
-    async def upgrade(self, target: str = "head") -> RunReport:
+    async def upgrade(self, target: str | Plan = "head", *, options: RunOptions | None = None) -> RunReport:
         """Apply what is missing up to ``target``, one transaction a revision.
+
+        Args:
+            target: a revision identifier, as ``alembic upgrade`` takes it; or a plan from ``plan``, which
+                is then run as it was made or not at all.
+            options: how long to wait for what; headway's defaults when ``None``.
 
         Returns:
             The report; its ``steps`` are empty when the target was reached already, and then nothing was
-            sent but the question.
+            sent but the question, and no lock was taken.
 
         Raises:
             ResolutionError: the target names nothing, or several heads.
+            RefusedError: the database has moved since the plan was made.
             UnknownRevisionsError: the database holds revisions unknown here.
             StepFailedError: a revision failed; those before it stay, it and the rest are not applied.
-            VersionConflictError: another migrator was at work.
+            CapabilityError: this server cannot be migrated safely the way it is reached.
+            LockBusyError: another migrator kept the lock until the deadline.
+            DirtyError: another revision was interrupted, or this one was changed after it was.
+            OutcomeUnknownError: a COMMIT got no answer, and the server cannot say what became of it.
             TransactionOpenError: the caller's connection has begun a transaction.
         """
-        return await self._run(target, Direction.UPGRADE)
+        return await self._run(target, Direction.UPGRADE, options)
 
-    async def downgrade(self, target: str = "-1") -> RunReport:
+    async def downgrade(self, target: str | Plan = "-1", *, options: RunOptions | None = None) -> RunReport:
         """Undo revisions down to ``target``, one transaction a revision. Asks nobody; see ``losses``.
 
         Returns and raises as ``upgrade`` does.
         """
-        return await self._run(target, Direction.DOWNGRADE)
+        return await self._run(target, Direction.DOWNGRADE, options)
 
-    async def stamp(self, *targets: str, purge: bool = False) -> RunReport:
+    async def stamp(self, *targets: str, purge: bool = False, options: RunOptions | None = None) -> RunReport:
         """Write revisions into the version table without running them.
 
         Args:
             *targets: identifiers as ``alembic stamp`` takes them; ``head`` when none is given.
             purge: empty the table first, whatever it holds: the way out when it holds unknown revisions.
+            options: how long to wait for what; headway's defaults when ``None``.
 
         Returns:
             The report; ``steps`` is always empty, ``before`` and ``after`` are the rows.
         """
-        from headway.runner import Run
+        from headway.stamping import Stamp
 
         graph = await self._graph()
         async with self._target.session() as session:
-            scope, rows = await self._target.scope(session)
-            start = () if purge else rows
-            after = plan_stamp(graph, start, targets or ("head",))
-            report = await Run("stamp", session, self._listeners).execute([], before=rows, after=after)
-            if purge or set(after) != set(rows):
-                await session.run(lambda _: scope.create_version_table())
-                await session.run(lambda _: scope.rewrite_versions(rows, after, purge=purge))
-            return report
+            scope, _ = await self._target.scope(session)
+            async with self._target.door(session, options or RunOptions()) as door:
+                rows = await session.run(lambda _: scope.versions())
+                after = plan_stamp(graph, () if purge else rows, targets or ("head",))
+                stamp = Stamp(door, scope, graph)
+                return await stamp.execute(rows, after, purge=purge)
 
     async def revision(  # noqa: PLR0913  # the options of `alembic revision`
         self,
@@ -375,23 +472,48 @@ class Migrator:
             )
         )
 
-    async def _run(self, target: str, direction: Direction) -> RunReport:
-        from headway.runner import Run, Work
+    async def _run(self, target: str | Plan, direction: Direction, options: RunOptions | None) -> RunReport:
+        from headway.runner import nothing_to_do
 
         graph = await self._graph()
         async with self._target.session() as session:
             scope, rows = await self._target.scope(session)
             plan = self._planned(graph, rows, target, direction)
-            run = Run(direction.value, session, self._listeners)
-            if plan.steps:
-                await session.run(lambda _: scope.create_version_table())
-            works = [
-                Work(step.revision, direction, step.description, step.path, partial(scope.apply, step))
-                for step in plan.steps
-            ]
-            return await run.execute(works, before=plan.before, after=plan.after)
+            if not plan.steps and not await self._target.is_dirty(session):
+                return nothing_to_do(direction.value, session.database, rows, self._target.tell)
+            async with self._target.door(session, options or RunOptions()) as door:
+                # Another migrator may have been at work until the lock was ours.
+                rows = await session.run(lambda _: scope.versions())
+                plan = self._planned(graph, rows, target, direction)
+                return await self._execute(door, scope, graph, plan)
 
-    def _planned(self, graph: Graph, rows: tuple[str, ...], target: str | None, direction: Direction) -> Plan:
+    async def _execute(self, door: Door, scope: Scope, graph: Graph, plan: Plan) -> RunReport:
+        from headway.alembic_bridge import load_code
+        from headway.runner import Run, Work
+
+        await door.session.run(lambda _: scope.create_version_table())
+        await door.adopt(graph.applied(plan.before))
+        works = [
+            Work(
+                revision=step.revision,
+                operation=step.direction.value,
+                direction=step.direction,
+                description=step.description,
+                path=step.path,
+                code=partial(load_code, step.path, step.direction),
+                write=partial(scope.write_step, step),
+            )
+            for step in plan.steps
+        ]
+        return await Run(plan.direction.value, door, scope).execute(
+            works, before=plan.before, after=plan.after
+        )
+
+    def _planned(
+        self, graph: Graph, rows: tuple[str, ...], target: str | Plan | None, direction: Direction
+    ) -> Plan:
+        if isinstance(target, Plan):
+            return still_valid(target, rows)
         if direction is Direction.UPGRADE:
-            return plan_upgrade(graph, rows, target or "head")
-        return plan_downgrade(graph, rows, target or "-1")
+            return plan_upgrade(graph, rows, "head" if target is None else target)
+        return plan_downgrade(graph, rows, "-1" if target is None else target)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -33,6 +34,31 @@ class Direction(StrEnum):
 
     UPGRADE = "upgrade"
     DOWNGRADE = "downgrade"
+
+
+class CancelBlockers(StrEnum):
+    """Whose statements a run may cancel when they hold a lock that a step waits for."""
+
+    NONE = "none"
+    """Nobody's: the step waits its time out, steps back and tries again."""
+    AUTOVACUUM = "autovacuum"
+    """Autovacuum workers', which come back by themselves."""
+    ALL = "all"
+    """Autovacuum workers' first, then everybody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How long a run may wait, and what it may do about those it waits for; ``None`` is headway's default.
+
+    ``lock_wait_s`` is how long another migrator is waited for, in seconds; 0 asks once. ``lock_timeout_ms``
+    and ``statement_timeout_ms`` are PostgreSQL's settings of these names for every step; 0 is no limit.
+    """
+
+    lock_wait_s: float | None = None
+    lock_timeout_ms: int | None = None
+    statement_timeout_ms: int | None = None
+    cancel_blockers: CancelBlockers = CancelBlockers.NONE
 
 
 class Mark(StrEnum):
@@ -65,13 +91,20 @@ class RevisionStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """The whole picture: every revision in order (oldest first), unknown ones last."""
+    """The whole picture: every revision in order (oldest first), unknown ones last.
+
+    ``ledger`` says whether this database has one; an applied revision without ``applied_at`` was then
+    applied before it. ``dirty`` says which revision was interrupted where, and what it left; ``None``
+    unless ``state`` is ``DIRTY``.
+    """
 
     database: str
     state: State
     current: tuple[str, ...]
     heads: tuple[str, ...]
     revisions: tuple[RevisionStatus, ...]
+    ledger: bool = False
+    dirty: str | None = None
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -99,6 +132,20 @@ class PendingReport:
     def at_head(self) -> bool:
         """Whether exactly this checkout's revisions are applied."""
         return self.state is State.AT_HEAD
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another session of the server, as ``pg_stat_activity`` shows it; fields it may not see are ``None``."""
+
+    pid: int
+    application_name: str | None = None
+    user: str | None = None
+    client: str | None = None
+    backend_type: str | None = None
+    state: str | None = None
+    since: datetime | None = None
+    query: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +206,179 @@ class CheckReport:
     def clean(self) -> bool:
         """Whether models and migrations agree."""
         return not self.differences
+
+
+class Pooling(StrEnum):
+    """What stands between a connection and its server process."""
+
+    NONE = "none"
+    """Nothing: the process is this connection's own."""
+    SESSION = "session"
+    """A pooler or proxy that keeps one process for a connection as long as that lives."""
+    TRANSACTION = "transaction"
+    """A pooler that gives each transaction whichever process is free; a session's lock is shared or lost."""
+    UNKNOWN = "unknown"
+    """A pooler of which neither could be proved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a server can do for this connection's user, as it was asked.
+
+    ``schema`` is where the version table goes: the configured one, or the connection's current schema;
+    ``None`` when the search path leads to none. ``can_create`` is false when ``schema`` does not exist.
+    ``can_write_versions`` is ``None`` while there is no version table. ``read_only_source`` is where the
+    read-only setting comes from, in ``pg_settings``' words. ``transaction_status`` is whether
+    ``pg_xact_status`` can tell a lost COMMIT's outcome, ``locks_visible`` and ``activity_visible`` whether
+    ``pg_locks`` and other users' queries may be read, ``can_signal`` whether other users' queries may be
+    cancelled.
+    """
+
+    server_version: str
+    server_version_num: int
+    pooling: Pooling
+    standby: bool
+    read_only: bool
+    read_only_source: str
+    schema: str | None
+    schema_exists: bool
+    schema_owner: str | None
+    can_create: bool
+    can_write_versions: bool | None
+    user: str
+    superuser: bool
+    database: str
+    application_name: str
+    transaction_status: bool
+    locks_visible: bool
+    activity_visible: bool
+    can_signal: bool
+    extensions_available: tuple[str, ...]
+    extensions_installed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. ``way_out`` is what to do when it did not pass, else ``None``."""
+
+    name: str
+    passed: bool
+    finding: str
+    way_out: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as it is in force, secrets masked, and where it came from."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorReport:
+    """Everything that decides whether this database can be migrated from here, and how.
+
+    ``capabilities`` is ``None`` when the database was not reached, ``state`` when it was not, or the revision
+    files do not form a graph. ``lock_key`` is the migrator lock's advisory key, ``None`` likewise.
+    """
+
+    database: str
+    settings: tuple[Setting, ...]
+    versions: dict[str, str]
+    capabilities: Capabilities | None
+    lock_key: int | None
+    state: State | None
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reached(self) -> bool:
+        """Whether the database answered."""
+        return self.capabilities is not None
+
+    @property
+    def problems(self) -> tuple[Check, ...]:
+        """The checks that did not pass; empty as a rule."""
+        return tuple(check for check in self.checks if not check.passed)
+
+    @property
+    def migratable(self) -> bool:
+        """Whether every check passed."""
+        return not self.problems
+
+
+class Operation(StrEnum):
+    """What a ledger entry records."""
+
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+    STAMP = "stamp"
+    """The version table was written without running the revision."""
+    BASELINE = "baseline"
+    """The revision was found applied (or found gone) by a run that came after the fact."""
+    REPAIR = "repair"
+    """A person or headway put right what an interrupted revision left."""
+
+
+class Outcome(StrEnum):
+    """How a step on record ended."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalledStatement:
+    """One statement that was committed on its own; ``position`` counts from 0.
+
+    ``finished_at`` is ``None`` when nobody knows whether it was done: it was running when the trace ends.
+    """
+
+    position: int
+    statement: str
+    started_at: datetime
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One attempted step, as the ledger has it; times are UTC, by the server's clock.
+
+    ``applied`` says what success leaves the revision: applied, not applied, or (``None``) as it was.
+    ``finished_at`` and ``duration_ms`` are ``None`` while it runs; an interrupted entry's ``finished_at`` is
+    when the interruption was noticed. ``checksum`` is ``None`` where no file was run. ``journal`` is empty
+    unless statements were committed on their own; ``backend_pid`` and ``backend_start`` then say which server
+    process ran the last of them.
+    """
+
+    id: int
+    run_id: str
+    revision: str
+    operation: Operation
+    outcome: Outcome
+    applied: bool | None
+    transactional: bool
+    description: str
+    checksum: str | None
+    previous_hash: str | None
+    hash: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    duration_ms: float | None
+    sqlstate: str | None
+    error: str | None
+    statements_done: int
+    statements_total: int | None
+    database_user: str
+    os_user: str
+    host: str
+    versions: Mapping[str, str]
+    journal: tuple[JournalledStatement, ...] = ()
+    backend_pid: int | None = None
+    backend_start: datetime | None = None

@@ -1,4 +1,4 @@
-"""Run steps on a session, one transaction each, and tell listeners.
+"""Run steps through the open door, one transaction each, and tell listeners.
 
 Where the steps come from (a plan, or one of Alembic's own commands) is the caller's matter; how they run
 is decided here, once.
@@ -6,48 +6,83 @@ is decided here, once.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
+import traceback
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from headway.diagnosis import step_failed
-from headway.errors import DatabaseError, VersionConflictError
-from headway.events import RunFinished, RunStarted, StepFailed, StepFinished, StepStarted
-from headway.results import Direction, RunReport, StepResult
+import anyio
+
+from headway.attempt import Attempt
+from headway.commit import CommitOutcome, is_connection_lost, transaction_status
+from headway.diagnosis import Left, step_failed
+from headway.errors import DatabaseError, DirtyError, HeadwayError, OutcomeUnknownError, RefusedError
+from headway.events import (
+    RunFinished,
+    RunStarted,
+    StepFailed,
+    StepFinished,
+    StepRetrying,
+    StepStarted,
+    Warned,
+)
+from headway.integrity import checksum
+from headway.ledger import NewEntry, Operation, Outcome
+from headway.peers import all_in_words, cancel_blockers
+from headway.results import CancelBlockers, Direction, RunReport, StepResult
+from headway.retry import RetryPolicy
+from headway.shield import shielded
+from headway.statements import Line, StatementRun
+from headway.timeouts import Timeouts
+from headway.watch import Watcher, interval_within, watching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
-    from headway.events import Event, Listener
-    from headway.session import Session
+    from sqlalchemy.engine import Connection
+
+    from headway.alembic_bridge import RevisionCode, Scope
+    from headway.door import Door
+    from headway.events import Event
+    from headway.results import JournalledStatement
+
+# How long the ledger and the server are waited for when a step has failed; they may be what failed.
+_LAST_WORDS_S = 5.0
+# More than idle_in_transaction_session_timeout, after which an orphan's fate is settled.
+_RECONNECT_S = 75.0
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """One step, ready to run.
 
-    ``apply`` is synchronous, opens and commits its own transaction, and leaves nothing behind when it
-    raises. It is called inside ``run_sync``. ``path`` is ``None`` for a stamp, which runs no file.
+    ``code`` loads the revision's function and may raise what the file raises; ``write`` writes the version
+    inside the step's transaction. ``path`` is ``None`` for a stamp, which runs no file.
     """
 
     revision: str
+    operation: str
     direction: Direction
     description: str
     path: Path | None
-    apply: Callable[[], None]
+    code: Callable[[], RevisionCode]
+    write: Callable[[], None]
 
 
 class Run:
-    """One execution: an id, an operation's name, and the listeners that hear of it."""
+    """One execution of a plan, behind an open door."""
 
-    def __init__(self, operation: str, session: Session, listeners: Sequence[Listener] = ()) -> None:
-        self.id = uuid.uuid4().hex
+    def __init__(self, operation: str, door: Door, scope: Scope) -> None:
         self.operation = operation
-        self._session = session
-        self._listeners = tuple(listeners)
+        self._door = door
+        self._scope = scope
         self._started = time.perf_counter()
+        self._left = Left.NOTHING
 
     async def execute(
         self, works: Sequence[Work], *, before: tuple[str, ...], after: tuple[str, ...]
@@ -65,44 +100,273 @@ class Run:
         Raises:
             StepFailedError: a revision failed; it is rolled back and those before it stay.
             VersionConflictError: somebody else moved the version meanwhile.
+            LockLostError: the migrator lock was gone; the step is rolled back.
+            OutcomeUnknownError: the connection broke during COMMIT, and nobody knows what became of it.
         """
-        self._emit(RunStarted(self.id, self.operation, self._session.database, len(works)))
+        door = self._door
+        database = door.session.database
+        door.emit(RunStarted(door.run_id, self.operation, database, len(works)))
         done: list[StepResult] = []
         for number, work in enumerate(works, start=1):
             done.append(await self._step(work, number, len(works), done))
-        elapsed = self._elapsed(self._started)
-        self._emit(RunFinished(self.id, self.operation, len(done), elapsed))
-        return RunReport(self.id, self.operation, self._session.database, before, after, tuple(done), elapsed)
+        elapsed = _elapsed_ms(self._started)
+        door.emit(RunFinished(door.run_id, self.operation, len(done), elapsed))
+        return RunReport(door.run_id, self.operation, database, before, after, tuple(done), elapsed)
 
     async def _step(self, work: Work, number: int, total: int, done: Sequence[StepResult]) -> StepResult:
-        about = (self.id, work.revision, work.direction, work.description, number, total)
-        self._emit(StepStarted(*about))
+        door = self._door
+        about = (door.run_id, work.revision, work.direction, work.description, number, total)
+        door.emit(StepStarted(*about))
         started = time.perf_counter()
+        entry: int | None = None
+        self._left = Left.NOTHING
         try:
-            await self._session.run(lambda _: work.apply())
-        except VersionConflictError as error:
-            self._emit(StepFailed(self.id, work.revision, work.direction, error.message, None))
-            raise
-        except Exception as error:
+            code = work.code()
+            journal = await self._journal_of(work, code)
+            entry = await self._open_entry(work, code, journal)
+            lines = [Line(line.statement, line.finished_at is not None) for line in journal]
+            await self._attempts(work, code, entry, lines)
+        except (Exception, asyncio.CancelledError) as error:
+            failure = self._explained(error, work, done)
+            if entry is not None:
+                await self._close_failed(entry, failure, started)
+            if failure is error:
+                raise
+            raise failure from self._chained(error)
+        elapsed = _elapsed_ms(started)
+        door.emit(StepFinished(*about, duration_ms=elapsed))
+        return StepResult(work.revision, work.direction, work.description, elapsed)
+
+    async def _attempts(self, work: Work, code: RevisionCode, entry: int, journal: list[Line]) -> None:
+        """Try until it succeeds, or fails for a reason that trying again does not change."""
+        door = self._door
+        timeouts = Timeouts().merged(door.options, code, origin=work.revision)
+        policy = RetryPolicy.of(timeouts)
+        started = time.monotonic()
+        for number, lock_timeout_ms in enumerate(policy.lock_timeouts(), start=1):
+            attempt: Attempt | StatementRun
+            if code.transactional:
+                attempt = Attempt(door, work.revision, entry, timeouts, lock_timeout_ms)
+            else:
+                attempt = StatementRun(door, work.revision, entry, timeouts, lock_timeout_ms, journal)
+            watcher = Watcher(
+                door.run_id, work.revision, door.emit, interval_s=interval_within(lock_timeout_ms)
+            )
+            try:
+                async with watching(watcher, door.control, door.pid), self._cancelling(lock_timeout_ms):
+                    await door.session.run(partial(_apply, attempt, self._scope, code, work.write))
+            except Exception as error:
+                self._left = attempt.left
+                if not isinstance(error, DatabaseError):
+                    raise
+                if await self._committed_after_all(attempt, error, work):
+                    return
+                elapsed = time.monotonic() - started
+                repeatable = attempt.left is not Left.PART
+                delay = policy.decide(number, error.sqlstate, elapsed) if repeatable else None
+                if delay is None:
+                    raise
+                door.emit(
+                    StepRetrying(
+                        door.run_id, work.revision, number, str(error.sqlstate), delay, watcher.blockers
+                    )
+                )
+                await anyio.sleep(delay)
+            else:
+                return
+
+    @contextlib.asynccontextmanager
+    async def _cancelling(self, lock_timeout_ms: int) -> AsyncIterator[None]:
+        """Cancel, where the run asks for it, those who keep the step waiting for half its lock timeout."""
+        kinds = self._door.options.cancel_blockers
+        if kinds is CancelBlockers.NONE:
+            yield
+            return
+        task = asyncio.create_task(self._cancel_blockers(kinds, lock_timeout_ms / 2000 or 1.0))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _cancel_blockers(self, kinds: CancelBlockers, pause_s: float) -> None:
+        door = self._door
+        async with door.session.beside() as helper:
+            while True:
+                await anyio.sleep(pause_s)
+                cancelled = await helper.run(
+                    lambda connection: cancel_blockers(connection, door.pid, kinds=kinds)
+                )
+                if cancelled:
+                    door.emit(
+                        Warned(door.run_id, None, f"cancelled what was in the way: {all_in_words(cancelled)}")
+                    )
+
+    async def _committed_after_all(
+        self, attempt: Attempt | StatementRun, error: DatabaseError, work: Work
+    ) -> bool:
+        """Whether a step whose COMMIT got no answer took effect; ``False`` when the COMMIT was not at issue.
+
+        Raises:
+            OutcomeUnknownError: nobody can say.
+        """
+        if not attempt.committing or not is_connection_lost(error.__cause__ or error):
+            return False
+        transaction = attempt.transaction or ""
+        outcome, on_record = await self._outcome_of(transaction, work)
+        if outcome is CommitOutcome.COMMITTED and on_record:
+            return True
+        if outcome is CommitOutcome.ABORTED:
+            return False
+        raise OutcomeUnknownError(
+            work.revision,
+            f"the connection broke while {work.revision} was being committed, and whether it took effect "
+            "cannot be told",
+            transaction=transaction,
+            hint=f"When the server answers again, ask it: SELECT pg_xact_status('{transaction}'). "
+            "`headway status` shows what the version table holds; nothing is tried again by itself.",
+        )
+
+    async def _outcome_of(self, transaction: str, work: Work) -> tuple[CommitOutcome, bool]:
+        """Ask the server on a new connection, for as long as it may take to come back.
+
+        The ledger entry that the step closed in its own transaction must bear a COMMITTED out: a server that
+        crashed may give an id that had not reached the disk to another transaction.
+        """
+        door = self._door
+
+        def ask(connection: Connection) -> tuple[CommitOutcome, bool]:
+            status = transaction_status(connection, transaction, server=door.server)
+            newest = door.ledger.entries(connection, run_id=door.run_id, revision=work.revision, limit=1)
+            return status, bool(newest) and newest[0].outcome is Outcome.SUCCEEDED
+
+        deadline = anyio.current_time() + _RECONNECT_S
+        while True:
+            with contextlib.suppress(HeadwayError, OSError):
+                async with door.session.beside() as session:
+                    outcome, on_record = await session.run(ask)
+                if outcome is not CommitOutcome.IN_PROGRESS:
+                    return outcome, on_record
+            if anyio.current_time() > deadline:
+                return CommitOutcome.UNKNOWN, False
+            await anyio.sleep(0.2)
+
+    async def _journal_of(self, work: Work, code: RevisionCode) -> tuple[JournalledStatement, ...]:
+        """What an interrupted attempt at this very step has done; empty as a rule.
+
+        Raises:
+            DirtyError: another step was interrupted, and must be brought to its end first.
+        """
+        door = self._door
+        dirty = await door.control.run(door.ledger.dirty)
+        if dirty is None:
+            return ()
+        if (dirty.revision, dirty.operation.value) != (work.revision, work.operation):
+            raise DirtyError(
+                dirty.revision,
+                f"{dirty.operation.value} of {dirty.revision} was interrupted after {dirty.statements_done} "
+                "of its statements; nothing else can run before it is brought to its end",
+                statements_done=dirty.statements_done,
+                hint=f"Run `headway {dirty.operation.value}` to go on with it, or finish it by hand and "
+                "`headway stamp` where the database then stands.",
+            )
+        if not code.transactional and not dirty.transactional:
+            return dirty.journal
+        door.emit(
+            Warned(
+                door.run_id,
+                work.revision,
+                f"an earlier attempt committed part of this revision ({dirty.journal[0].statement}); "
+                "it begins anew",
+            )
+        )
+        return ()
+
+    async def _open_entry(
+        self, work: Work, code: RevisionCode, journal: tuple[JournalledStatement, ...]
+    ) -> int:
+        door = self._door
+        entry = NewEntry(
+            run_id=door.run_id,
+            revision=work.revision,
+            operation=Operation(work.operation),
+            description=door.session.redact(work.description),
+            checksum=checksum(work.path.read_bytes()) if work.path is not None else None,
+            transactional=code.transactional,
+            journal=journal,
+            # A stamp says of itself neither whether revisions come nor whether they go.
+            applied=work.direction is Direction.UPGRADE if work.operation == Operation.STAMP else None,
+        )
+        return await door.control.run(lambda connection: door.ledger.open(connection, entry))
+
+    async def _close_failed(self, entry: int, failure: BaseException, started: float) -> None:
+        """Put the failure on record; where that fails too, the next run closes the entry."""
+        door = self._door
+        interrupted = isinstance(failure, asyncio.CancelledError)
+        outcome = Outcome.INTERRUPTED if interrupted else Outcome.FAILED
+        sqlstate = getattr(failure, "sqlstate", None)
+        message = failure.message if isinstance(failure, HeadwayError) else "cancelled"
+        close = door.control.run(
+            lambda connection: door.ledger.close(
+                connection,
+                entry,
+                outcome,
+                duration_ms=_elapsed_ms(started),
+                sqlstate=sqlstate,
+                error=door.session.redact(message),
+            )
+        )
+        with contextlib.suppress(HeadwayError, OSError):
+            await shielded(close, grace_s=_LAST_WORDS_S)
+
+    def _chained(self, error: BaseException) -> BaseException | None:
+        """The error as the cause of ours, unless its own words hold a secret that ours do not."""
+        words = "".join(traceback.format_exception(error))
+        return error if self._door.session.redact(words) == words else None
+
+    def _explained(self, error: BaseException, work: Work, done: Sequence[StepResult]) -> BaseException:
+        """The error to raise: headway's own as they are, everything else with file, line and statement."""
+        door = self._door
+        own = isinstance(error, HeadwayError) and not isinstance(error, DatabaseError | RefusedError)
+        if own or not isinstance(error, Exception):
+            failure: BaseException = error
+        else:
             failure = step_failed(
                 error.__cause__ if isinstance(error, DatabaseError) and error.__cause__ else error,
                 revision=work.revision,
                 description=work.description,
-                operation=work.direction.value,
+                operation=work.operation,
                 path=work.path,
                 succeeded=[result.revision for result in done],
-                redact=self._session.redact,
+                redact=door.session.redact,
+                left=self._left,
             )
-            self._emit(StepFailed(self.id, work.revision, work.direction, failure.message, failure.sqlstate))
-            raise failure from error
-        elapsed = self._elapsed(started)
-        self._emit(StepFinished(*about, duration_ms=elapsed))
-        return StepResult(work.revision, work.direction, work.description, elapsed)
+        told = failure.message if isinstance(failure, HeadwayError) else "cancelled"
+        sqlstate = getattr(failure, "sqlstate", None)
+        door.emit(StepFailed(door.run_id, work.revision, work.direction, told, sqlstate))
+        return failure
 
-    def _emit(self, event: Event) -> None:
-        for listener in self._listeners:
-            listener(event)
 
-    @staticmethod
-    def _elapsed(since: float) -> float:
-        return round((time.perf_counter() - since) * 1000, 3)
+def _apply(
+    attempt: Attempt | StatementRun,
+    scope: Scope,
+    code: RevisionCode,
+    write: Callable[[], None],
+    _: Connection,
+) -> None:
+    attempt.apply(scope, code, write)
+
+
+def nothing_to_do(
+    operation: str, database: str, rows: tuple[str, ...], emit: Callable[[Event], None]
+) -> RunReport:
+    """A run that had nothing to run: no door was opened, and nothing was written."""
+    run_id = uuid.uuid4().hex
+    emit(RunStarted(run_id, operation, database, 0))
+    emit(RunFinished(run_id, operation, 0, 0.0))
+    return RunReport(run_id, operation, database, rows, rows)
+
+
+def _elapsed_ms(since: float) -> float:
+    return round((time.perf_counter() - since) * 1000, 3)

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+)
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
+import anyio
+import asyncpg
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
-from headway.database import create_engine, twin_of
-from headway.diagnosis import database_error
-from headway.errors import TransactionOpenError
+from headway.capabilities import first_transaction_refused
+from headway.database import create_engine, sqlstate_of, sync_twin_of, twin_of
+from headway.diagnosis import database_error, read_error
+from headway.errors import ConnectionFailedError, HeadwayError, RefusedError, TransactionOpenError
 from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.engine import Engine
 
 Source: TypeAlias = DatabaseURL | AsyncEngine | AsyncConnection | Connection
 T = TypeVar("T")
+
+# What an engine raises when it cannot connect; a driver's own errors do not all pass through SQLAlchemy.
+_CANNOT_CONNECT = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Link(Protocol):
@@ -28,6 +43,9 @@ class Link(Protocol):
     async def run_sync(self, fn: Callable[[Connection], T], /) -> T:
         """Call ``fn`` with the synchronous connection."""
         ...
+
+
+Beside: TypeAlias = Callable[[], AbstractAsyncContextManager[Link]]
 
 
 class _SyncLink:
@@ -41,10 +59,12 @@ class _SyncLink:
 
 
 class Session:
-    """A connection that is ours for the length of a run."""
+    """A connection that is ours for the length of a run; one piece of work at a time."""
 
-    def __init__(self, link: Link, database: str, redact: Callable[[str], str]) -> None:
+    def __init__(self, link: Link, database: str, redact: Callable[[str], str], beside: Beside) -> None:
         self._link = link
+        self._beside = beside
+        self._turn = anyio.Lock()
         self.database = database
         self.redact = redact
 
@@ -54,10 +74,17 @@ class Session:
         Raises:
             DatabaseError: in place of SQLAlchemy's error, which is its cause.
         """
-        try:
-            return await self._link.run_sync(work)
-        except DBAPIError as error:
-            raise database_error(error, self.database, self.redact) from error
+        async with self._turn:
+            try:
+                return await self._link.run_sync(work)
+            except DBAPIError as error:
+                raise database_error(error, self.database, self.redact) from error
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[Session]:
+        """A session on a second connection to the same database, closed with the block."""
+        async with self._beside() as link:
+            yield Session(link, self.database, self.redact, self._beside)
 
 
 @asynccontextmanager
@@ -72,23 +99,87 @@ async def open_session(
         label: what to call a URL's database; the masked URL when ``None``.
 
     Raises:
-        ConnectionFailedError: the database of a URL cannot be reached.
+        ConnectionFailedError: the database of a URL or an engine cannot be reached.
+        RefusedError: it is none of these: a synchronous engine, for one.
         TransactionOpenError: the caller's connection has already begun a transaction.
     """
     if isinstance(source, DatabaseURL):
-        async with create_engine(source, source=origin).connect() as connection:
-            yield Session(connection, label or source.masked, source.redact)
+        connected: Beside = partial(_connected, lambda: create_engine(source, source=origin), source)
+        async with connected() as link:
+            yield Session(link, label or source.masked, source.redact, connected)
     elif isinstance(source, AsyncEngine):
-        twin = twin_of(source)
-        try:
-            async with twin.connect() as connection:
-                yield Session(connection, *_named(source.url))
-        finally:
-            await twin.dispose()
+        connected = partial(_connected, lambda: twin_of(source))
+        async with connected() as link:
+            yield Session(link, *_named(source.url), connected)
     else:
+        _refuse_other_things(source)
         _refuse_open_transaction(source)
-        link: Link = source if isinstance(source, AsyncConnection) else _SyncLink(source)
-        yield Session(link, *_named(source.engine.url))
+        if isinstance(source, AsyncConnection):
+            yield Session(
+                source, *_named(source.engine.url), partial(_connected, lambda: twin_of(source.engine))
+            )
+        else:
+            yield Session(_SyncLink(source), *_named(source.engine.url), _beside_of(source))
+
+
+@asynccontextmanager
+async def _connected(make: Callable[[], AsyncEngine], url: DatabaseURL | None = None) -> AsyncIterator[Link]:
+    engine = make()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(engine.dispose)
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+        except _CANNOT_CONNECT as error:
+            failure: HeadwayError = _connection_failed(engine.url, error)
+            if url is not None and isinstance(error, DBAPIError):
+                # Our own engine's driver connection says by itself what is wrong; so this came after it.
+                failure = first_transaction_refused(error, url.masked, url.redact)
+        else:
+            yield connection
+            return
+        # Raised outside the handler: a chained driver error could show what this one hides.
+        raise failure
+
+
+def _beside_of(connection: Connection) -> Beside:
+    engine = connection.engine
+    if engine.dialect.is_async:
+        return partial(_connected, lambda: twin_of(AsyncEngine(engine)))
+    return partial(_connected_synchronously, engine)
+
+
+@asynccontextmanager
+async def _connected_synchronously(engine: Engine) -> AsyncIterator[Link]:
+    twin = sync_twin_of(engine)
+    with ExitStack() as stack:
+        stack.callback(twin.dispose)
+        try:
+            connection = stack.enter_context(twin.connect())
+        except _CANNOT_CONNECT as error:
+            failure = _connection_failed(engine.url, error)
+        else:
+            yield _SyncLink(connection)
+            return
+        raise failure
+
+
+def _connection_failed(url: Any, error: Exception) -> ConnectionFailedError:
+    database, redact = _named(url)
+    report = read_error(error)
+    return ConnectionFailedError(
+        f"cannot connect to {database} by the engine that was handed over: {redact(report.message)}",
+        sqlstate=report.sqlstate or sqlstate_of(error),
+        hint="Is PostgreSQL running there, and does that engine connect by itself?",
+    )
+
+
+def _refuse_other_things(source: object) -> None:
+    if not isinstance(source, AsyncConnection | Connection):
+        raise RefusedError(
+            f"a {type(source).__module__}.{type(source).__qualname__} is nothing that headway can work on",
+            hint="Hand over an AsyncEngine, as sqlalchemy.ext.asyncio.create_async_engine makes, "
+            "or an AsyncConnection.",
+        )
 
 
 def _refuse_open_transaction(connection: AsyncConnection | Connection) -> None:

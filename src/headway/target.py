@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headway.database import EMBEDDED, driver_connection, embedded_directory, fetch_versions, lease_embedded
+import anyio
+import anyio.to_thread
+
+from headway.database import (
+    EMBEDDED,
+    driver_connection,
+    embedded_directory,
+    fetch_dirty,
+    fetch_versions,
+    lease_embedded,
+)
 from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from headway.alembic_bridge import AlembicProject, Scope
+    from headway.door import Door
     from headway.embedded import Lease
     from headway.events import Event, Listener
+    from headway.ledger import Ledger
     from headway.project import Project
+    from headway.results import LedgerEntry, RunOptions
     from headway.session import Session
     from headway.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a database stands: its version rows, and what the ledger says."""
+
+    database: str
+    rows: tuple[str, ...]
+    dirty: LedgerEntry | None
+    ledger: bool
+    applied_at: Mapping[str, datetime]
 
 
 class Target:
@@ -45,6 +72,7 @@ class Target:
         self._listeners = listeners
         self._x_arguments = x_arguments
         self._lease: Lease | None = None
+        self._leasing = anyio.Lock()
 
     def close(self) -> None:
         """Let go of the embedded server; idempotent."""
@@ -64,11 +92,21 @@ class Target:
 
         return AlembicProject(self._project, x_arguments=self._x_arguments)
 
+    async def load(self) -> AlembicProject:
+        """The project as Alembic sees it, its env.py run; in a thread, for that imports models."""
+
+        def run_environment() -> AlembicProject:
+            _ = self.alembic.options
+            return self.alembic
+
+        return await anyio.to_thread.run_sync(run_environment)
+
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """A connection for a run; a URL's and an engine's is opened here and closed afterwards."""
         from headway.session import open_session
 
+        await self.load()
         if self._connection is not None:
             async with open_session(self._connection) as session:
                 yield session
@@ -87,16 +125,62 @@ class Target:
 
         return await session.run(begin)
 
-    async def versions(self) -> tuple[str, tuple[str, ...]]:
-        """The database's name, masked, and its version rows; without SQLAlchemy where a URL allows it."""
+    def ledger(self) -> Ledger:
+        """The ledger of this database, as env.py names it."""
+        from headway.ledger import Ledger
+
+        return Ledger(self.alembic.options.ledger)
+
+    async def standing(self) -> Standing:
+        """Where the database stands, the ledger's word included; three questions."""
+        async with self.session() as session:
+            _, rows = await self.scope(session)
+            ledger = self.ledger()
+
+            def ask(connection: Connection) -> Standing:
+                return Standing(
+                    session.database,
+                    rows,
+                    dirty=ledger.dirty(connection),
+                    ledger=ledger.exists(connection),
+                    applied_at=ledger.applied_at(connection),
+                )
+
+            return await session.run(ask)
+
+    async def is_dirty(self, session: Session) -> bool:
+        """Whether a revision was interrupted and not brought to its end."""
+        return await session.run(self.ledger().dirty) is not None
+
+    async def versions(self) -> tuple[str, tuple[str, ...], str | None]:
+        """The database's name, masked, its version rows, and the revision that was interrupted, if any.
+
+        Without SQLAlchemy where a URL allows it.
+        """
         table = self._project.version_table()
         if self._connection is None and table is not None:
             url, origin, label = await self._url()
             async with driver_connection(url, source=origin) as connection:
-                return label, await fetch_versions(connection, table)
-        async with self.session() as session:
-            _, rows = await self.scope(session)
-            return session.database, rows
+                rows = await fetch_versions(connection, table)
+                return label, rows, await fetch_dirty(connection, table)
+        standing = await self.standing()
+        return standing.database, standing.rows, standing.dirty.revision if standing.dirty else None
+
+    @asynccontextmanager
+    async def door(self, session: Session, options: RunOptions) -> AsyncIterator[Door]:
+        """The open door to this database, for one run."""
+        from headway.door import open_door
+
+        handed = self.alembic.options
+        async with open_door(
+            session,
+            table=handed.version_table,
+            ledger=self.ledger(),
+            options=options,
+            run_id=uuid.uuid4().hex,
+            emit=self.tell,
+        ) as door:
+            yield door
 
     async def _url(self) -> tuple[DatabaseURL, str, str]:
         """The URL, the setting it comes from, and what to call the database."""
@@ -104,8 +188,9 @@ class Target:
         if configured is not None:
             return configured, self._settings.source or "the URL", configured.masked
         root = self._project.root
-        if self._lease is None:
-            self._lease = await lease_embedded(self._settings, root, listener=self._tell)
+        async with self._leasing:
+            if self._lease is None:
+                self._lease = await lease_embedded(self._settings, root, listener=self.tell)
         url = DatabaseURL.parse(self._lease.url, variable=EMBEDDED)
         return (
             url,
@@ -113,7 +198,8 @@ class Target:
             f"{url.name} on the embedded PostgreSQL in {_seen_from_here(embedded_directory(root))}",
         )
 
-    def _tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
+        """Hand an event to every listener."""
         for listener in self._listeners:
             listener(event)
 

@@ -6,8 +6,15 @@ from contextlib import asynccontextmanager
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from headway import open_database
+from headway import DatabaseURL, open_database
 from taskman import settings
+
+CONNECT_TIMEOUT_S = 10.0
+"""How long opening a connection may take, in seconds, unless the URL says ``connect_timeout``."""
+
+
+class DatabaseUnavailableError(Exception):
+    """No connection could be opened; the message says to where and why, and holds no password."""
 
 
 @asynccontextmanager
@@ -23,15 +30,26 @@ async def engine_scope(database_url: str | None = None) -> AsyncIterator[AsyncEn
         headway.EmbeddedServerError: the embedded PostgreSQL does not start.
     """
     async with open_database(settings.application_settings(database_url), settings.CHECKOUT) as address:
-        # asyncpg takes keywords rather than a URL: so every parameter of the URL has its effect, and
-        # SQLAlchemy holds no password that it could print.
-        engine = create_async_engine(
-            "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(**address.connect_arguments())
-        )
+        engine = _engine(address)
         try:
             yield engine
         finally:
             await engine.dispose()
+
+
+def _engine(address: DatabaseURL) -> AsyncEngine:
+    # asyncpg takes keywords rather than a URL: so every parameter of the URL has its effect, and
+    # SQLAlchemy holds no password that it could print.
+    arguments = {"timeout": CONNECT_TIMEOUT_S} | address.connect_arguments()
+
+    async def open_connection() -> "asyncpg.Connection[asyncpg.Record]":
+        try:
+            return await asyncpg.connect(**arguments)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            problem = address.redact(str(error)) or type(error).__name__
+        raise DatabaseUnavailableError(f"cannot connect to {address.masked}: {problem}")
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=open_connection)
 
 
 def session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from headway import Settings, load_project, load_settings
+from headway import Migrator, Settings, load_project, load_settings
 
 CHECKOUT = Path(__file__).parents[2]
 """Where alembic.ini and ``.env`` are. taskman runs from a checkout; no wheel ships it."""
@@ -25,4 +25,14 @@ def application_settings(database_url: str | None = None) -> Settings:
         headway.ConfigurationError: a setting is wrong.
     """
     settings = load_settings(load_project(CHECKOUT / "alembic.ini"), url=database_url)
-    return replace(settings, database=settings.application)
+    own = settings.application
+    return replace(settings, database=own, source=own.variable if own is not None else None)
+
+
+def migrations(database_url: str | None = None) -> Migrator:
+    """The migrations of the application's own database, to ask where it stands; close it when done.
+
+    Args:
+        database_url: the database, given outright.
+    """
+    return Migrator(CHECKOUT / "alembic.ini", settings=application_settings(database_url))

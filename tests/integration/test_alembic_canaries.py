@@ -11,6 +11,8 @@ import pytest
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import HeadMaintainer, MigrationContext, RevisionStep
+from alembic.util import langhelpers
+from alembic.util.langhelpers import ModuleClsProxy
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -40,6 +42,57 @@ def test_operations_has_no_plain_attribute_that_the_router_would_miss() -> None:
     }
     # Properties of the class; `alembic.op` holds none of them.
     assert attributes.isdisjoint(vars(alembic.op))
+
+
+def test_proxies_are_installed_and_removed_by_two_methods_that_do_nothing_but_set_module_globals() -> None:
+    source = inspect.getsource(langhelpers)  # the methods themselves are headway's by now
+    assert (
+        """
+    def _install_proxy(self) -> None:
+        attr_names, modules = self._setups[self.__class__]
+        for globals_, locals_ in modules:
+            globals_["_proxy"] = self
+            for attr_name in attr_names:
+                globals_[attr_name] = getattr(self, attr_name)
+
+    def _remove_proxy(self) -> None:
+        attr_names, modules = self._setups[self.__class__]
+        for globals_, locals_ in modules:
+            globals_["_proxy"] = None
+            for attr_name in attr_names:
+                del globals_[attr_name]
+"""
+        in source
+    )
+    for kind in (Operations, EnvironmentContext):
+        assert issubclass(kind, ModuleClsProxy)
+        assert not {"_install_proxy", "_remove_proxy"} & set(vars(kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "module", "attributes"),
+    [(Operations, alembic.op, set()), (EnvironmentContext, alembic.context, {"config", "script"})],
+)
+def test_setups_names_the_modules_and_plain_attributes_of_a_class(
+    kind: type[ModuleClsProxy], module: ModuleType, attributes: set[str]
+) -> None:
+    names, modules = ModuleClsProxy._setups[kind]
+    assert names == attributes
+    assert [namespace for namespace, _ in modules] == [vars(module)]
+
+
+@pytest.mark.parametrize("module", [alembic.op, alembic.context])
+def test_the_modules_have_no_getattr_of_their_own(module: ModuleType) -> None:
+    assert "__getattr__" not in inspect.getsource(module)
+
+
+def test_every_run_of_alembic_installs_its_proxies_by_these_two_ways() -> None:
+    assert "self._install_proxy()" in inspect.getsource(EnvironmentContext.__enter__)
+    assert "self._remove_proxy()" in inspect.getsource(EnvironmentContext.__exit__)
+    assert "op._install_proxy()" in inspect.getsource(Operations.context)
+    assert "with Operations.context(self._migration_context)" in inspect.getsource(
+        EnvironmentContext.run_migrations
+    )
 
 
 def test_begin_transaction_takes_per_migration() -> None:

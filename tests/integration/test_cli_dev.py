@@ -66,6 +66,10 @@ def test_a_server_s_life(dev: Tool, project: ProjectFolder) -> None:
     assert "runs only while something uses it" in done.stderr
     assert directory.exists()
 
+    address = done.stdout.strip()
+    done = dev("run", "--", sys.executable, "-m", "headway", "-c", str(project.root), "dev", "status")
+    assert f"url      {address}\n" in done.stdout
+
     done = dev("run", "--", sys.executable, "-c", _CONNECT)
     assert (done.returncode, done.stdout) == (0, "42\n")
 

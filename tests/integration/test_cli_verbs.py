@@ -363,3 +363,17 @@ def test_wrong_settings_are_a_usage_error_that_names_the_variable(tool: Tool) ->
     document = _document(done)
     assert document["error"]["type"] == "ConfigurationError"
     assert document["error"]["variable"] == "DATABASE_URL"
+
+
+def test_what_env_py_and_revisions_print_does_not_mix_with_the_answer(
+    project: ProjectFolder, tool: Tool
+) -> None:
+    project.env(preamble="print('from env.py')")
+    project.revision(
+        "r3", "r2", upgrade="import os\nprint('from the revision')\nos.system('echo from a program')"
+    )
+    done = tool("upgrade", "--json")
+    assert json.loads(done.stdout)["after"] == ["r3"]
+    for words in ("from env.py", "from the revision", "from a program"):
+        assert words in done.stderr
+    assert tool("sql", "r1").stdout.lstrip().startswith("BEGIN;")

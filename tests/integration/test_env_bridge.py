@@ -62,7 +62,7 @@ def async_engine(url: str) -> AsyncEngine:
 def tables(url: str) -> set[str]:
     with psycopg.connect(url) as connection:
         rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-    return {row[0] for row in rows} - {"alembic_version"}
+    return {row[0] for row in rows} - {"alembic_version", "migration_history"}
 
 
 def versions(url: str) -> list[str]:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from headway import (
-    DatabaseError,
+    CapabilityError,
     DatabaseURL,
     Direction,
     EnvironmentFileError,
@@ -61,7 +61,8 @@ def query(url: str, statement: str) -> list[tuple[object, ...]]:
 
 
 def tables(url: str) -> set[object]:
-    return {row[0] for row in query(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    found = {row[0] for row in query(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    return found - {"migration_history"}
 
 
 def versions(url: str) -> list[object]:
@@ -120,7 +121,7 @@ async def test_status_marks_every_revision(project: ProjectFolder, database_url:
     ]
     assert [item.revision for item in report.revisions if item.is_current] == ["r2"]
     assert [item.revision for item in report.revisions if item.is_head] == ["r3"]
-    assert {item.applied_at for item in report.revisions} == {None}
+    assert [item.applied_at is not None for item in report.revisions] == [True, True, False]
 
 
 async def test_downgrade_goes_down_and_base_leaves_only_the_version_table(
@@ -241,7 +242,8 @@ async def test_a_database_that_holds_unknown_revisions_says_which_and_what_to_do
     report = await migrator.status()
     assert report.state is State.AHEAD
     assert report.unknown == ("r2",)
-    assert [item.mark for item in report.revisions] == [Mark.PENDING, Mark.UNKNOWN]
+    assert [item.mark for item in report.revisions] == [Mark.APPLIED, Mark.UNKNOWN]
+    assert report.pending == ()
     assert not (await migrator.pending()).at_head
     for refused in (migrator.upgrade(), migrator.downgrade("base")):
         with pytest.raises(UnknownRevisionsError) as caught:
@@ -299,7 +301,7 @@ async def test_many_migrators_in_one_loop_never_mix(
         expected = {f"n{number}_n{number}_{count}" for count in range(20)}
         assert tables(url) == expected | {"alembic_version"}
         assert versions(url) == ["r2"]
-        assert query(url, "SELECT viewname FROM pg_views WHERE schemaname = 'public'") == [
+        assert query(url, "SELECT viewname FROM pg_views WHERE viewname LIKE 'last%'") == [
             (f"last_n{number}",)
         ]
 
@@ -321,19 +323,6 @@ async def test_many_migrators_in_threads_never_mix(
     )
     for number, url in enumerate(database_urls):
         assert tables(url) == {f"n{number}_{table}" for table in range(20)} | {"alembic_version"}
-
-
-async def test_of_two_migrators_at_once_each_revision_is_applied_once(
-    project: ProjectFolder, database_url: str
-) -> None:
-    project.revision("r1", upgrade="op.execute('CREATE TABLE once()')\nop.execute('SELECT pg_sleep(0.3)')")
-    results = await asyncio.gather(
-        *(Migrator(project.ini, url=database_url).upgrade() for _ in range(2)), return_exceptions=True
-    )
-    failures = [result for result in results if isinstance(result, BaseException)]
-    assert len(failures) == 1
-    assert isinstance(failures[0], StepFailedError | VersionConflictError)
-    assert versions(database_url) == ["r1"]
 
 
 async def test_a_version_that_moved_under_a_step_rolls_the_step_back(
@@ -559,10 +548,10 @@ async def test_a_role_that_may_not_create_tables_is_told_so(
         connection.execute(f'CREATE ROLE "{role}" LOGIN'.encode())
     try:
         url = dataclasses.replace(DatabaseURL.parse(database_url), user=role).render()
-        with pytest.raises(DatabaseError, match="permission denied") as caught:
+        with pytest.raises(CapabilityError, match="may not create tables") as caught:
             await Migrator(project.ini, url=url).upgrade()
-        assert caught.value.sqlstate == "42501"
-        assert "GRANT" in str(caught.value.hint)
+        assert f'GRANT CREATE ON SCHEMA "public" TO "{role}"' in str(caught.value.hint)
+        assert tables(database_url) == set()
     finally:
         with psycopg.connect(database_url) as connection:
             connection.execute(f'DROP ROLE "{role}"'.encode())

@@ -8,9 +8,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from headway import CancelBlockers, RunOptions
+from headway.cli.commands.change import upgrade
 from headway.cli.group import Entry, LazyGroup
 from headway.cli.invocation import Colour, Invocation, wants_json
-from headway.cli.options import Verb, behind_dashes, global_options
+from headway.cli.options import DURATION, Verb, behind_dashes, global_options, run_options
+from headway.lock import DEFAULT_LOCK_WAIT_S
+from headway.retry import RetryPolicy
 
 
 @pytest.mark.parametrize(
@@ -91,3 +95,62 @@ def test_an_option_before_the_verb_is_not_undone_by_its_absence_after_it() -> No
 
 def test_the_url_is_not_in_the_repr() -> None:
     assert "s3cret" not in repr(Invocation(url="postgresql://u:s3cret@h/d"))
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("500ms", 0.5),
+        ("2s", 2.0),
+        ("1min", 60.0),
+        ("1.5 h", 5400.0),
+        ("1d", 86400.0),
+        ("30", 30.0),
+        ("0", 0.0),
+    ],
+)
+def test_a_duration_is_in_postgresql_s_units_and_in_seconds_without_one(written: str, seconds: float) -> None:
+    assert DURATION.convert(written, None, None) == seconds
+
+
+@pytest.mark.parametrize("written", ["", "2m", "-1s", "soon", "1e3", "inf", "nan", "25d", "٣s"])
+def test_what_is_no_duration_is_refused(written: str) -> None:
+    with pytest.raises(click.BadParameter):
+        DURATION.convert(written, None, None)
+
+
+def _options(*words: str) -> RunOptions:
+    given: list[RunOptions] = []
+
+    @click.command(cls=Verb)
+    @run_options
+    def limited(options: RunOptions) -> None:
+        given.append(options)
+
+    result = CliRunner().invoke(limited, words, obj=Invocation(), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return given[0]
+
+
+def test_a_run_without_options_has_headway_s_defaults() -> None:
+    assert _options() == RunOptions()
+
+
+def test_limits_of_a_run_reach_it() -> None:
+    words = ["--lock-wait", "2min", "--lock-timeout", "1.5s", "--statement-timeout", "1h"]
+    assert _options(*words, "--cancel-blockers", "autovacuum") == RunOptions(
+        120.0, 1500, 3_600_000, CancelBlockers.AUTOVACUUM
+    )
+
+
+def test_less_than_a_millisecond_is_not_taken_for_no_limit() -> None:
+    assert _options("--lock-timeout", "0.01ms").lock_timeout_ms == 1
+    assert _options("--lock-timeout", "0").lock_timeout_ms == 0
+    assert _options("--lock-timeout", "0.007s").lock_timeout_ms == 7
+
+
+def test_the_help_tells_the_defaults_that_are_in_force() -> None:
+    text = " ".join(CliRunner().invoke(upgrade, ["--help"], obj=Invocation()).output.split())
+    assert f"Default: {DEFAULT_LOCK_WAIT_S / 60:.0f}min; 0 does not wait" in text
+    policy = RetryPolicy()
+    assert f"Default: {policy.short_ms}ms, at times {policy.patient_ms}ms" in text

@@ -32,6 +32,8 @@ def test_a_document_is_ascii_and_says_its_format() -> None:
         "heads": ["bb"],
         "pending": ["bb"],
         "unknown": [],
+        "ledger": False,
+        "dirty": None,
         "revisions": [
             {
                 "revision": "aa",

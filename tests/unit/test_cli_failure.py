@@ -7,12 +7,20 @@ from pathlib import Path
 import click
 import pytest
 
-from headway import StepFailedError
+from headway import (
+    CapabilityError,
+    DirtyError,
+    HeadwayError,
+    LockBusyError,
+    LockLostError,
+    OutcomeUnknownError,
+    StepFailedError,
+)
 from headway.cli.failure import InternalError, draw, trim
 from headway.errors import ConfigurationError
 
 
-def _draw(error: StepFailedError | ConfigurationError | InternalError) -> str:
+def _draw(error: HeadwayError) -> str:
     return click.unstyle(draw(error, command="headway upgrade"))
 
 
@@ -85,3 +93,28 @@ def test_a_hint_is_drawn_and_its_absence_is_not() -> None:
     with_hint = ConfigurationError("DATABASE_URL", "is empty", example="postgresql://h/d")
     assert _draw(with_hint) == "error: DATABASE_URL: is empty\nhint: For example: postgresql://h/d"
     assert _draw(ConfigurationError("X", "is empty")) == "error: X: is empty"
+
+
+@pytest.mark.parametrize(
+    ("error", "facts"),
+    [
+        (LockBusyError("busy: held by process 4711", None, 3.0, hint="wait"), []),
+        (LockLostError("bb", "lost", hint="wait"), ["  revision  bb"]),
+        (
+            OutcomeUnknownError("bb", "lost", transaction="771", hint="wait"),
+            ["  revision  bb", "  xid       771"],
+        ),
+        (OutcomeUnknownError("bb", "lost", hint="wait"), ["  revision  bb"]),
+        (DirtyError("bb", "left", hint="wait"), ["  revision  bb", "  done      0 statements"]),
+        (
+            DirtyError("bb", "left", statements_done=1, hint="wait"),
+            ["  revision  bb", "  done      1 statement"],
+        ),
+        (CapabilityError("session", "a pooler", hint="wait"), ["  missing   session"]),
+    ],
+)
+def test_the_safe_door_s_errors_show_what_they_carry(error: HeadwayError, facts: list[str]) -> None:
+    first, *between, last = _draw(error).splitlines()
+    assert first == f"error: {error.message}"
+    assert between == facts
+    assert last == "hint: wait"

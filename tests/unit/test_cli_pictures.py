@@ -24,8 +24,8 @@ from headway import (
     StepResult,
 )
 from headway.cli import pictures
+from headway.cli.figures import bar, readable_duration, readable_size, share
 from headway.cli.invocation import Colour, Invocation
-from headway.cli.progress import readable_duration
 from headway.cli.terminal import Terminal
 
 _TERMINAL = Terminal(Invocation(color=Colour.NEVER))
@@ -74,6 +74,21 @@ def test_the_column_of_times_appears_once_a_time_is_known() -> None:
     assert "applied  " in lines[0]
     assert "2026-01-02 03:04:05+00:00" in lines[1]
     assert "applied  " not in pictures.status(_TERMINAL, _STATUS).splitlines()[0]
+
+
+def test_with_a_ledger_what_it_does_not_know_was_applied_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", _stream("utf-8"))
+    lines = pictures.status(_TERMINAL, replace(_STATUS, ledger=True)).splitlines()
+    assert lines[1].endswith("before the ledger  first")
+    assert "before the ledger" not in lines[2], "it is pending"
+    assert "before the ledger" in lines[3]
+
+
+def test_what_an_interrupted_revision_left_is_said_in_red() -> None:
+    dirty = replace(_STATUS, state=State.DIRTY, dirty="bbbb stopped at statement 2 of 3")
+    text = pictures.status(_TERMINAL, dirty)
+    assert "\x1b[31mbbbb stopped at statement 2 of 3\x1b[0m" in text
+    assert text.splitlines()[-1].startswith("dirty: 1 revision pending")
 
 
 def test_a_long_description_stays_on_one_line_in_a_pipe() -> None:
@@ -171,4 +186,16 @@ def test_durations_are_readable(milliseconds: float, text: str) -> None:
     [(0, "0 B"), (512, "512 B"), (49_152, "48 kB"), (3_355_443, "3.2 MB"), (1 << 50, "1024 TB")],
 )
 def test_sizes_use_postgresql_s_units(size: int, text: str) -> None:
-    assert pictures.readable_size(size) == text
+    assert readable_size(size) == text
+
+
+@pytest.mark.parametrize(("done", "total", "part"), [(0, 10, 0.0), (5, 10, 0.5), (12, 10, 1.0), (5, 0, 0.0)])
+def test_a_share_is_never_more_than_all(done: int, total: int, part: float) -> None:
+    assert share(done, total) == part
+
+
+@pytest.mark.parametrize("part", [0.0, 0.33, 0.5, 1.0])
+def test_a_bar_is_as_wide_when_empty_as_when_full(part: float) -> None:
+    drawn = bar(part, ascii_only=False)
+    assert (len(drawn), drawn.count("━")) == (24, int(part * 24))
+    assert bar(part, ascii_only=True).isascii()

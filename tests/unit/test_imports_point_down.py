@@ -25,10 +25,10 @@ SURFACE_ROOM = "__init__"
 _LAYERS = {
     L0: "errors results events",
     L1: "revisions planning integrity sqlfiles lint settings url project",
-    L2: "database capabilities alembic_bridge diagnosis losses embedded lock timeouts retry ledger "
-    "autogenerate",
+    L2: "database capabilities alembic_bridge commit diagnosis losses embedded lock timeouts peers remains "
+    "retry ledger shield watch autogenerate",
     SESSION: "session",
-    RUNNER: "runner target",
+    RUNNER: "door attempt statements stamping runner target waiting doctor",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "bundle fleet",
@@ -147,8 +147,16 @@ def _foreign_fault(room: str, imported: Import) -> str | None:
 
 
 def _behaviour_faults(module: Module) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(module.source)):
-        if not isinstance(node, ast.Name | ast.Attribute | ast.ImportFrom):
+    tree = ast.parse(module.source)
+    # To catch somebody else's SystemExit is the opposite of raising one.
+    caught = {
+        name
+        for handler in ast.walk(tree)
+        if isinstance(handler, ast.ExceptHandler) and handler.type is not None
+        for name in ast.walk(handler.type)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Name | ast.Attribute | ast.ImportFrom) or node in caught:
             continue
         words = _words(node)
         if words & {"print"} and module.room not in MAY_PRINT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from headway.errors import ExitCode, ResolutionError, UnknownRevisionsError
 from headway.planning import (
     Plan,
     assess,
+    describe,
     history_range,
     pending,
     plan_downgrade,
@@ -19,7 +21,7 @@ from headway.planning import (
     plan_upgrade,
     resolve,
 )
-from headway.results import Direction, State
+from headway.results import Direction, Mark, State
 from headway.revisions import Graph, Revision
 
 if TYPE_CHECKING:
@@ -411,7 +413,7 @@ def test_a_history_range_that_leads_nowhere_is_refused(text: str) -> None:
         (EMPTY, "", State.AT_HEAD, ""),
         (LINE, "bbbb2", State.BEHIND, "cccc3 dddd4"),
         (LINE, "dddd4", State.AT_HEAD, ""),
-        (LINE, "gone9", State.AHEAD, "aaaa1 bbbb2 cccc3 dddd4"),
+        (LINE, "gone9", State.AHEAD, ""),
         (LINE, "dddd4 gone9", State.AHEAD, ""),
         (LINE, "bbbb2 gone9", State.DIVERGED, "cccc3 dddd4"),
         (EMPTY, "gone9", State.AHEAD, ""),
@@ -425,6 +427,69 @@ def test_rows_decide_the_state_and_what_is_pending(
 ) -> None:
     assert assess(revisions, current.split()) is state
     assert " ".join(pending(revisions, current.split())) == missing
+
+
+@pytest.mark.parametrize(
+    ("current", "recorded", "state", "missing"),
+    [
+        ("gone9", "", State.AHEAD, ""),
+        ("gone9", "aaaa1 gone9", State.AHEAD, ""),
+        ("bbbb2 gone9", "", State.DIVERGED, "cccc3 dddd4"),
+        ("bbbb2 gone9", "cccc3 gone9", State.DIVERGED, "dddd4"),
+        ("bbbb2 gone9", "dddd4 gone9", State.AHEAD, ""),
+        # Rows that are all known are the truth, whatever a ledger that somebody went behind has kept.
+        ("bbbb2", "dddd4", State.BEHIND, "cccc3 dddd4"),
+        ("", "dddd4", State.UNVERSIONED, "aaaa1 bbbb2 cccc3 dddd4"),
+    ],
+)
+def test_nothing_is_called_pending_that_an_unknown_revision_may_have_come_after(
+    current: str, recorded: str, state: State, missing: str
+) -> None:
+    rows, ledger = current.split(), dict.fromkeys(recorded.split(), datetime.now(UTC))
+    assert assess(LINE, rows, ledger) is state
+    assert " ".join(pending(LINE, rows, ledger)) == missing
+    marked = [
+        item.revision for item in describe(LINE, LINE.revisions, rows, ledger) if item.mark is Mark.PENDING
+    ]
+    assert " ".join(marked) == missing
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda text: plan_upgrade(LINE, ["bbbb2"], text),
+        lambda text: plan_upgrade(LINE, ["bbbb2"], ["head", text]),
+        lambda text: plan_downgrade(LINE, ["bbbb2"], text),
+        lambda text: plan_range(LINE, text, Direction.UPGRADE),
+        lambda text: plan_range(LINE, text, Direction.DOWNGRADE),
+        lambda text: plan_stamp(LINE, ["bbbb2"], [text]),
+        lambda text: history_range(LINE, text, ["bbbb2"]),
+        lambda text: resolve(LINE, text, ["bbbb2"]),
+    ],
+)
+@pytest.mark.parametrize("text", ["", " ", "postgresql://u:s3cr:t/e@h/x", "host=h password=s3cret"])
+def test_an_empty_identifier_or_a_url_names_nothing_anywhere_and_no_password_is_repeated(
+    ask: Callable[[str], object], text: str
+) -> None:
+    with pytest.raises(ResolutionError) as caught:
+        ask(text)
+    assert "s3cr" not in f"{caught.value} {vars(caught.value)}"
+    assert caught.value.hint
+
+
+def test_an_empty_identifier_makes_think_of_an_unset_variable() -> None:
+    with pytest.raises(ResolutionError) as caught:
+        plan_downgrade(LINE, ["dddd4"], "")
+    assert "shell variable" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("text", ["head:base", "dddd4:bbbb2", "dddd4:-1", "head:aaaa1"])
+def test_an_upgrade_range_that_leads_back_is_refused_with_the_flag_to_pass(text: str) -> None:
+    with pytest.raises(ResolutionError) as caught:
+        plan_range(LINE, text, Direction.UPGRADE)
+    assert caught.value.exit_code is ExitCode.USAGE
+    if text != "dddd4:-1":
+        assert f"headway sql --downgrade {text}" in (caught.value.hint or "")
 
 
 def test_five_thousand_revisions_in_one_line_need_no_deep_recursion() -> None:

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from headway.errors import ConfigurationError, ExitCode
-from headway.project import Project, VersionTable, load_project
+from headway.project import Project, VersionTable, load_project, project_of_config
 
 INI = """\
 [alembic]
@@ -326,3 +326,42 @@ def test_the_version_table_is_read_from_env_py_without_running_it(
         project.env_file.write_text(source)
 
     assert project.version_table() == table
+
+
+TOML = '[tool.alembic]\nscript_location = "%(here)s/alembic"\n'
+
+
+def test_of_the_two_names_a_config_has_the_first_that_exists_counts(root: Path) -> None:
+    ini, toml = str(root / "alembic.ini"), str(root / "pyproject.toml")
+    (root / "pyproject.toml").write_text(TOML)
+
+    project = project_of_config(ini, toml)
+    assert (project.config_file, project.pyproject) == (None, root / "pyproject.toml")
+
+    (root / "alembic.ini").write_text(INI.replace("[alembic]", "[other]"))
+    project = project_of_config(ini, toml, section="other")
+    assert (project.config_file, project.section) == (root / "alembic.ini", "other")
+    assert project_of_config(None, toml).root == root
+
+
+def test_a_config_neither_of_whose_names_exists_is_an_error_that_names_the_first(root: Path) -> None:
+    ini = str(root / "nowhere.ini")
+
+    with pytest.raises(ConfigurationError) as caught:
+        project_of_config(ini, str(root / "pyproject.toml"))
+
+    assert caught.value.variable == ini
+
+
+def test_a_config_without_names_is_that_of_the_working_directory(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "alembic.ini").write_text(INI)
+    monkeypatch.chdir(root / "alembic")
+
+    assert project_of_config(None, None).root == root
+
+
+def test_what_is_no_path_is_a_configuration_error_that_says_what_was_given() -> None:
+    with pytest.raises(ConfigurationError, match="a int names none"):
+        load_project(5)  # type: ignore[arg-type]  # the mistake

@@ -275,6 +275,18 @@ def test_an_unreadable_line_of_ours_in_dotenv_is_an_error_with_its_line(project:
     assert error.problem == "line 3 cannot be read; is a quote left open?"
 
 
+def test_an_unreadable_line_of_others_in_dotenv_is_passed_over_with_a_note_in_our_words(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    dotenv(project, f"ONE=1\n\nthis is = no 'line\nDATABASE_URL={url('dotenv')}\n")
+
+    settings = load_settings(project, environ={})
+
+    assert database(settings) == "dotenv"
+    assert settings.notes == (f"{project.root / '.env'}: line 3 is passed over, for it is not NAME=value",)
+    assert caplog.records == []
+
+
 def test_dotenv_that_is_not_utf8_is_an_error(project: Project) -> None:
     (project.root / ".env").write_bytes(b"DATABASE_URL=postgresql://ada:s3cret\xfc@db/shop\n")
 

@@ -1,7 +1,8 @@
 """The one place that touches Alembic's contexts, globals and private names.
 
 Private names in use, each with a canary in ``tests/integration/test_alembic_canaries.py``: the module
-attribute ``_proxy`` of ``alembic.op`` and ``alembic.context``, ``MigrationContext.begin_transaction``'s
+attribute ``_proxy`` of ``alembic.op`` and ``alembic.context``, ``ModuleClsProxy``'s ``_install_proxy``,
+``_remove_proxy`` and ``_setups``, ``MigrationContext.begin_transaction``'s
 ``_per_migration`` and ``MigrationContext._migrations_fn``.
 """
 
@@ -15,9 +16,10 @@ from headway.alembic_bridge.authoring import (
     write_merge,
     write_revision,
 )
+from headway.alembic_bridge.destruction import losses_of
 from headway.alembic_bridge.environment import HANDOVER, AlembicProject, EnvironmentOptions, TargetMetadata
-from headway.alembic_bridge.execution import CommandScope, CommandStep, Scope
-from headway.alembic_bridge.offline import configure_offline, losses_of, render_sql, run_offline
+from headway.alembic_bridge.execution import CommandScope, CommandStep, RevisionCode, Scope, load_code
+from headway.alembic_bridge.offline import configure_offline, render_sql, run_offline
 from headway.alembic_bridge.routing import alembics_own_environment
 
 __all__ = [
@@ -29,11 +31,13 @@ __all__ = [
     "Draft",
     "EnvironmentContext",
     "EnvironmentOptions",
+    "RevisionCode",
     "Scope",
     "TargetMetadata",
     "alembics_own_environment",
     "configure_offline",
     "differences",
+    "load_code",
     "losses_of",
     "render_sql",
     "run_offline",

@@ -17,8 +17,11 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import MetaData
 
+from headway.alembic_bridge.defaults import compare_defaults_safely
 from headway.alembic_bridge.routing import environment_of
 from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
+from headway.ledger import LedgerNames, ledger_filter
+from headway.project import VersionTable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -29,6 +32,8 @@ TargetMetadata: TypeAlias = MetaData | Sequence[MetaData] | None
 
 # Under this key of Config.attributes lies the list into which env.py's hand-over goes.
 HANDOVER = "headway.handover"
+
+HISTORY_OPTIONS = ("history_table", "history_schema", "history_view")
 
 # What headway decides itself; env.py has no say in it.
 _RESERVED = frozenset(
@@ -57,6 +62,28 @@ class EnvironmentOptions:
 
     target_metadata: TargetMetadata = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    ledger: LedgerNames = field(default_factory=LedgerNames)
+
+    @classmethod
+    def of(cls, target_metadata: TargetMetadata, options: Mapping[str, Any]) -> EnvironmentOptions:
+        """Tell headway's own options (``HISTORY_OPTIONS``) from Alembic's.
+
+        The ledger goes where the version table is unless told otherwise.
+        """
+        own = {name: options[name] for name in HISTORY_OPTIONS if name in options}
+        usual = LedgerNames()
+        names = LedgerNames(
+            schema=own.get("history_schema", options.get("version_table_schema")),
+            history=own.get("history_table", usual.history),
+            view=own.get("history_view", usual.view),
+        )
+        return cls(target_metadata, {name: options[name] for name in options if name not in own}, names)
+
+    @property
+    def version_table(self) -> VersionTable:
+        """Where the applied revisions are kept."""
+        name = self.options.get("version_table") or VersionTable().name
+        return VersionTable(name, self.options.get("version_table_schema"))
 
     def __post_init__(self) -> None:
         reserved = sorted(_RESERVED.intersection(self.options))
@@ -72,9 +99,15 @@ class EnvironmentOptions:
         environment.configure(
             target_metadata=self.target_metadata,
             transaction_per_migration=True,
-            **{"compare_type": True, "compare_server_default": True, **self.options},
+            **{
+                "compare_type": True,
+                "compare_server_default": True,
+                **self.options,
+                "include_object": ledger_filter(self.ledger, self.options.get("include_object")),
+            },
             **how,
         )
+        compare_defaults_safely(environment.get_context())
 
 
 class AlembicProject:
@@ -135,8 +168,9 @@ class AlembicProject:
                 self.script.run_env()
         except HeadwayError:
             raise
-        except Exception as error:
-            if not handed:
+        except (Exception, SystemExit) as error:
+            # What an env.py that is not headway's trips over offline is beside the point.
+            if not handed and b"headway" in path.read_bytes():
                 raise EnvironmentFileError(
                     f"{path} failed: {type(error).__name__}: {error}",
                     hint="`headway -v status` shows the traceback.",

@@ -5,10 +5,11 @@ Everything here is synchronous and runs inside ``run_sync``.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from alembic.operations import Operations
 from alembic.runtime.migration import (
@@ -19,22 +20,54 @@ from alembic.runtime.migration import (
     StampStep,
 )
 from alembic.script import Script
-from alembic.util import CommandError
+from alembic.util import CommandError, to_tuple
 from alembic.util.pyfiles import load_python_file
 from sqlalchemy import Table, delete, insert, update
 from sqlalchemy.exc import DBAPIError
 
 from headway.alembic_bridge.routing import environment_of, operations_of
-from headway.errors import HeadwayError, VersionConflictError
+from headway.errors import HeadwayError, RefusedError, VersionConflictError
 from headway.results import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from types import ModuleType
 
     from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import Connection
 
     from headway.planning import Step
+
+
+class Guard(Protocol):
+    """What must hold around a revision's own code; called inside its transaction unless said otherwise."""
+
+    def begin(self, connection: Connection) -> None:
+        """The transaction has just begun, or begun anew after an ``autocommit_block``."""
+        ...
+
+    def leave_transaction(self) -> None:
+        """An ``autocommit_block`` is about to commit what the revision did so far."""
+        ...
+
+    def verify(self, connection: Connection) -> None:
+        """The revision's code is done and its version is about to be written."""
+        ...
+
+    def close(self, connection: Connection) -> None:
+        """The version is written and COMMIT comes next."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionCode:
+    """A revision file's function for one direction, and what the file says about how to run it."""
+
+    function: Callable[[], None]
+    transactional: bool = True
+    lock_timeout: object = None
+    statement_timeout: object = None
+    idle_in_transaction_session_timeout: object = None
 
 
 class Scope:
@@ -83,31 +116,81 @@ class Scope:
             with self.connection.begin():
                 self._table.create(self.connection, checkfirst=True)
 
-    def apply(self, step: Step) -> None:
-        """Run one planned step and write its version, in one transaction.
+    def run_transaction(self, guard: Guard, migrate: Callable[[], None], write: Callable[[], None]) -> None:
+        """Run a revision's function and its version write in one transaction, under a guard's eyes.
 
         Raises:
             VersionConflictError: the version table did not hold what the plan was made for.
-            Exception: whatever the revision raises; its transaction has been rolled back.
+            Exception: whatever the revision or the guard raises; the transaction has been rolled back.
         """
         with self._transaction():
-            migrate = load_function(step.path, step.direction)
-            with self.routed():
+            guard.begin(self.connection)
+            with self.routed(), self._autocommit_watched(guard):
                 migrate()
-            self._write_versions(step.revision, step.before, step.after)
-            self._announce(step)
+            guard.verify(self.connection)
+            write()
+            guard.close(self.connection)
 
-    def rewrite_versions(self, before: Sequence[str], after: Sequence[str], *, purge: bool = False) -> None:
-        """Put the version table's rows from ``before`` to ``after`` in one transaction (stamp).
+    @contextmanager
+    def _autocommit_watched(self, guard: Guard) -> Iterator[None]:
+        """Tell the guard when the revision leaves its transaction by ``autocommit_block`` and comes back."""
+        original = self.context.autocommit_block
+
+        @contextmanager
+        def watched() -> Iterator[None]:
+            guard.leave_transaction()
+            with original():
+                yield
+            guard.begin(self.connection)
+
+        # On this one context, for this one revision; revisions reach it by op.get_context().
+        self.context.autocommit_block = watched  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            del self.context.autocommit_block
+
+    @contextmanager
+    def routed_in_autocommit(self) -> Iterator[None]:
+        """As ``routed``, for code whose every statement is committed anyway.
+
+        An ``autocommit_block`` has nothing to add there.
+        """
+        # As in _autocommit_watched.
+        self.context.autocommit_block = nullcontext  # type: ignore[method-assign, assignment]
+        try:
+            with self.routed():
+                yield
+        finally:
+            del self.context.autocommit_block
+
+    def write_step(self, step: Step) -> None:
+        """Write a planned step's version; inside the step's transaction.
+
+        Raises:
+            VersionConflictError: the version table did not hold what the plan was made for.
+        """
+        self._write_versions(step.revision, step.before, step.after)
+        self._announce(step)
+
+    def stamp(
+        self,
+        before: Sequence[str],
+        after: Sequence[str],
+        *,
+        purge: bool,
+        record: Callable[[Connection], None],
+    ) -> None:
+        """Put the version table's rows from ``before`` to ``after`` and on record, in one transaction.
 
         Raises:
             VersionConflictError: the table did not hold ``before``.
         """
-        with self._transaction():
+        with self.connection.begin():
             if purge:
                 self.connection.execute(delete(self._table))
-                before = ()
-            self._write_versions(", ".join(after) or "base", before, after)
+            self._write_versions(", ".join(after) or "base", () if purge else before, after)
+            record(self.connection)
 
     def _transaction(self) -> Any:
         # The private argument is what Alembic's own loop passes to open one transaction a revision;
@@ -162,6 +245,13 @@ class CommandStep:
     path: Path | None
     alembic: RevisionStep | StampStep
 
+    @property
+    def code(self) -> RevisionCode:
+        """The step's function, and what its file says about how to run it."""
+        script = self.alembic.revision if isinstance(self.alembic, RevisionStep) else None
+        module = script.module if isinstance(script, Script) else None
+        return _code(self.alembic.migration_fn, module)
+
 
 class CommandScope(Scope):
     """The scope of a run that one of Alembic's own commands started: the steps are the command's."""
@@ -179,32 +269,50 @@ class CommandScope(Scope):
         with self.routed(), self.connection.begin():
             return [_taken_apart(step) for step in function(versions, self.context)]
 
+    @property
+    def purging(self) -> bool:
+        """Whether the command is ``alembic stamp --purge``."""
+        return bool(self.context.purge)
+
+    def known_versions(self) -> tuple[str, ...]:
+        """The version rows as the command is to see them: none when it purges."""
+        return () if self.purging else self.versions()
+
+    def applied(self, versions: Sequence[str]) -> dict[str, str]:
+        """What version rows say is applied: each revision with its description, oldest first."""
+        revisions = self._environment.script.revision_map
+        found: dict[str, str] = {}
+        waiting = list(versions)
+        while waiting:
+            for script in revisions.get_revisions(waiting.pop()):
+                if isinstance(script, Script) and script.revision not in found:
+                    found[script.revision] = script.doc or ""
+                    waiting += [*to_tuple(script.down_revision, ()), *to_tuple(script.dependencies, ())]
+        return dict(reversed(found.items()))
+
     def purge(self) -> None:
         """Empty the version table (``alembic stamp --purge``)."""
         self.create_version_table()
         with self.connection.begin():
             self.connection.execute(delete(self._table))
 
-    def apply_command_step(self, command_step: CommandStep) -> None:
-        """Run one of Alembic's steps and write its version, in one transaction.
+    def write_command_step(self, command_step: CommandStep) -> None:
+        """Write the version of one of Alembic's steps; inside the step's transaction.
 
         Raises:
             VersionConflictError: the version table did not hold what the step expects.
         """
         if self._maintainer is None:
-            raise HeadwayError("steps() was not asked before apply_command_step()")
+            raise HeadwayError("steps() was not asked before write_command_step()")
         step = command_step.alembic
-        with self._transaction():
-            with self.routed():
-                step.migration_fn()
-            try:
-                self._maintainer.update_to_step(step)
-            except CommandError as error:
-                raise VersionConflictError(
-                    step.short_log, str(error), hint="This step was rolled back; run the command again."
-                ) from None
-            for callback in self.context.on_version_apply_callbacks:
-                callback(ctx=self.context, step=step.info, heads=set(self._maintainer.heads), run_args={})
+        try:
+            self._maintainer.update_to_step(step)
+        except CommandError as error:
+            raise VersionConflictError(
+                step.short_log, str(error), hint="This step was rolled back; run the command again."
+            ) from None
+        for callback in self.context.on_version_apply_callbacks:
+            callback(ctx=self.context, step=step.info, heads=set(self._maintainer.heads), run_args={})
 
 
 def _taken_apart(step: RevisionStep | StampStep) -> CommandStep:
@@ -221,16 +329,49 @@ def _taken_apart(step: RevisionStep | StampStep) -> CommandStep:
     )
 
 
-def load_function(path: Path, direction: Direction) -> Callable[[], None]:
-    """Execute one revision file and return its ``upgrade`` or ``downgrade``.
+def load_code(path: Path, direction: Direction) -> RevisionCode:
+    """Execute one revision file and return its ``upgrade`` or ``downgrade``, with its wishes.
 
     Raises:
+        RefusedError: the function is a coroutine function, or the file calls ``sys.exit()``.
         AttributeError: the file has no such function.
         Exception: whatever executing the file raises.
     """
-    module = load_python_file(str(path.parent), path.name)
+    with _no_exit():
+        module = load_python_file(str(path.parent), path.name)
     function = getattr(module, direction.value, None)
     if not callable(function):
         # What a plain `module.upgrade` would raise.
         raise AttributeError(f"{path.name} has no function {direction.value}()")  # noqa: TRY004
-    return function  # type: ignore[no-any-return]  # a revision file's functions are not typed for us
+    return _code(function, module)
+
+
+def _code(function: Callable[[], None], module: ModuleType | None) -> RevisionCode:
+    if iscoroutinefunction(function):
+        raise RefusedError(
+            f"{function.__name__}() is an `async def`, and would never run",
+            hint="Write a plain `def`; its statements do not block the event loop.",
+        )
+
+    def run() -> None:
+        with _no_exit():
+            function()
+
+    return RevisionCode(
+        function=run,
+        transactional=bool(getattr(module, "transactional", True)),
+        lock_timeout=getattr(module, "lock_timeout", None),
+        statement_timeout=getattr(module, "statement_timeout", None),
+        idle_in_transaction_session_timeout=getattr(module, "idle_in_transaction_session_timeout", None),
+    )
+
+
+@contextmanager
+def _no_exit() -> Iterator[None]:
+    """A revision that ends the process would end it with somebody else's exit code."""
+    try:
+        yield
+    except SystemExit as error:
+        raise RefusedError(
+            f"the revision called sys.exit({error.code!r})", hint="Raise an exception instead."
+        ) from error

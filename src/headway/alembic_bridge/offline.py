@@ -1,31 +1,27 @@
-"""What needs no connection: SQL for review, and a look at what a step would destroy."""
+"""What needs no connection: SQL for review."""
 
 from __future__ import annotations
 
 import io
-import re
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from alembic.operations import MigrateOperation, Operations
-from alembic.operations.ops import DropColumnOp, DropTableOp, ExecuteSQLOp
+from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import RevisionStep
+from sqlalchemy.exc import CompileError
 
-from headway.alembic_bridge.execution import load_function
 from headway.alembic_bridge.routing import environment_of, operations_of
-from headway.results import Direction, Loss
+from headway.diagnosis import line_in
+from headway.errors import HeadwayError, StepFailedError
+from headway.results import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator
 
     from headway.alembic_bridge.environment import AlembicProject, EnvironmentOptions
     from headway.planning import Plan, Step
-
-# Statements written as text that take data away; the operations' own classes cover the rest.
-_DESTRUCTIVE_SQL = re.compile(
-    r"\b(DROP\s+(TABLE|SCHEMA|MATERIALIZED\s+VIEW|TYPE)|DROP\s+COLUMN|TRUNCATE|DELETE\s+FROM)\b",
-    re.IGNORECASE,
-)
 
 
 def configure_offline(environment: EnvironmentContext, options: EnvironmentOptions, **how: Any) -> None:
@@ -50,85 +46,91 @@ def render_sql(project: AlembicProject, plan: Plan) -> str:
     """The SQL of a plan, as ``alembic upgrade FROM:TO --sql`` prints it; "" for an empty plan.
 
     Raises:
-        Exception: whatever a revision raises that reads data, which needs a connection.
+        StepFailedError: a revision cannot be written as SQL beforehand; as a rule because it reads data.
+        HeadwayError: a revision file cannot be loaded.
     """
     if not plan.steps:
         return ""
     output = io.StringIO()
-    revisions = project.script.revision_map
-    steps = [
-        RevisionStep(
-            revisions, project.script.get_revision(step.revision), step.direction is Direction.UPGRADE
-        )
-        for step in plan.steps
-    ]
+    _load_revisions(project)
+    under_way = plan.steps[0]
+
+    def steps(*_: object) -> Iterator[RevisionStep]:
+        nonlocal under_way
+        for step in plan.steps:
+            under_way = step
+            yield RevisionStep(
+                project.script.revision_map,
+                project.script.get_revision(step.revision),
+                step.direction is Direction.UPGRADE,
+            )
+
     environment = _offline_environment(project, output, steps, plan.before)
-    run_offline(environment)
+    try:
+        run_offline(environment)
+    except HeadwayError:
+        raise
+    except Exception as error:
+        raise _unwritable(under_way, error) from error
     return output.getvalue()
 
 
-def losses_of(project: AlembicProject, step: Step) -> tuple[Loss, ...]:
-    """What a step destroys, read from the operations it would run; empty when it destroys nothing.
-
-    The step's function runs without a connection. Where it reads data it cannot be followed to its end,
-    and the last loss is of kind ``unknown``.
-    """
-    environment = _offline_environment(project, io.StringIO(), [], step.before)
-    watch = _Watch(environment.get_context())
-    losses: list[Loss] = []
+def _load_revisions(project: AlembicProject) -> None:
+    """Let Alembic execute every revision file, as it does before it writes any SQL."""
     try:
-        with environment_of(environment), operations_of(watch):
-            load_function(step.path, step.direction)()
-    except Exception as error:  # noqa: BLE001  # any failure means only that we cannot see further
-        losses.append(
-            Loss(
-                step.revision,
-                "unknown",
-                f"not known: {step.direction.value}() reads data ({type(error).__name__})",
-            )
+        project.script.get_heads()
+    except Exception as error:
+        locations = [location.resolve() for location in project.project.version_locations]
+        frames = [
+            frame
+            for frame in traceback.extract_tb(error.__traceback__)
+            if any(Path(frame.filename).resolve().is_relative_to(location) for location in locations)
+        ]
+        where = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+        raise HeadwayError(
+            f"{where}the revision files cannot be loaded: {in_one_line(error)}",
+            hint="Alembic executes them all, whichever the SQL is for; mend this one first.",
+        ) from error
+
+
+def _unwritable(step: Step, error: Exception) -> StepFailedError:
+    title = f"{step.revision} ({step.description})" if step.description else step.revision
+    if isinstance(error, CompileError):
+        hint = (
+            "Give the value a type; for op.bulk_insert, that is "
+            "sa.table('users', sa.column('id', sa.Integer)) instead of sa.column('id')."
         )
-    return tuple(dict.fromkeys([*(_loss(step.revision, op) for op in watch.destructive), *losses]))
+    else:
+        hint = (
+            "A revision that reads data cannot be written as SQL beforehand, for no database is asked. Write "
+            "the SQL of the ranges before and after it, and run it by itself with "
+            f"`headway {step.direction.value}`; or let it ask context.is_offline_mode()."
+        )
+    return StepFailedError(
+        f"{step.direction.value} of revision {title} cannot be written as SQL: {in_one_line(error)}",
+        revision=step.revision,
+        path=step.path,
+        line=line_in(step.path, error),
+        hint=hint,
+    )
 
 
-class _Watch(Operations):
-    """Operations that note what destroys data on its way to the (absent) database."""
-
-    def __init__(self, context: Any) -> None:
-        super().__init__(context)
-        self.destructive: list[MigrateOperation] = []
-
-    def invoke(self, operation: MigrateOperation) -> Any:
-        if isinstance(operation, DropTableOp | DropColumnOp) or (
-            isinstance(operation, ExecuteSQLOp) and _DESTRUCTIVE_SQL.search(str(operation.sqltext))
-        ):
-            self.destructive.append(operation)
-        return super().invoke(operation)
-
-
-def _loss(revision: str, operation: MigrateOperation) -> Loss:
-    match operation:
-        case DropTableOp():
-            return Loss(revision, "table", _qualified(operation.schema, operation.table_name))
-        case DropColumnOp():
-            table = _qualified(operation.schema, operation.table_name)
-            return Loss(revision, "column", f"{table}.{operation.column_name}")
-        case ExecuteSQLOp():
-            return Loss(revision, "statement", " ".join(str(operation.sqltext).split()))
-        case _:
-            raise TypeError(operation)
-
-
-def _qualified(schema: str | None, name: str) -> str:
-    return f"{schema}.{name}" if schema else name
+def in_one_line(error: Exception) -> str:
+    """An exception in one line."""
+    told = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
 
 
 def _offline_environment(
-    project: AlembicProject, output: TextIO, steps: Sequence[RevisionStep], before: tuple[str, ...]
+    project: AlembicProject,
+    output: TextIO,
+    steps: Callable[..., Iterator[RevisionStep]],
+    before: tuple[str, ...],
 ) -> EnvironmentContext:
     environment = EnvironmentContext(
         project.config,
         project.script,
-        fn=lambda *_: steps,
+        fn=steps,
         as_sql=True,
         starting_rev=before or None,
         destination_rev=None,

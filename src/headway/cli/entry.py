@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import traceback
@@ -11,7 +12,7 @@ import click
 
 from headway.cli.group import root
 from headway.cli.invocation import Invocation, wants_json
-from headway.cli.terminal import ReaderLeft, Terminal, disconnect
+from headway.cli.terminal import OutputFailedError, ReaderLeft, Terminal, disconnect
 from headway.errors import ExitCode, HeadwayError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code (design: 0 done, 1 failure, 2 usage, 3 refused, 4 pending, ...).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _open_what_is_closed()
     _never_fail_on_a_letter(sys.stdout, sys.stderr)
     invocation = Invocation(json=wants_json(words))
     try:
@@ -48,23 +50,28 @@ def _run(words: list[str], invocation: Invocation) -> int:
     except (SystemExit, ReaderLeft):
         raise
     except BaseException as fault:  # noqa: BLE001  # the last door: whatever comes is reported, once
-        return _report(Terminal(invocation), fault, command=shlex.join(["headway", *words]))
+        return _report(Terminal(invocation), fault, words)
     return int(result or ExitCode.DONE)
 
 
-def _report(terminal: Terminal, fault: BaseException, *, command: str) -> int:
+def _report(terminal: Terminal, fault: BaseException, words: Sequence[str]) -> int:
     from headway.cli import failure
+    from headway.cli.discretion import mask
 
     ending = _ending_of(fault)
     if terminal.debug and isinstance(fault, Exception) and not isinstance(fault, click.ClickException):
-        terminal.complain("".join(traceback.format_exception(fault)).rstrip())
-    if terminal.json:
+        terminal.complain(mask("".join(traceback.format_exception(fault)).rstrip(), words))
+    if terminal.json and not isinstance(fault, OutputFailedError):
         from headway.cli import documents
 
         content = {"error": documents.describe_error(ending.error), "exit_code": ending.exit_code}
-        terminal.answer(documents.render(content))
-    else:
-        terminal.complain(failure.draw(ending.error, command=command))
+        try:
+            terminal.answer(mask(documents.render(content), words))
+        except OutputFailedError:
+            pass  # stderr is left to say it on
+        else:
+            return ending.exit_code
+    terminal.complain(mask(failure.draw(ending.error, command=shlex.join(["headway", *words])), words))
     return ending.exit_code
 
 
@@ -84,6 +91,23 @@ def _ending_of(fault: BaseException) -> _Ending:
         hint = "headway status shows where the database stands."
         return _Ending(failure.Interrupted("interrupted", hint=hint), 128 + signum)
     return _Ending(failure.InternalError(fault), ExitCode.FAILURE)
+
+
+def _open_what_is_closed() -> None:
+    """Put something in the place of standard streams that the caller closed (`headway status >&-`).
+
+    Otherwise the next file or socket would be given the descriptor, and receive what is printed.
+    """
+    # Data for a stdout that is not there must not be lost in silence: like a closed one, this refuses it.
+    for name, mode, flags in (
+        ("stdin", "r", os.O_RDONLY),
+        ("stdout", "w", os.O_RDONLY),
+        ("stderr", "w", os.O_WRONLY),
+    ):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, flags)
+            os.set_inheritable(descriptor, True)  # noqa: FBT003  # its only signature
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
 
 
 def _never_fail_on_a_letter(*streams: TextIO) -> None:

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headway.errors import ExitCode, HeadwayError, StepFailedError
+from headway.errors import (
+    CapabilityError,
+    DirtyError,
+    ExitCode,
+    HeadwayError,
+    LockLostError,
+    OutcomeUnknownError,
+    StepFailedError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _STATEMENT_LINES = 12
 """How much of a failed statement is shown: enough for a wide CREATE TABLE's beginning, within a screen."""
@@ -54,8 +62,7 @@ def draw(error: HeadwayError, *, command: str) -> str:
     """
     word = "internal error:" if isinstance(error, InternalError) else "error:"
     lines = [click.style(word, fg="red", bold=True) + " " + error.message]
-    if isinstance(error, StepFailedError):
-        lines += _facts(error)
+    lines += _drawn(_facts(error))
     if isinstance(error, StepFailedError) and not error.hint:
         lines.append(f"After the fix, run: {click.style(command, bold=True)}")
     if error.hint:
@@ -87,18 +94,39 @@ def _place(fault: BaseException) -> str:
     return "".join(f" at {shorten(Path(frame.filename))}:{frame.lineno}" for frame in (own or frames)[-1:])
 
 
-def _facts(error: StepFailedError) -> Iterator[str]:
+def _facts(error: HeadwayError) -> Mapping[str, str | None]:
+    """What an error carries beside its message, by the label it is shown under; ``None`` is not shown."""
+    match error:
+        case StepFailedError():
+            return _facts_of_step(error)
+        case OutcomeUnknownError():
+            return {"revision": error.revision, "xid": error.transaction}
+        case DirtyError():
+            done = error.statements_done
+            return {"revision": error.revision, "done": f"{done} statement{'' if done == 1 else 's'}"}
+        case LockLostError():
+            return {"revision": error.revision}
+        case CapabilityError():
+            return {"missing": error.capability}
+        case _:
+            return {}
+
+
+def _facts_of_step(error: StepFailedError) -> Mapping[str, str | None]:
     line = "" if error.line is None else f":{error.line}"
-    facts = {
+    done = ", ".join(error.succeeded)
+    return {
         "revision": error.revision,
-        "file": error.path and f"{shorten(error.path)}{line}",
+        "file": f"{shorten(error.path)}{line}" if error.path else None,
         "statement": error.statement and trim(error.statement),
         "sqlstate": error.sqlstate,
         "detail": error.detail,
         "server": error.server_hint and f"HINT: {error.server_hint}",
-        "done": ", ".join(error.succeeded)
-        and f"{', '.join(error.succeeded)} (completed before this one, and kept)",
+        "done": done and f"{done} (completed before this one, and kept)",
     }
+
+
+def _drawn(facts: Mapping[str, str | None]) -> Iterator[str]:
     for label, fact in facts.items():
         if fact:
             first, *rest = fact.splitlines()

@@ -104,8 +104,15 @@ root = LazyGroup(
         "heads": Entry(f"{_COMMANDS}.look:heads", "The newest revisions of this checkout.", _LOOK),
         "history": Entry(f"{_COMMANDS}.look:history", "The revisions, newest first.", _LOOK),
         "check": Entry(f"{_COMMANDS}.look:check", "What the models hold and no revision creates.", _LOOK),
+        "wait": Entry(
+            f"{_COMMANDS}.wait:wait", "Return when a revision is applied, or the server up.", _LOOK
+        ),
         "plan": Entry(f"{_COMMANDS}.preview:plan", "What a run would do, and what data it destroys.", _LOOK),
         "sql": Entry(f"{_COMMANDS}.preview:sql", "The SQL of a run, without a database.", _LOOK),
+        "doctor": Entry(
+            f"{_COMMANDS}.doctor:doctor", "Whether migrations can work here, and why not.", _LOOK
+        ),
+        "log": Entry(f"{_COMMANDS}.log:log", "What was done, by whom, and how it ended.", _LOOK),
         "upgrade": Entry(f"{_COMMANDS}.change:upgrade", "Apply revisions, up to head by default.", _CHANGE),
         "downgrade": Entry(
             f"{_COMMANDS}.change:downgrade", "Undo revisions; asks before data is lost.", _CHANGE

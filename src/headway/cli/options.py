@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from headway.cli.invocation import Colour, Invocation
+from headway.results import CancelBlockers, RunOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _RELATIVE = re.compile(r"-\d+")
 """``-1``, ``-2``: a target for us, an option for click."""
+# PostgreSQL's names of units (manual, section 20.1.1), so that m is not mistaken for minutes.
+_UNITS_S = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS_S)})?", re.ASCII)
+_LONGEST_S = (2**31 - 1) / 1000
+"""What PostgreSQL's timeouts, which count milliseconds in 32 bits, can hold: about 24 days."""
 
 
 class Example(NamedTuple):
@@ -71,6 +79,85 @@ def behind_dashes(arguments: Sequence[str]) -> list[str]:
     if not relative:
         return list(arguments)
     return [*(word for word in own if not _RELATIVE.fullmatch(word)), "--", *relative, *rest]
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # older clicks know no argument
+    """``500ms``, ``2s``, ``1min``, or a plain number of seconds; becomes seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it, or fail with an example."""
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a duration, like 500ms, 2s, 1min or 30 (seconds)", param, ctx)
+        seconds = float(match[1]) * _UNITS_S[match[2] or "s"]
+        if seconds > _LONGEST_S:
+            self.fail(f"{value!r} is longer than 24 days", param, ctx)
+        return seconds
+
+
+DURATION = Duration()
+
+_RUN_OPTIONS = (
+    click.option(
+        "--lock-wait",
+        type=DURATION,
+        metavar="DURATION",
+        help="How long to wait while another migrator is at work. Default: 4min; 0 does not wait.",
+    ),
+    click.option(
+        "--lock-timeout",
+        type=DURATION,
+        metavar="DURATION",
+        help="How long a statement may wait for a lock before the step is rolled back and tried again. "
+        "Default: 200ms, at times 1500ms; 0 is no limit.",
+    ),
+    click.option(
+        "--statement-timeout",
+        type=DURATION,
+        metavar="DURATION",
+        help="How long a statement may take. Default: no limit.",
+    ),
+    click.option(
+        "--cancel-blockers",
+        type=click.Choice([kind.value for kind in CancelBlockers]),
+        default=CancelBlockers.NONE.value,
+        help="Whose statements to cancel when they hold a lock that is needed. Default: none.",
+    ),
+)
+
+
+def run_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb the options that limit a run; it gets them as ``options``, a :class:`RunOptions`."""
+
+    @wraps(verb)
+    def with_options(
+        *arguments: Any,
+        lock_wait: float | None,
+        lock_timeout: float | None,
+        statement_timeout: float | None,
+        cancel_blockers: str,
+        **others: Any,
+    ) -> Any:
+        options = RunOptions(
+            lock_wait_s=lock_wait,
+            lock_timeout_ms=_milliseconds(lock_timeout),
+            statement_timeout_ms=_milliseconds(statement_timeout),
+            cancel_blockers=CancelBlockers(cancel_blockers),
+        )
+        return verb(*arguments, options=options, **others)
+
+    for option in reversed(_RUN_OPTIONS):
+        with_options = option(with_options)
+    return with_options
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    # Upwards: what is less than a millisecond must not become 0, which is no limit.
+    return None if seconds is None else math.ceil(round(seconds * 1000, 6))
 
 
 def global_options(*, hidden: bool = False) -> list[click.Parameter]:

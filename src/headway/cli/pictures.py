@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import click
+
 from headway.cli import tables
 from headway.cli.failure import shorten
-from headway.cli.progress import readable_duration
+from headway.cli.figures import readable_duration, readable_size
 from headway.cli.tables import Cell
 from headway.cli.terminal import mark_colour
-from headway.results import Direction, State
+from headway.results import Direction, Mark, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,17 +22,15 @@ if TYPE_CHECKING:
     from headway.results import Loss, PendingReport, RevisionStatus, RunReport, StatusReport
 
 _STATE_NAMES = {State.AT_HEAD: "at head"}
-_UNITS = ("B", "kB", "MB", "GB", "TB")
-_UNIT_STEP = 1024
-"""PostgreSQL's own step for kB, MB, ... (pg_size_pretty)."""
+_BEFORE_THE_LEDGER = "before the ledger"
 
 
 def status(terminal: Terminal, report: StatusReport) -> str:
-    """Every revision in a table, then where the database stands.
+    """Every revision in a table, then what an interrupted one left, then where the database stands.
 
-    The column of times appears only when something is known to put in it.
+    The column of times appears only when there is a ledger to take them from.
     """
-    dated = any(item.applied_at for item in report.revisions)
+    dated = report.ledger or any(item.applied_at for item in report.revisions)
     rows = []
     for item in report.revisions:
         colour = mark_colour(item.mark)
@@ -40,11 +40,12 @@ def status(terminal: Terminal, report: StatusReport) -> str:
             Cell(_state_of(item), colour),
         ]
         if dated:
-            row.append(Cell(item.applied_at.isoformat(" ", "seconds") if item.applied_at else ""))
+            row.append(_applied_at(item))
         rows.append([*row, Cell(item.description)])
     header = ["", "revision", "state", *(["applied"] if dated else []), "description"]
     table = tables.render(terminal, rows, header=header)
-    return "\n\n".join(part for part in (table, standing(report)) if part)
+    left = click.style(report.dirty, fg="red") if report.dirty else ""
+    return "\n\n".join(part for part in (table, left, standing(report)) if part)
 
 
 def standing(report: StatusReport | PendingReport) -> str:
@@ -57,6 +58,8 @@ def standing(report: StatusReport | PendingReport) -> str:
         facts.append(f"{count(report.pending, 'revision')} pending")
     if report.unknown:
         facts.append(f"unknown here: {', '.join(report.unknown)}")
+        if set(report.current) == set(report.unknown):
+            facts.append("those here are presumed applied: an unknown one does not say what it came after")
     facts.append(f"current: {', '.join(report.current) or 'none'}")
     facts.append(f"head: {', '.join(report.heads) or 'none'}")
     return f"{state}: {'; '.join(facts)}"
@@ -119,15 +122,6 @@ def count(items: Sequence[object], noun: str) -> str:
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
-def readable_size(size: int) -> str:
-    """A size for people, in PostgreSQL's units: ``512 B``, ``48 kB``, ``3.2 MB``."""
-    amount, unit = float(size), 0
-    while amount >= _UNIT_STEP and unit < len(_UNITS) - 1:
-        amount, unit = amount / _UNIT_STEP, unit + 1
-    text = f"{amount:.1f}".removesuffix(".0")
-    return f"{text} {_UNITS[unit]}"
-
-
 def _loss(loss: Loss) -> str:
     what = f"cannot be told: {loss.what}" if loss.kind == "unknown" else f"{loss.kind} {loss.what}"
     figures = []
@@ -136,6 +130,13 @@ def _loss(loss: Loss) -> str:
     if loss.size_bytes is not None:
         figures.append(readable_size(loss.size_bytes))
     return f"{what} ({', '.join(figures)})" if figures else what
+
+
+def _applied_at(item: RevisionStatus) -> Cell:
+    if item.applied_at is not None:
+        return Cell(item.applied_at.isoformat(" ", "seconds"))
+    # Nothing is known of a revision that plain Alembic applied, except that it is there.
+    return Cell("" if item.mark is Mark.PENDING else _BEFORE_THE_LEDGER, "dim")
 
 
 def _place(revisions: Sequence[str]) -> str:

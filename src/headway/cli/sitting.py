@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
+import sys
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -45,7 +47,8 @@ class Sitting:
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Await in the foreground: Ctrl-C cancels it in order, progress is drawn, new notes are said."""
         try:
-            return self._foreground.run(coroutine)
+            with _stdout_kept_for_data():
+                return self._foreground.run(coroutine)
         finally:
             self._progress.stop()
             self.say_notes()
@@ -60,6 +63,20 @@ class Sitting:
             if note not in self._said:
                 self._said.add(note)
                 self.terminal.say(f"{click.style('note:', fg='yellow')} {note}")
+
+
+@contextmanager
+def _stdout_kept_for_data() -> Iterator[None]:
+    """What env.py, revisions, hooks and their subprocesses print goes to stderr: stdout is for our answer."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
 def project_of(invocation: Invocation) -> Project:

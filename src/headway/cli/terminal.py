@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import UnsupportedOperation
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from headway.cli.invocation import Colour, Invocation
-from headway.errors import RefusedError
+from headway.errors import HeadwayError, RefusedError
 from headway.results import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _MARKS = {Mark.APPLIED: "✓", Mark.PENDING: "✗", Mark.UNKNOWN: "?"}
 _ASCII_MARKS = {Mark.APPLIED: "+", Mark.PENDING: "-", Mark.UNKNOWN: "?"}
@@ -26,6 +26,16 @@ _FALSE = frozenset({"", "0", "false", "no"})
 
 class ReaderLeft(BaseException):
     """Whoever read stdout has closed it (`headway history | head`); nothing more need be said."""
+
+
+class OutputFailedError(HeadwayError):
+    """Data could not be written to stdout: a full disk, or no stdout at all."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"stdout cannot be written: {error.strerror or type(error).__name__}",
+            hint="What was printed is not complete. Give it a place that takes it, and run this again.",
+        )
 
 
 class Terminal:
@@ -83,17 +93,13 @@ class Terminal:
         """Print data to stdout. An empty text prints nothing."""
         if not text:
             return
-        try:
+        with _writing_data():
             click.echo(text, file=sys.stdout, color=self.coloured(sys.stdout))
-        except BrokenPipeError:
-            raise ReaderLeft from None
 
     def answer_exactly(self, text: str) -> None:
         """Print a program's text (SQL) to stdout: as UTF-8 whatever the locale, and not a letter replaced."""
-        try:
+        with _writing_data():
             click.echo(text.encode(), file=sys.stdout, nl=not text.endswith("\n"))
-        except BrokenPipeError:
-            raise ReaderLeft from None
 
     def say(self, text: str) -> None:
         """Print talk to stderr, unless it was asked to be quiet."""
@@ -104,8 +110,8 @@ class Terminal:
         """Print to stderr, quiet or not: errors, and what must be read before a question is answered."""
         try:
             click.echo(text, file=sys.stderr, color=self.coloured(sys.stderr))
-        except BrokenPipeError:
-            # A run must not fail halfway because nobody listens to its progress any more.
+        except OSError:
+            # A run must not fail halfway because nobody can listen to its progress any more.
             disconnect(sys.stderr)
 
     def mark(self, mark: Mark, stream: TextIO) -> str:
@@ -141,8 +147,20 @@ class Terminal:
             raise RefusedError("Declined. Nothing was changed.")
 
 
+@contextmanager
+def _writing_data() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderLeft from None
+    except OSError as error:
+        # What is still buffered would fail once more when Python ends.
+        disconnect(sys.stdout)
+        raise OutputFailedError(error) from error
+
+
 def disconnect(stream: TextIO) -> None:
-    """Let a stream whose reader has left lead nowhere, or Python complains of it once more at its exit."""
+    """Let a stream that takes nothing more lead nowhere, or Python complains of it once more at its exit."""
     with suppress(UnsupportedOperation):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+DATABASE = "app"
+"""The database that :func:`acquire` makes unless told otherwise."""
+
 _POLL = 0.01  # seconds
 _END = 30.0  # seconds; more than the supervisor's own patience with PostgreSQL
 
@@ -50,7 +53,7 @@ class ServerStatus:
         directory: what the caller named.
         data_directory: where its data is, or would be.
         version: PostgreSQL's major version; ``None`` when there is no data yet.
-        url: how to connect to its ``postgres`` database; ``None`` when not running.
+        url: how to connect to its database :data:`DATABASE`; ``None`` when not running.
     """
 
     running: bool
@@ -114,7 +117,7 @@ def acquire(
     directory: Path,
     *,
     binaries: Path | None = None,
-    database: str = "app",
+    database: str = DATABASE,
     on_starting: Callable[[bool], None] | None = None,
     timeout: float = 60.0,
 ) -> Lease:
@@ -184,7 +187,7 @@ def status(directory: Path) -> ServerStatus:
         directory=directory,
         data_directory=place.data,
         version=version,
-        url=_url(place, "postgres") if facts else None,
+        url=_url(place, DATABASE) if facts else None,
     )
 
 

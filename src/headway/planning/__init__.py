@@ -11,10 +11,19 @@ Alembic (``alembic.script.revision.RevisionMap``).
 from __future__ import annotations
 
 from headway.planning.history import history_range
-from headway.planning.identifiers import merge_command, resolve
+from headway.planning.identifiers import merge_command, refuse_url, resolve
 from headway.planning.plan import Plan, Step, plan_downgrade, plan_range, plan_upgrade
 from headway.planning.stamping import plan_stamp
-from headway.planning.standing import assess, describe, pending, require_head, require_known, unknown
+from headway.planning.standing import (
+    assess,
+    describe,
+    interruption,
+    pending,
+    require_head,
+    require_known,
+    still_valid,
+    unknown,
+)
 
 __all__ = [
     "Plan",
@@ -22,14 +31,17 @@ __all__ = [
     "assess",
     "describe",
     "history_range",
+    "interruption",
     "merge_command",
     "pending",
     "plan_downgrade",
     "plan_range",
     "plan_stamp",
     "plan_upgrade",
+    "refuse_url",
     "require_head",
     "require_known",
     "resolve",
+    "still_valid",
     "unknown",
 ]

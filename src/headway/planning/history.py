@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headway.errors import ResolutionError
-from headway.planning.identifiers import Identifier, Overrun, descend, find_branch, parse, upgrade_targets
+from headway.planning.identifiers import (
+    Identifier,
+    Overrun,
+    descend,
+    find_branch,
+    parse,
+    refuse_url,
+    upgrade_targets,
+)
 from headway.planning.standing import require_known
 
 if TYPE_CHECKING:
@@ -37,6 +45,7 @@ def history_range(graph: Graph, range: str | None, current: Iterable[str] = ()) 
         ResolutionError: an end names nothing or more than one thing, or START does not lead to END.
     """
     text = _EVERYTHING if range is None else range.strip()
+    refuse_url(text)
     start, colon, end = text.partition(":")
     if not colon or ":" in end:
         raise ResolutionError(text, f"{text!r} is not a range.", hint="Write START:END, START: or :END.")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _RELATIVE = re.compile(r"(?:(?P<branch>.+?)@)?(?P<where>\w+)?(?P<steps>[+-][0-9]{1,9})")
 """``alembic.script.revision._relative_destination``, matched to the end of the identifier."""
 
+_CONNECTION = re.compile(r"://|\bpassword\s*=", re.IGNORECASE)
+
 _SHORTEST_COMPLETED = 4
 """Names shorter than this are never found by their beginning (``RevisionMap._revision_for_ident``)."""
 
@@ -49,11 +51,32 @@ class Identifier:
 
 
 def parse(text: str) -> Identifier:
-    """Take an identifier apart; whether its parts exist is not looked at."""
+    """Take an identifier apart; whether its parts exist is not looked at.
+
+    Raises:
+        ResolutionError: it is a URL, put where a revision belongs.
+    """
+    refuse_url(text)
     if match := _RELATIVE.fullmatch(text):
         return Identifier(text, match["branch"], match["where"], int(match["steps"]))
     branch, at, where = text.partition("@")
     return Identifier(text, branch, where, None) if at else Identifier(text, None, text, None)
+
+
+def refuse_url(text: str) -> None:
+    """Return unless a URL, or a libpq connection string, stands where a revision belongs.
+
+    No identifier looks like either, and either may hold a password, so it is not repeated.
+
+    Raises:
+        ResolutionError: it is one.
+    """
+    if _CONNECTION.search(text):
+        raise ResolutionError(
+            "***",
+            "A database's URL stands where a revision belongs; it is not repeated here.",
+            hint="Give the database as DATABASE_URL (or with --url), and a revision in this place.",
+        )
 
 
 def parse_absolute(text: str) -> Identifier:
@@ -222,7 +245,9 @@ def _complete(graph: Graph, beginning: str, asked: Identifier, line: frozenset[s
             f"No revision or branch label is, or begins with, {beginning!r}."
             if beginning
             else f"{asked.text!r} names no revision.",
-            hint="`headway history` lists the revisions. " + _labels_hint(graph),
+            hint=("" if asked.text else "It is empty; is a shell variable not set? ")
+            + "`headway history` lists the revisions. "
+            + _labels_hint(graph),
         )
     if len(names) > 1:
         raise ResolutionError(

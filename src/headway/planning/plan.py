@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headway.errors import ResolutionError
-from headway.planning.identifiers import downgrade_target, only, parse_absolute, upgrade_targets
+from headway.planning.identifiers import (
+    downgrade_target,
+    only,
+    parse_absolute,
+    refuse_url,
+    upgrade_targets,
+)
 from headway.planning.standing import require_known
 from headway.results import Direction
 
@@ -151,8 +157,10 @@ def plan_range(graph: Graph, range: str, direction: Direction) -> Plan:  # noqa:
         A plan without steps when there is nothing between the two.
 
     Raises:
-        ResolutionError: one end names nothing or more than one thing, or a downgrade does not say where from.
+        ResolutionError: one end names nothing or more than one thing, a downgrade does not say where from, or
+            an upgrade would lead back.
     """
+    refuse_url(range)
     start, colon, target = range.partition(":")
     if not colon and direction is Direction.UPGRADE:
         start, target = "base", range
@@ -166,11 +174,16 @@ def plan_range(graph: Graph, range: str, direction: Direction) -> Plan:  # noqa:
         )
     origin = only(graph, parse_absolute(start))
     rows = [origin] if origin else []
-    return (
-        plan_upgrade(graph, rows, target)
-        if direction is Direction.UPGRADE
-        else plan_downgrade(graph, rows, target)
-    )
+    if direction is Direction.DOWNGRADE:
+        return plan_downgrade(graph, rows, target)
+    plan = plan_upgrade(graph, rows, target)
+    if not plan.steps and graph.ancestors(upgrade_targets(graph, rows, target)) != graph.ancestors(rows):
+        raise ResolutionError(
+            range,
+            f"{range!r} leads back: an upgrade from {start} to {target} has nothing to apply.",
+            hint=f"For the SQL of the way back: `headway sql --downgrade {range}`.",
+        )
+    return plan
 
 
 def _plan(graph: Graph, direction: Direction, current: frozenset[str], order: Iterable[str]) -> Plan:

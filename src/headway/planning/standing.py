@@ -4,48 +4,63 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headway.errors import NotAtHeadError, UnknownRevisionsError
+from headway.errors import NotAtHeadError, RefusedError, UnknownRevisionsError
 from headway.results import Mark, RevisionStatus, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
-    from headway.results import PendingReport
+    from headway.planning.plan import Plan
+    from headway.results import LedgerEntry, PendingReport
     from headway.revisions import Graph
 
 
-def assess(graph: Graph, current: Iterable[str]) -> State:
+def assess(graph: Graph, current: Iterable[str], recorded: Iterable[str] = ()) -> State:
     """Compare the version table's rows with this checkout's revisions.
+
+    Args:
+        graph: this checkout's revisions.
+        current: rows of the version table.
+        recorded: what the ledger says is applied, where there is one; see :func:`pending`.
 
     Returns:
         ``UNVERSIONED`` without rows; but when there are no revision files either, nothing is missing, and it
-        is ``AT_HEAD``. With rows that this checkout does not hold: ``AHEAD`` when the other rows account for
-        every revision here or there are no other rows, else ``DIVERGED``. Never ``DIRTY``, which the rows
-        cannot tell.
+        is ``AT_HEAD``. With rows that this checkout does not hold: ``AHEAD`` when no revision here can be
+        told to be missing, else ``DIVERGED``. Never ``DIRTY``, which the rows cannot tell.
     """
     rows = frozenset(current)
     if not rows:
         return State.UNVERSIONED if len(graph) else State.AT_HEAD
-    known = _known(graph, rows)
-    complete = len(graph.ancestors(known)) == len(graph)
-    if known == rows:
+    complete = len(_applied(graph, rows, recorded)) == len(graph)
+    if _known(graph, rows) == rows:
         return State.AT_HEAD if complete else State.BEHIND
-    return State.AHEAD if complete or not known else State.DIVERGED
+    return State.AHEAD if complete else State.DIVERGED
 
 
-def pending(graph: Graph, current: Iterable[str]) -> tuple[str, ...]:
+def pending(graph: Graph, current: Iterable[str], recorded: Iterable[str] = ()) -> tuple[str, ...]:
     """Revisions that are not applied, in the order they would run to reach all heads; empty at head.
 
-    Rows that this checkout does not hold are ignored.
+    A row that this checkout does not hold does not say which revisions it came after. Where every row is
+    such a one, all revisions here are presumed to be applied: to call them pending would be a claim
+    that nothing supports. Where known rows stand beside it, those decide, with what the ledger recorded.
     """
-    applied = graph.ancestors(_known(graph, current))
+    applied = _applied(graph, frozenset(current), recorded)
     return tuple(id_ for id_ in graph.revisions if id_ not in applied)
 
 
-def describe(graph: Graph, ids: Iterable[str], current: Iterable[str]) -> tuple[RevisionStatus, ...]:
-    """Each of the revisions ``ids``, in their order, with its mark as the version rows have it."""
+def describe(
+    graph: Graph,
+    ids: Iterable[str],
+    current: Iterable[str],
+    applied_at: Mapping[str, datetime] | None = None,
+) -> tuple[RevisionStatus, ...]:
+    """Each of the revisions ``ids``, in their order, with its mark as :func:`pending` decides it.
+
+    ``applied_at`` is what the ledger says is applied, and since when.
+    """
     rows = frozenset(current)
-    applied = graph.ancestors(_known(graph, rows))
+    applied = _applied(graph, rows, applied_at or ())
     return tuple(
         RevisionStatus(
             revision=id_,
@@ -57,6 +72,7 @@ def describe(graph: Graph, ids: Iterable[str], current: Iterable[str]) -> tuple[
             path=graph.revisions[id_].path,
             is_head=id_ in graph.heads,
             is_current=id_ in rows,
+            applied_at=(applied_at or {}).get(id_) if id_ in applied else None,
         )
         for id_ in ids
     )
@@ -67,6 +83,18 @@ def unknown(graph: Graph, current: Iterable[str]) -> tuple[RevisionStatus, ...]:
     rows = frozenset(current)
     return tuple(
         RevisionStatus(row, Mark.UNKNOWN, is_current=True) for row in sorted(rows - _known(graph, rows))
+    )
+
+
+def interruption(entry: LedgerEntry) -> str:
+    """What an interrupted revision left, in a sentence or two."""
+    done = [line for line in entry.journal if line.finished_at is not None]
+    begun = [line for line in entry.journal if line.finished_at is None]
+    at = f"; statement {begun[0].position + 1} was under way: {begun[0].statement}" if begun else ""
+    count = f"{len(done)} of its statements {'is' if len(done) == 1 else 'are'} done"
+    return (
+        f"{entry.operation.value} of {entry.revision} was interrupted: {count}{at}. "
+        f"`headway {entry.operation.value}` goes on with it."
     )
 
 
@@ -85,6 +113,22 @@ def require_head(report: PendingReport) -> None:
         message = f"{report.database} is {report.state.value}: missing {', '.join(report.pending)}"
         hint = "Run `headway upgrade`."
     raise NotAtHeadError(message, report.state.value, report.pending, hint=hint)
+
+
+def still_valid(plan: Plan, current: Iterable[str]) -> Plan:
+    """The plan, if the database still stands where it was made for.
+
+    Raises:
+        RefusedError: it does not.
+    """
+    rows = frozenset(current)
+    if rows != frozenset(plan.before):
+        raise RefusedError(
+            f"the database has moved since this was planned: it is at {', '.join(sorted(rows)) or 'base'}, "
+            f"and the plan begins at {', '.join(plan.before) or 'base'}. Nothing was changed",
+            hint="Run the command again to see what it would do now.",
+        )
+    return plan
 
 
 def require_known(graph: Graph, current: Iterable[str]) -> frozenset[str]:
@@ -107,6 +151,15 @@ def require_known(graph: Graph, current: Iterable[str]) -> frozenset[str]:
             "no schema.",
         )
     return rows
+
+
+def _applied(graph: Graph, rows: frozenset[str], recorded: Iterable[str]) -> frozenset[str]:
+    """The revisions here that are applied, as far as rows and ledger tell; see :func:`pending`."""
+    known = _known(graph, rows)
+    if known == rows:
+        return graph.ancestors(known)
+    # Its silence proves nothing: what was applied before the ledger, or behind its back, is not in it.
+    return graph.ancestors(known | _known(graph, recorded)) if known else frozenset(graph.revisions)
 
 
 def _known(graph: Graph, rows: Iterable[str]) -> frozenset[str]:

@@ -27,7 +27,7 @@ from headway.project.envfile import VersionTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Project", "VersionTable", "load_project"]
+__all__ = ["Project", "VersionTable", "load_project", "project_of_config"]
 
 INI = "alembic.ini"
 PYPROJECT = "pyproject.toml"
@@ -96,6 +96,12 @@ def load_project(
         ConfigurationError: no configuration was found, it cannot be read, or it names no existing
             ``script_location``.
     """
+    if not isinstance(config, str | os.PathLike | None):
+        raise ConfigurationError(
+            "project",
+            f"a {type(config).__name__} names none; give a path: alembic.ini, pyproject.toml or their folder",
+            example='Migrator("alembic.ini")',
+        )
     sources = (
         _Sources.at(Path(config), section)
         if config is not None
@@ -126,6 +132,28 @@ def load_project(
         sys_path=sys_path,
         url=(sources.ini.get("sqlalchemy.url") or "").strip() or None,
     )
+
+
+def project_of_config(config_file: str | None, toml_file: str | None, *, section: str = "alembic") -> Project:
+    """Read the project that an ``alembic.config.Config`` stands for.
+
+    Alembic's command line sets both names whether the files exist or not (``alembic/config.py``,
+    ``_inis_from_config``), and a missing one counts as empty.
+
+    Args:
+        config_file: ``Config.config_file_name``.
+        toml_file: ``Config.toml_file_name``.
+        section: ``Config.config_ini_section``.
+
+    Returns:
+        The project of the first file that exists; with no name at all, that found from the working directory.
+
+    Raises:
+        ConfigurationError: as :func:`load_project` does; neither exists, for one.
+    """
+    named = [name for name in (config_file, toml_file) if name is not None]
+    existing = (name for name in named if Path(name).is_file())
+    return load_project(next(existing, named[0] if named else None), section=section)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAMES = ("version_table", "version_table_schema")
+# Where the ledger is; a project that says so has its env.py run to know.
+_LEDGER_NAMES = frozenset({"history_table", "history_schema", "history_view"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ def version_table(path: Path) -> VersionTable | None:
 
     Returns:
         ``None`` when only running the file can tell: it cannot be read, it computes either value, gives two
-        different ones, passes ``**options`` on, or leaves the configuring to a module of its own.
+        different ones, passes ``**options`` on, names the ledger, or has another module configure.
     """
     try:
         tree = ast.parse(path.read_bytes())
@@ -34,7 +36,7 @@ def version_table(path: Path) -> VersionTable | None:
         return None
     nodes = list(ast.walk(tree))
     keywords = [keyword for node in nodes if isinstance(node, ast.Call) for keyword in node.keywords]
-    spread = any(keyword.arg is None for keyword in keywords)
+    spread = any(keyword.arg is None or keyword.arg in _LEDGER_NAMES for keyword in keywords)
     mentioned = any(isinstance(node, ast.Constant) and node.value in _NAMES for node in nodes)
     if spread or mentioned or not any(map(_configures, nodes)):
         return None

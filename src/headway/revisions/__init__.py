@@ -10,6 +10,15 @@ from __future__ import annotations
 from headway.revisions.faults import Fault
 from headway.revisions.graph import Graph
 from headway.revisions.links import Revision
+from headway.revisions.naming import id_problems, label_problems
 from headway.revisions.reading import read_graph, read_revisions
 
-__all__ = ["Fault", "Graph", "Revision", "read_graph", "read_revisions"]
+__all__ = [
+    "Fault",
+    "Graph",
+    "Revision",
+    "id_problems",
+    "label_problems",
+    "read_graph",
+    "read_revisions",
+]

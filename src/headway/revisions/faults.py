@@ -86,11 +86,12 @@ def find_faults(
 
 def _bad_identifiers(revisions: Iterable[Revision], limit: int) -> Iterator[Fault]:
     for revision in revisions:
-        for message in _identifier_problems(revision.id, limit):
+        for message in identifier_problems(revision.id, limit):
             yield Fault(revision.path, revision.line, message)
 
 
-def _identifier_problems(id_: str, limit: int) -> Iterator[str]:
+def identifier_problems(id_: str, limit: int = VERSION_COLUMN_LENGTH) -> Iterator[str]:
+    """What is wrong with a revision id in itself, each in words; nothing as a rule."""
     illegal = "".join(sorted(ILLEGAL_CHARACTERS & set(id_)))
     if not id_:
         yield "the revision id is empty"

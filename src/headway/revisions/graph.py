@@ -90,6 +90,14 @@ class Graph:
         """These revisions and all they need; empty for none. Unknown ids raise ``KeyError``."""
         return _reach(ids, self._all_parents)
 
+    def applied(self, rows: Iterable[str]) -> dict[str, str]:
+        """What version rows say is applied: each revision with its description, oldest first.
+
+        Rows that this checkout does not hold are left out.
+        """
+        present = self.ancestors(row for row in rows if row in self)
+        return {id_: revision.description for id_, revision in self.revisions.items() if id_ in present}
+
     def descendants(self, ids: Iterable[str]) -> frozenset[str]:
         """These revisions and all that needs them; empty for none. Unknown ids raise ``KeyError``."""
         return _reach(ids, self._all_children)

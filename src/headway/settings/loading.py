@@ -49,6 +49,7 @@ class Settings:
         source: where ``database`` was configured, such as ``DATABASE_URL`` or ``.env: DATABASE_URL``.
         notes: what was not followed as written, one sentence each, to be said aloud; the URL's included.
         postgres_binaries: where the embedded server's programs are; ``None`` to look for them.
+        sources: where ``environment`` and ``postgres_binaries`` were set, by these names; no defaults.
     """
 
     environment: Environment = Environment.DEVELOPMENT
@@ -57,6 +58,7 @@ class Settings:
     source: str | None = None
     notes: tuple[str, ...] = ()
     postgres_binaries: Path | None = None
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +108,11 @@ def load_settings(
         ConfigurationError: a setting is wrong; the first one found is named.
     """
     folder = project.root if project else Path.cwd()
+    notes: list[str] = []
     layers = [
         _Layer("", Path.cwd(), _known(os.environ if environ is None else environ)),
-        _Layer(f"{DOTENV}: ", folder, _known(_read_dotenv(folder / DOTENV))),
+        _Layer(f"{DOTENV}: ", folder, _known(_read_dotenv(folder / DOTENV, notes))),
     ]
-    notes: list[str] = []
     application: _Candidate | None
     chosen: _Candidate | None
     if url and url.strip():
@@ -126,7 +128,17 @@ def load_settings(
         source=chosen.source if chosen else None,
         notes=(*notes, *(database.notes if database else ())),
         postgres_binaries=_postgres_binaries(layers),
+        sources=_sources(layers, environment),
     )
+
+
+def _sources(layers: Sequence[_Layer], environment: str | None) -> dict[str, str]:
+    found = {
+        "environment": _strongest(layers, "APP_ENVIRONMENT"),
+        "postgres_binaries": _strongest(layers, "HEADWAY_POSTGRES_BIN"),
+    }
+    sources = {name: candidate.source for name, candidate in found.items() if candidate is not None}
+    return sources | ({"environment": "--environment"} if environment and environment.strip() else {})
 
 
 def _own(
@@ -147,11 +159,11 @@ def _known(values: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in upper.items() if name in VARIABLES or name.startswith(GROUP)}
 
 
-def _read_dotenv(path: Path) -> dict[str, str | None]:
+def _read_dotenv(path: Path, notes: list[str]) -> dict[str, str | None]:
     """The file's variables; empty when there is no file.
 
-    A line that cannot be read is passed over when it is none of ours; else it is an error, because the
-    command would go on to another database.
+    A line that cannot be read is passed over with a note when it is none of ours; else it is an error,
+    because the command would go on to another database.
     """
     if not path.is_file():
         return {}
@@ -163,16 +175,22 @@ def _read_dotenv(path: Path) -> dict[str, str | None]:
     except (OSError, UnicodeDecodeError) as error:
         problem = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
     else:
+        readable = []
         for binding in parse_stream(io.StringIO(text)):
-            written = binding.original.string.upper()
-            if binding.error and any(name in written for name in VARIABLES):
-                line = binding.original.line + len(written) - len(written.lstrip("\n"))
+            written = binding.original.string
+            if not binding.error:
+                readable.append(written)
+                continue
+            line = binding.original.line + len(written) - len(written.lstrip("\n"))
+            if any(name in written.upper() for name in VARIABLES):
                 raise ConfigurationError(
                     str(path),
                     f"line {line} cannot be read; is a quote left open?",
                     example="DATABASE_URL='…'",
                 )
-        return dict(dotenv_values(stream=io.StringIO(text)))
+            notes.append(f"{path}: line {line} is passed over, for it is not NAME=value")
+        # python-dotenv would log what it cannot read, in words of its own, so it does not get to see it.
+        return dict(dotenv_values(stream=io.StringIO("".join(readable))))
     raise ConfigurationError(
         str(path), f"cannot be read ({problem})", example="DATABASE_URL='…', saved as UTF-8"
     )

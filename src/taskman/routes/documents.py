@@ -9,12 +9,13 @@ from sqlalchemy import func, select
 from taskman.embedding import NothingToEmbedError, embed
 from taskman.models import Document
 from taskman.routes.session import Session, found
+from taskman.routes.strict_json import StrictRoute
 from taskman.schemas import DocumentView, Match, NewDocument, Search
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
 
-router = APIRouter(prefix="/documents", tags=["documents"])
+router = APIRouter(prefix="/documents", tags=["documents"], route_class=StrictRoute)
 
 EF_SEARCH_DEFAULT = 40
 """How many candidates an HNSW scan gathers unless told otherwise (pgvector's README, "Query Options")."""

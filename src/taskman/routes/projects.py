@@ -10,9 +10,10 @@ from taskman.models import Project, Sprint
 from taskman.models.vocabulary import ProjectStatus
 from taskman.routes.paging import Page, Paging, rows_of
 from taskman.routes.session import Session, found
+from taskman.routes.strict_json import StrictRoute
 from taskman.schemas import NewProject, NewSprint, ProjectView, SprintView
 
-router = APIRouter(prefix="/projects", tags=["projects"])
+router = APIRouter(prefix="/projects", tags=["projects"], route_class=StrictRoute)
 
 
 class ProjectFilter(Paging):

@@ -12,9 +12,10 @@ from taskman.models.json_shapes import StatusChange
 from taskman.models.vocabulary import Priority, TaskStatus
 from taskman.routes.paging import Page, Paging, rows_of
 from taskman.routes.session import Session, found
+from taskman.routes.strict_json import StrictRoute
 from taskman.schemas import Move, NewTask, TaskView
 
-router = APIRouter(prefix="/tasks", tags=["tasks"])
+router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=StrictRoute)
 
 
 class TaskFilter(Paging):

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from headway.cli.sitting import Sitting
     from headway.results import RevisionReport
 
+
+def _spoken(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise click.BadParameter("it says nothing; tell in a few words what the revision does", ctx, param)
+    return value
+
+
 _branch_label = click.option("--branch-label", metavar="LABEL", help="Name the branch that begins here.")
 _rev_id = click.option("--rev-id", metavar="ID", help="The identifier, instead of a random one.")
 
@@ -29,7 +36,14 @@ _rev_id = click.option("--rev-id", metavar="ID", help="The identifier, instead o
         Example('headway revision -m "fill users"', "an empty file to write in"),
     ],
 )
-@click.option("-m", "--message", required=True, metavar="TEXT", help="What it does, in a few words.")
+@click.option(
+    "-m",
+    "--message",
+    required=True,
+    callback=_spoken,
+    metavar="TEXT",
+    help="What it does, in a few words.",
+)
 @click.option(
     "--autogenerate/--empty",
     default=False,
@@ -85,7 +99,13 @@ def revision(  # noqa: PLR0913  # one parameter for each of Alembic's options
     ],
 )
 @click.argument("revisions", nargs=-1, metavar="[REVISION...]")
-@click.option("-m", "--message", metavar="TEXT", help="What it joins, in a few words.")
+@click.option(
+    "-m",
+    "--message",
+    callback=_spoken,
+    metavar="TEXT",
+    help="What it joins, in a few words. Default: merge A and B.",
+)
 @_branch_label
 @_rev_id
 @click.pass_obj

@@ -8,14 +8,15 @@ import click
 
 from headway.cli import documents, pictures
 from headway.cli.commands.preview import show_plan, show_sql
-from headway.cli.options import Example, Verb
+from headway.cli.options import Example, Verb, run_options
 from headway.cli.sitting import sitting
 from headway.results import Direction
 
 if TYPE_CHECKING:
+    from headway import Plan
     from headway.cli.invocation import Invocation
     from headway.cli.sitting import Sitting
-    from headway.results import RunReport
+    from headway.results import RunOptions, RunReport
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
 _sql = click.option("--sql", "as_sql", is_flag=True, help="Print the SQL instead; asks no database.")
@@ -29,14 +30,16 @@ _sql = click.option("--sql", "as_sql", is_flag=True, help="Print the SQL instead
         Example("headway upgrade +1", "one revision"),
         Example("headway upgrade billing@head", "one branch"),
         Example("headway upgrade --dry-run", "show what would run"),
+        Example("headway upgrade --lock-timeout 2s", "wait longer for busy tables"),
         Example("headway upgrade 3f2a:head --sql", "the SQL of that range"),
     ],
 )
 @click.argument("target", default="head")
 @_dry_run
 @_sql
+@run_options
 @click.pass_obj
-def upgrade(invocation: Invocation, target: str, *, dry_run: bool, as_sql: bool) -> None:
+def upgrade(invocation: Invocation, target: str, *, dry_run: bool, as_sql: bool, options: RunOptions) -> None:
     """Apply the revisions up to TARGET, each in a transaction of its own."""
     with sitting(invocation) as desk:
         if as_sql:
@@ -44,7 +47,7 @@ def upgrade(invocation: Invocation, target: str, *, dry_run: bool, as_sql: bool)
         elif dry_run:
             show_plan(desk, target, Direction.UPGRADE)
         else:
-            _show_run(desk, desk.run(desk.migrator.upgrade(target)))
+            _show_run(desk, desk.run(desk.migrator.upgrade(target, options=options)))
 
 
 @click.command(
@@ -61,8 +64,11 @@ def upgrade(invocation: Invocation, target: str, *, dry_run: bool, as_sql: bool)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @_dry_run
 @_sql
+@run_options
 @click.pass_obj
-def downgrade(invocation: Invocation, target: str, *, yes: bool, dry_run: bool, as_sql: bool) -> None:
+def downgrade(
+    invocation: Invocation, target: str, *, yes: bool, dry_run: bool, as_sql: bool, options: RunOptions
+) -> None:
     """Undo revisions, down to TARGET.
 
     Names the data that is lost and asks first. It does not ask where nothing is lost and the environment
@@ -74,8 +80,8 @@ def downgrade(invocation: Invocation, target: str, *, yes: bool, dry_run: bool, 
         elif dry_run:
             show_plan(desk, target, Direction.DOWNGRADE)
         else:
-            _ask_before_loss(desk, target, yes=yes)
-            _show_run(desk, desk.run(desk.migrator.downgrade(target)))
+            plan = _confirmed(desk, target, yes=yes)
+            _show_run(desk, desk.run(desk.migrator.downgrade(plan, options=options)))
 
 
 @click.command(
@@ -87,11 +93,12 @@ def downgrade(invocation: Invocation, target: str, *, yes: bool, dry_run: bool, 
 )
 @click.argument("targets", nargs=-1, required=True, metavar="REVISION...")
 @click.option("--purge", is_flag=True, help="Empty the version table first, unknown revisions included.")
+@run_options
 @click.pass_obj
-def stamp(invocation: Invocation, targets: tuple[str, ...], *, purge: bool) -> None:
+def stamp(invocation: Invocation, targets: tuple[str, ...], *, purge: bool, options: RunOptions) -> None:
     """Record the database as being at REVISION, without running anything."""
     with sitting(invocation) as desk:
-        report = desk.run(desk.migrator.stamp(*targets, purge=purge))
+        report = desk.run(desk.migrator.stamp(*targets, purge=purge, options=options))
         desk.name_database(report.database)
         if desk.terminal.json:
             desk.terminal.answer(documents.render(documents.describe(report)))
@@ -100,17 +107,19 @@ def stamp(invocation: Invocation, targets: tuple[str, ...], *, purge: bool) -> N
             desk.terminal.say(f"stamped: {before} -> {after}")
 
 
-def _ask_before_loss(desk: Sitting, target: str, *, yes: bool) -> None:
+def _confirmed(desk: Sitting, target: str, *, yes: bool) -> Plan:
+    """The plan that was agreed to; the run does it and no other."""
     planned = desk.run(desk.migrator.plan(target, direction=Direction.DOWNGRADE))
     if not planned.steps:
-        return
+        return planned
     losses = desk.run(desk.migrator.losses(planned))
     if not losses and desk.in_development:
-        return
+        return planned
     desk.name_database(desk.run(desk.migrator.pending()).database)
     if losses:
         desk.terminal.complain(pictures.destroyed(losses))
     desk.terminal.confirm(f"Undo {pictures.count(planned.steps, 'revision')}?", yes=yes)
+    return planned
 
 
 def _show_run(desk: Sitting, report: RunReport) -> None:

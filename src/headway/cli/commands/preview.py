@@ -31,7 +31,7 @@ def plan(invocation: Invocation, target: str | None, *, downwards: bool) -> None
     """Show what a run to TARGET would do, in order, and what data it destroys. Nothing is changed."""
     direction = Direction.DOWNGRADE if downwards else Direction.UPGRADE
     with sitting(invocation) as desk:
-        show_plan(desk, target or ("-1" if downwards else "head"), direction)
+        show_plan(desk, target, direction)
 
 
 @click.command(
@@ -53,8 +53,8 @@ def sql(invocation: Invocation, target: str, *, downwards: bool) -> None:
         show_sql(desk, target, Direction.DOWNGRADE if downwards else Direction.UPGRADE)
 
 
-def show_plan(desk: Sitting, target: str, direction: Direction) -> None:
-    """Print the plan to a target, and what it destroys."""
+def show_plan(desk: Sitting, target: str | None, direction: Direction) -> None:
+    """Print the plan to a target (``None``: head, or one back), and what it destroys."""
     planned = desk.run(desk.migrator.plan(target, direction=direction))
     losses = desk.run(desk.migrator.losses(planned))
     if desk.terminal.json:
@@ -69,5 +69,7 @@ def show_sql(desk: Sitting, target: str, direction: Direction) -> None:
     if desk.terminal.json:
         content = {"direction": direction, "range": target, "sql": script}
         desk.terminal.answer(documents.render(content))
-    else:
+    elif script:
         desk.terminal.answer_exactly(script)
+    else:
+        desk.terminal.say(f"no SQL: {target} holds no revision to {direction.value}")

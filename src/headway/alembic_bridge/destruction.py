@@ -1,0 +1,220 @@
+"""A look at what a step would destroy, read from the SQL it would send."""
+
+from __future__ import annotations
+
+import io
+import re
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+from alembic.operations import Operations
+from alembic.runtime.environment import EnvironmentContext
+from sqlalchemy.exc import CompileError, SQLAlchemyError
+
+from headway.alembic_bridge.execution import load_code
+from headway.alembic_bridge.offline import configure_offline, in_one_line
+from headway.alembic_bridge.routing import environment_of, operations_of
+from headway.results import Loss
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headway.alembic_bridge.environment import AlembicProject
+    from headway.planning import Step
+
+# Room for one statement in a picture of losses, in characters.
+_SHOWN = 200
+
+# What Python code comes to when it goes on with a result that no database gave it.
+_NOTHING_READ = (AttributeError, TypeError, SQLAlchemyError)
+
+_IDENTIFIER = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_NAME = rf"{_IDENTIFIER}(?:\s*\.\s*{_IDENTIFIER})*"
+_FLAGS = re.IGNORECASE | re.VERBOSE | re.DOTALL
+
+_DROP_TABLE = re.compile(
+    rf"DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)\s*(?:CASCADE|RESTRICT)?\s*$",
+    _FLAGS,
+)
+_ALTER_TABLE = re.compile(
+    rf"ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?(?P<table>{_NAME})\s*\*?\s+(?P<actions>.*)", _FLAGS
+)
+# Constraints, too, are dropped by an action of ALTER TABLE; DROP NOT NULL and its like follow ALTER COLUMN.
+_DROP_COLUMN = re.compile(
+    rf"(?:^|,)\s*DROP\s+(?!CONSTRAINT\b)(?:COLUMN\s+)?(?:IF\s+EXISTS\s+)?(?P<column>{_IDENTIFIER})", _FLAGS
+)
+
+# Statements that take data away and name no single table. Each is met at its first word: GRANT DELETE,
+# ON DELETE CASCADE and CREATE TRIGGER … AFTER TRUNCATE destroy nothing.
+_DESTRUCTIVE = re.compile(
+    r"""
+      TRUNCATE\b | DELETE\b | UPDATE\b
+    | DROP\s+(?:TABLE|SCHEMA|TYPE|DOMAIN|SEQUENCE|MATERIALIZED\s+VIEW|OWNED|DATABASE)\b
+    | DROP\s+(?!INDEX\b|TRIGGER\b|RULE\b|POLICY\b).*\bCASCADE\b
+    | ALTER\s+TYPE\b.*\bDROP\s+ATTRIBUTE\b
+    | (?:INSERT|WITH)\b.*\bDO\s+UPDATE\b
+    | (?:MERGE|WITH\b.*[()]\s*MERGE)\b.*\bTHEN\s+(?:UPDATE|DELETE)\b
+    | WITH\b.*[()]\s*(?:DELETE|UPDATE)\b
+    """,
+    _FLAGS,
+)
+
+# Code of the database's own, whose deeds its text does not tell.
+_OPAQUE = re.compile(
+    r"(?P<block>DO)\b | CALL\s+(?P<procedure>[^\s(]+) | EXECUTE\s+(?P<prepared>[^\s(]+)", _FLAGS
+)
+# A parenthesis after the name of a type in a cast, or after the table of an INSERT, calls nothing.
+_CALLED = re.compile(rf"(?:INTO\s+{_NAME}|(?<![\w$\".:])(?P<function>{_NAME}))\s*\(", _FLAGS)
+# What may stand before a parenthesis in a SELECT and call nothing, and functions that leave rows alone.
+_HARMLESS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    all and any array as by case cast distinct else except exists filter from having in intersect lateral
+    limit not on or over row select some then union using values when where within
+    avg coalesce concat count current_setting greatest least lower max min now nullif sum upper
+    nextval setval set_config pg_notify pg_sleep
+    pg_advisory_lock pg_advisory_unlock pg_advisory_xact_lock pg_try_advisory_lock
+    """,
+    )
+)
+
+
+def losses_of(project: AlembicProject, step: Step) -> tuple[Loss, ...]:
+    """What a step destroys, read from the SQL it would send; empty when it destroys nothing.
+
+    Tables and columns that are dropped, rows that are removed or overwritten, types and schemas and what
+    hangs on them. A column whose type changes is no loss: PostgreSQL refuses a value that does not fit.
+
+    The step's function runs without a connection. Where it reads data it cannot be followed to its end,
+    and the last loss is of kind ``unknown``; so it is where the function raises. A statement that runs code
+    of the database's own is ``unknown``, too.
+    """
+    script = _Script()
+    environment = EnvironmentContext(
+        project.config,
+        project.script,
+        fn=lambda *_: [],
+        as_sql=True,
+        starting_rev=step.before or None,
+        destination_rev=None,
+    )
+    configure_offline(environment, project.options, output_buffer=script)
+    unseen: list[Loss] = []
+    try:
+        with environment_of(environment), operations_of(Operations(environment.get_context())):
+            load_code(step.path, step.direction).function()
+    except Exception as error:  # noqa: BLE001  # any failure means only that we cannot see further
+        unseen.append(Loss(step.revision, "unknown", f"{step.direction.value}() {_why_unseen(error)}"))
+    seen = (
+        Loss(step.revision, kind, what)
+        for written in script.written
+        for statement in _statements(written)
+        for kind, what in _losses(*statement)
+    )
+    return tuple(dict.fromkeys([*seen, *unseen]))
+
+
+def _why_unseen(error: Exception) -> str:
+    told = in_one_line(error)
+    if isinstance(error, CompileError):
+        return f"holds a value without a type ({told})"
+    return f"reads data ({told})" if isinstance(error, _NOTHING_READ) else f"raises {told}"
+
+
+class _Script(io.StringIO):
+    """What Alembic prints in offline mode, each statement by itself: a bad one cannot hide the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.written.append(text)
+        return len(text)
+
+
+def _losses(code: str, statement: str) -> Iterator[tuple[str, str]]:
+    """Kind and name of what a statement destroys; ``code`` is the statement without its literals."""
+    if found := _DROP_TABLE.match(code):
+        yield from (("table", _plain(name[0])) for name in re.finditer(_NAME, found["names"]))
+    elif found := _ALTER_TABLE.match(code):
+        table = _plain(found["table"])
+        for action in _DROP_COLUMN.finditer(found["actions"]):
+            yield "column", f"{table}.{action['column']}"
+    elif _DESTRUCTIVE.match(code):
+        yield "statement", shorten(statement, _SHOWN, placeholder=" …")
+    elif called := _opaque(code):
+        yield "unknown", f"{called} cannot be looked into: {shorten(statement, _SHOWN, placeholder=' …')}"
+
+
+def _opaque(code: str) -> str | None:
+    """What a statement runs whose effect cannot be told; ``None`` when it runs no such thing."""
+    if found := _OPAQUE.match(code):
+        return "a DO block" if found["block"] else found["procedure"] or found["prepared"]
+    if re.match(r"(?:SELECT|WITH|VALUES)\b", code, re.IGNORECASE):
+        called = (found["function"] for found in _CALLED.finditer(code))
+        return next((f"{name}()" for name in called if name and name.lower() not in _HARMLESS), None)
+    return None
+
+
+def _plain(name: str) -> str:
+    """A name without the white space that SQL allows around its dots."""
+    return ".".join(part[0] for part in re.finditer(_IDENTIFIER, name))
+
+
+# Where a comment or a literal begins; a dollar sign may also stand within a name. PostgreSQL manual 4.1.
+_OPENING = re.compile(r"""--|/\*|\b[eE]'|'|"|(?<![\w$])\$(?:[^\W\d]\w*)?\$""")
+_ENDS = {
+    "--": re.compile(r"\n|\Z"),
+    "'": re.compile(r"(?:[^']|'')*(?:'|\Z)"),
+    "e'": re.compile(r"(?:[^'\\]|''|\\.)*(?:'|\Z)", re.DOTALL),
+    '"': re.compile(r'[^"]*(?:"|\Z)'),
+}
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+# The body of a function in SQL is not run by the statement that creates it; its end follows a semicolon.
+_ATOMIC_BODY = re.compile(r"\bBEGIN\s+ATOMIC\b.*?;\s*END\b", re.IGNORECASE | re.DOTALL)
+_STATEMENT = re.compile(r'(?:[^;"]|"[^"]*")+')
+
+
+def _statements(sql: str) -> Iterator[tuple[str, str]]:
+    """The statements of a text, each as bare code and as written, both without comments around them."""
+    code, shown = _bare(sql)
+    code = _ATOMIC_BODY.sub(lambda body: " " * len(body[0]), code)
+    for found in _STATEMENT.finditer(code):
+        if bare := found[0].strip():
+            yield bare, " ".join(shown[found.start() : found.end()].split())
+
+
+def _bare(sql: str) -> tuple[str, str]:
+    """The text with comments and literals blanked, and with comments blanked only; all of one length."""
+    code, shown, position = [], [], 0
+    while opening := _OPENING.search(sql, position):
+        end = _end(sql, opening)
+        between, quoted = sql[position : opening.start()], sql[opening.start() : end]
+        blank = " " * len(quoted)
+        code += [between, quoted if quoted[0] == '"' else blank]
+        shown += [between, blank if quoted[:2] in {"--", "/*"} else quoted]
+        position = end
+    return "".join([*code, sql[position:]]), "".join([*shown, sql[position:]])
+
+
+def _end(sql: str, opening: re.Match[str]) -> int:
+    """Where the comment or literal that opens here ends: an open one at the end of the text."""
+    mark = opening[0].lower()
+    if mark == "/*":
+        return _end_of_comment(sql, opening.end())
+    if mark[0] == "$":
+        closing = sql.find(opening[0], opening.end())
+        return len(sql) if closing < 0 else closing + len(opening[0])
+    closed = _ENDS[mark].search(sql, opening.end())
+    return closed.end() if closed else len(sql)
+
+
+def _end_of_comment(sql: str, position: int) -> int:
+    """Where a block comment ends, whose opening lies before ``position``; PostgreSQL's may be nested."""
+    depth = 1
+    while depth and (edge := _COMMENT_EDGE.search(sql, position)):
+        depth += 1 if edge[0] == "/*" else -1
+        position = edge.end()
+    return len(sql) if depth else position

@@ -1,0 +1,118 @@
+"""One try at a step: what is watched over inside its transaction."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sqlalchemy.util import await_only
+
+from headway.commit import transaction_id
+from headway.diagnosis import Left
+from headway.errors import LockLostError, RefusedError
+from headway.events import Warned
+from headway.ledger import Outcome
+from headway.lock import holds
+from headway.timeouts import set_local
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection
+
+    from headway.alembic_bridge import RevisionCode, Scope
+    from headway.door import Door
+    from headway.timeouts import Timeouts
+
+AUTOCOMMIT = "autocommit_block"
+ENDED_BY_ITSELF = "COMMIT or ROLLBACK inside the revision"
+
+
+class Attempt:
+    """The guard around a revision's own code (see ``alembic_bridge.Guard``).
+
+    Attributes:
+        transaction: PostgreSQL's id of the transaction; ``None`` before it began.
+        divided: the revision left its transaction, so a failure no longer undoes all of it.
+        committing: everything is done and COMMIT is on its way.
+    """
+
+    def __init__(
+        self, door: Door, revision: str, entry: int, timeouts: Timeouts, lock_timeout_ms: int
+    ) -> None:
+        self._door = door
+        self._revision = revision
+        self._entry = entry
+        self._timeouts = timeouts
+        self._lock_timeout_ms = lock_timeout_ms
+        self._started = time.perf_counter()
+        self.transaction: str | None = None
+        self.divided = False
+        self.committing = False
+
+    @property
+    def left(self) -> Left:
+        """What a failure leaves in the database."""
+        return Left.PART if self.divided else Left.NOTHING
+
+    def apply(self, scope: Scope, code: RevisionCode, write: Callable[[], None]) -> None:
+        """Run the revision and write its version, in one transaction under these eyes."""
+        scope.run_transaction(self, code.function, write)
+
+    def begin(self, connection: Connection) -> None:
+        """Set the timeouts and remember which transaction this is."""
+        set_local(connection, self._timeouts, self._lock_timeout_ms)
+        self.transaction = transaction_id(connection)
+
+    def leave_transaction(self) -> None:
+        """Put on record that from here on the database may hold a part of the revision."""
+        self._divide(AUTOCOMMIT)
+        self._door.emit(
+            Warned(
+                self._door.run_id,
+                self._revision,
+                "an autocommit_block commits what the revision did before it; put such statements into a "
+                "revision of their own with `transactional = False`, which resumes where it stopped",
+            )
+        )
+
+    def verify(self, connection: Connection) -> None:
+        """See that the transaction and the migrator lock are still those the step began with.
+
+        Raises:
+            RefusedError: the revision ended its own transaction.
+            LockLostError: the migrator lock is gone.
+        """
+        if transaction_id(connection) != self.transaction:
+            self._divide(ENDED_BY_ITSELF)
+            raise RefusedError(
+                "the revision ended its own transaction (COMMIT or ROLLBACK), so its version was not written",
+                hint="Take the COMMIT, ROLLBACK, commit() or rollback() out of it; one that must not run "
+                "in a transaction says `transactional = False`. What it committed is still there, and what "
+                "came after may be: look, put it right by hand, then run the command again.",
+            )
+        if not holds(connection, self._door.key):
+            raise LockLostError(
+                self._revision,
+                "the migrator lock was gone before the version was written (pg_advisory_unlock_all() or "
+                "DISCARD ALL in the revision?); the step was rolled back",
+                hint="Take that statement out of the revision, then run the command again.",
+            )
+
+    def close(self, connection: Connection) -> None:
+        """Close the ledger entry in the step's own transaction; COMMIT comes next."""
+        self._door.ledger.close(
+            connection,
+            self._entry,
+            Outcome.SUCCEEDED,
+            duration_ms=(time.perf_counter() - self._started) * 1000,
+        )
+        self.committing = True
+
+    def _divide(self, why: str) -> None:
+        if not self.divided:
+            self.divided = True
+            door = self._door
+            await_only(
+                door.control.run(lambda connection: door.ledger.journal(connection, self._entry, why, 0))
+            )

@@ -1,0 +1,146 @@
+"""What ``headway doctor`` tells: settings, versions, capabilities, the revisions' standing."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from headway.capabilities.extensions import wanted_extensions
+from headway.capabilities.requirements import checks_of
+from headway.errors import GraphError
+from headway.planning import assess, pending
+from headway.results import Check, DoctorReport, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from headway.errors import HeadwayError
+    from headway.project import Project, VersionTable
+    from headway.results import Capabilities
+    from headway.revisions import Graph
+    from headway.settings import Settings
+
+_PACKAGES = ("headway", "alembic", "sqlalchemy", "asyncpg")
+_NOT_SET = "default"
+
+
+def examine(  # noqa: PLR0913  # each is one thing the report tells of
+    *,
+    project: Project,
+    settings: Settings,
+    version_table: VersionTable,
+    database: str,
+    capabilities: Capabilities | None,
+    graph: Graph | None,
+    current: tuple[str, ...] | None,
+    lock_key: int | None,
+    failures: Sequence[HeadwayError] = (),
+    needs_create: bool = True,
+    notes: Sequence[str] = (),
+) -> DoctorReport:
+    """Put together what is known; asks nobody, and reads no file but the revisions'.
+
+    Args:
+        project: the project.
+        settings: what was configured.
+        version_table: where the applied revisions are kept.
+        database: what to call the database, masked.
+        capabilities: ``None`` when it was not reached.
+        graph: ``None`` when the revision files do not form one.
+        current: the version table's rows; ``None`` when they could not be read.
+        lock_key: the migrator lock's key, if it is known.
+        failures: what went wrong on the way; each becomes a check that did not pass.
+        needs_create: as for :func:`headway.capabilities.require_migratable`.
+        notes: what the settings could not honour.
+    """
+    judged = [*map(_failed, failures)]
+    if graph is not None:
+        judged.append(Check("revisions", passed=True, finding=_headline(graph)))
+    if capabilities is not None:
+        judged += checks_of(capabilities, needs_create=needs_create)
+        if graph is not None:
+            judged += _extensions(graph, current or (), capabilities)
+    return DoctorReport(
+        database=database,
+        settings=tuple(_settings(project, settings, version_table)),
+        versions=_versions(capabilities),
+        capabilities=capabilities,
+        lock_key=lock_key,
+        state=assess(graph, current) if graph is not None and current is not None else None,
+        current=current or (),
+        heads=graph.heads if graph is not None else (),
+        checks=tuple(judged),
+        notes=(*notes, *_remarks(capabilities)),
+    )
+
+
+def _failed(error: HeadwayError) -> Check:
+    name = "revisions" if isinstance(error, GraphError) else "connection"
+    return Check(name, passed=False, finding=error.message, way_out=error.hint)
+
+
+def _headline(graph: Graph) -> str:
+    heads = ", ".join(graph.heads) or "none"
+    return f"the files form a graph of {len(graph)}; head: {heads}"
+
+
+def _extensions(graph: Graph, current: tuple[str, ...], capabilities: Capabilities) -> Iterator[Check]:
+    """What the revisions still to run ask for; those that ran have what they wanted."""
+    paths = [graph.revisions[id_].path for id_ in pending(graph, current)]
+    for name in wanted_extensions(paths):
+        if name in capabilities.extensions_installed:
+            yield Check(f"extension {name}", passed=True, finding="installed")
+        elif name in capabilities.extensions_available:
+            yield Check(f"extension {name}", passed=True, finding="available")
+        else:
+            yield Check(
+                f"extension {name}",
+                passed=False,
+                finding="a pending revision creates it, and this server does not carry it",
+                way_out=f"Install the package that brings {name} on the server, or use a server that has it "
+                "(pgvector comes with the embedded server and with the pgvector/pgvector images).",
+            )
+
+
+def _settings(project: Project, settings: Settings, table: VersionTable) -> Iterator[Setting]:
+    sources = settings.sources
+    config = project.config_file or project.pyproject or project.root
+    yield Setting("project", str(config), f"[{project.section}]")
+    yield Setting("environment", settings.environment.value, sources.get("environment", _NOT_SET))
+    if settings.database is None:
+        yield Setting("database", "the embedded server, or the caller's own connection", _NOT_SET)
+    else:
+        yield Setting("database", settings.database.masked, settings.source or _NOT_SET)
+    if settings.application is not None and settings.application is not settings.database:
+        yield Setting("application", settings.application.masked, settings.application.variable)
+    name = f"{table.schema}.{table.name}" if table.schema else table.name
+    yield Setting("version table", name, project.env_file.name if project.env_file.is_file() else _NOT_SET)
+    if settings.postgres_binaries is not None:
+        source = sources.get("postgres_binaries", _NOT_SET)
+        yield Setting("postgres binaries", str(settings.postgres_binaries), source)
+
+
+def _versions(capabilities: Capabilities | None) -> dict[str, str]:
+    found = {name: _installed(name) for name in _PACKAGES} | {"python": platform.python_version()}
+    return found | ({"server": capabilities.server_version} if capabilities is not None else {})
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a source tree
+        return "not installed"
+
+
+def _remarks(capabilities: Capabilities | None) -> Iterator[str]:
+    """What works less well than it could, and does not keep from migrating."""
+    if capabilities is None:
+        return
+    if not capabilities.activity_visible:
+        yield (
+            "who blocks a step can be named, what they run cannot: it takes "
+            f'GRANT pg_read_all_stats TO "{capabilities.user}"'
+        )
+    if not capabilities.transaction_status:
+        yield "pg_xact_status is not available: whether a lost COMMIT took effect cannot be found out"

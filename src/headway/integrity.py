@@ -1,0 +1,128 @@
+"""A fingerprint of what a revision does, that no formatter, comment or Python version changes.
+
+Taken from the syntax tree, in a form of our own: ``ast.dump`` writes the same tree differently from one
+Python to the next (3.12 added fields, 3.13 leaves empty ones out), and a ledger outlives them all.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SAYS_NOTHING = frozenset({"annotation", "ctx", "kind", "returns", "type_comment", "type_ignores", "simple"})
+"""Fields that change nothing of what the code does: annotations, how a string was written, what follows
+from the place of a name (``ctx``)."""
+_CLOSE = object()
+
+
+def checksum(source: bytes) -> str:
+    """Fingerprint one revision file.
+
+    Left out, because it changes nothing of what the revision does: comments, blank lines, indentation, line
+    ends and the encoding of the file, line breaks and trailing commas inside brackets, quotes and spelling of
+    literals, docstrings, ``pass``, and annotations. Everything else counts: the ids, the imports, and every
+    character of a string, so also the layout of SQL within one.
+
+    Args:
+        source: the file's content, in whatever encoding it declares.
+
+    Returns:
+        A SHA-256 in hexadecimal, the same on every Python that can parse the file. A file that does not parse
+        is no revision; it is fingerprinted byte by byte.
+    """
+    digest = hashlib.sha256()
+    try:
+        with warnings.catch_warnings():  # an invalid escape is Python's to complain of, when the file runs
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        digest.update(source)
+    else:
+        for token in _tokens(tree):
+            digest.update(token.encode("ascii"))
+            digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _tokens(tree: ast.AST) -> Iterator[str]:
+    """The tree written out, depth first; on a stack, because a sum of a thousand strings is as deep."""
+    waiting: list[Any] = [tree]
+    while waiting:
+        item = waiting.pop()
+        if item is _CLOSE:
+            yield ")"
+        elif isinstance(item, str):
+            yield item
+        elif isinstance(item, ast.AST):
+            name, fields = _taken_apart(item)
+            yield f"({name}"
+            waiting.append(_CLOSE)
+            for field, value in reversed(fields):
+                waiting += [value, f".{field}"]
+        elif isinstance(item, list):
+            yield "["
+            waiting += [_CLOSE, *reversed(item)]
+        else:
+            yield _constant(item)
+
+
+def _taken_apart(node: ast.AST) -> tuple[str, list[tuple[str, Any]]]:
+    """A node's name and the fields that say something; fields that are empty are left out."""
+    match node:
+        case ast.Constant(value=value):
+            return "Constant", [("value", _constant(value))]
+        case ast.AnnAssign(target=target, value=value) if value is not None:
+            return "Assign", [("targets", [target]), ("value", value)]
+        case ast.JoinedStr(values=values):
+            return "JoinedStr", [("values", _merged(values))]
+    fields: list[tuple[str, Any]] = []
+    for name in node._fields:
+        held: Any = getattr(node, name, None)
+        if isinstance(held, list):
+            held = [_quoted(item) for item in held if not _is_idle(item)]
+        if name not in _SAYS_NOTHING and held is not None and held != [] and not _is_empty_format(held):
+            fields.append((name, _quoted(held)))
+    return type(node).__name__, fields
+
+
+def _quoted(value: Any) -> Any:
+    """A name as a constant, so that it cannot be taken for a token of ours."""
+    return _constant(value) if isinstance(value, str) else value
+
+
+def _is_idle(item: Any) -> bool:
+    """Whether a statement does nothing: ``pass``, a docstring or another bare constant, ``name: type``."""
+    match item:
+        case ast.Pass() | ast.Expr(value=ast.Constant()) | ast.AnnAssign(value=None, simple=1):
+            return True
+    return False
+
+
+def _is_empty_format(value: Any) -> bool:
+    """``f"{x:}"`` formats as ``f"{x}"`` does; Pythons disagree on how to write it as a tree."""
+    return isinstance(value, ast.JoinedStr) and not _merged(value.values)
+
+
+def _merged(values: Iterable[ast.expr]) -> list[ast.expr]:
+    """An f-string's parts, neighbouring texts as one: where they are cut depends on the Python version."""
+    parts: list[ast.expr] = []
+    for value in values:
+        if not isinstance(value, ast.Constant):
+            parts.append(value)
+        elif parts and isinstance(parts[-1], ast.Constant):
+            parts[-1] = ast.Constant(str(parts[-1].value) + str(value.value))
+        elif value.value != "":
+            parts.append(value)
+    return parts
+
+
+def _constant(value: Any) -> str:
+    """A constant in ASCII; ``repr`` depends on the Unicode version that a Python was built with."""
+    # int has no limit in hexadecimal, and one in decimal (sys.set_int_max_str_digits).
+    text = hex(value) if isinstance(value, int) else ascii(value)
+    return f"{type(value).__name__} {text}"

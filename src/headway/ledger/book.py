@@ -1,0 +1,367 @@
+"""The ledger itself: what is written to it, when, and what can be asked of it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from headway.errors import LedgerError
+from headway.ledger import schema, statements
+from headway.ledger.entries import NewEntry, clean_for, read_entry, read_time
+from headway.ledger.names import LedgerNames
+from headway.results import LedgerEntry, Operation, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection, CursorResult
+
+_NOBODY_KNOWS = "the run that began this step ended without a word; found by a later run"
+
+
+class Ledger:
+    """The ledger of one database, or of one schema of it; make one for each.
+
+    Its methods take any connection to that database. The schema is looked up once and named in every
+    statement from then on, so a revision that sets ``search_path`` does not lead the ledger astray. Unless it
+    says that it joins the caller's transaction, a method begins and ends one of its own.
+
+    Every method may raise :class:`sqlalchemy.exc.DBAPIError`, which :meth:`headway.session.Session.run` turns
+    into :class:`headway.errors.DatabaseError`.
+
+    Args:
+        names: what its table and view are called.
+    """
+
+    def __init__(self, names: LedgerNames | None = None) -> None:
+        self.names = names or LedgerNames()
+        self._place: schema.Place | None = None
+
+    # -- standing ready --------------------------------------------------------------------------------
+
+    def prepare(self, connection: Connection) -> None:
+        """Make the table and the view, or bring older ones to this headway's layout.
+
+        Idempotent: one SELECT when there is nothing to do. Several at once are safe; the one that comes late
+        finds it done.
+
+        Raises:
+            LedgerError: something else has one of the names, or a newer headway made the ledger.
+        """
+        self._place = schema.prepare(connection, self.names)
+
+    def exists(self, connection: Connection) -> bool:
+        """Whether there is a ledger; a foreign table of its name is none. Joins the caller's transaction."""
+        with _transaction(connection):
+            return self._look(connection).layout is not None
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def open(self, connection: Connection, entry: NewEntry) -> int:
+        """Put a step on record before it runs, committed, so that whatever becomes of it leaves a trace.
+
+        Returns:
+            The entry's number.
+
+        Raises:
+            LedgerError: the entry before is still open; `interrupt_abandoned` closes what a dead run left.
+        """
+        with connection.begin():
+            return self._insert(connection, entry, Outcome.RUNNING)
+
+    def close(
+        self,
+        connection: Connection,
+        id: int,  # noqa: A002  # what the column is called
+        outcome: Outcome,
+        *,
+        duration_ms: float | None,
+        sqlstate: str | None = None,
+        error: str | None = None,
+        statements_done: int | None = None,
+    ) -> None:
+        """Seal an entry. Joins the caller's transaction, and has one of its own when there is none.
+
+        A success is closed inside the step's own transaction, so the two are committed together or not at
+        all; a failure on another connection, after that transaction was rolled back (until then its entry
+        is locked by it).
+
+        Args:
+            connection: where.
+            id: what ``open`` returned.
+            outcome: how it ended; not ``RUNNING``.
+            duration_ms: how long the step took, in milliseconds; ``None`` when nobody knows.
+            sqlstate: the server's code of a failure.
+            error: what went wrong, redacted.
+            statements_done: how many statements are done; ``None`` keeps what the journal counted.
+
+        Raises:
+            LedgerError: the entry is not open. Inside a step's transaction that means another run has taken
+                this one for dead, and the step must be rolled back.
+        """
+        if outcome is Outcome.RUNNING:
+            raise ValueError("an entry is not closed as running")
+        place, clean = self._known(connection)
+        parameters = {
+            "id": id,
+            "outcome": outcome.value,
+            "duration_ms": duration_ms,
+            "sqlstate": sqlstate,
+            "error": clean(error) if error is not None else None,
+            "statements_done": statements_done,
+        }
+        with _transaction(connection):
+            closed = _execute(connection, place, statements.CLOSE, parameters)
+            if closed.rowcount != 1:
+                raise self._not_open(id)
+
+    def record(self, connection: Connection, entries: Sequence[NewEntry]) -> None:
+        """Write entries that are done already, as succeeded: a stamp's, one for each revision it changes.
+
+        Joins the caller's transaction, so that they are committed with what they tell of.
+
+        Raises:
+            LedgerError: the newest entry is still open.
+        """
+        with _transaction(connection):
+            # The first one finds out whether any may follow; the rest travel together.
+            for first in entries[:1]:
+                self._insert(connection, first, Outcome.SUCCEEDED)
+            if entries[1:]:
+                place, clean = self._known(connection)
+                rest = [_parameters(entry, Outcome.SUCCEEDED, clean) for entry in entries[1:]]
+                _execute(connection, place, statements.INSERT, rest)
+
+    def adopt(
+        self, connection: Connection, run_id: str, applied: Mapping[str, str]
+    ) -> tuple[LedgerEntry, ...]:
+        """Take note of revisions that came or went behind the ledger's back, as `baseline` entries.
+
+        A database that plain Alembic migrated until today has all of them; afterwards there is nothing to do,
+        as a rule. They have no time of application: nobody knows it.
+
+        Args:
+            connection: where.
+            run_id: the run that found them.
+            applied: every applied revision with its description, in the order they apply.
+
+        Returns:
+            The entries written, newest first.
+        """
+        place, _ = self._known(connection)
+        with connection.begin():
+            known = {
+                row.version: row.description for row in _execute(connection, place, statements.ON_RECORD, {})
+            }
+            come = [
+                NewEntry(run_id, revision, Operation.BASELINE, description)
+                for revision, description in applied.items()
+                if revision not in known
+            ]
+            gone = [
+                NewEntry(run_id, revision, Operation.BASELINE, description, applied=False)
+                for revision, description in known.items()
+                if revision not in applied
+            ]
+            self.record(connection, [*gone, *come])
+        if not gone and not come:
+            return ()
+        return self.entries(connection, run_id=run_id, operation=Operation.BASELINE)
+
+    def interrupt_abandoned(self, connection: Connection) -> tuple[LedgerEntry, ...]:
+        """Close what a dead run left open, as interrupted. The caller holds the migrator lock.
+
+        Returns:
+            The entries it closed; empty as a rule.
+        """
+        abandoned = self.entries(connection, outcome=Outcome.RUNNING)
+        for entry in abandoned:
+            self.close(connection, entry.id, Outcome.INTERRUPTED, duration_ms=None, error=_NOBODY_KNOWS)
+        if not abandoned:
+            return ()
+        # Nothing follows an open entry, so these are the newest.
+        return self.entries(connection, outcome=Outcome.INTERRUPTED, limit=len(abandoned))
+
+    def journal(
+        self,
+        connection: Connection,
+        id: int,  # noqa: A002
+        statement: str,
+        position: int,
+        *,
+        backend_pid: int | None = None,
+    ) -> None:
+        """Put on record that a statement is about to be committed on its own. Joins the caller's transaction.
+
+        Args:
+            connection: where.
+            id: what ``open`` returned.
+            statement: its text, redacted.
+            position: counted from 0, without gaps. A statement that is not done may be journalled again.
+            backend_pid: the server process that will run it; ``connection``'s own by default.
+
+        Raises:
+            LedgerError: the entry is not open, the position leaves a gap, or its statement is done.
+        """
+        place, clean = self._known(connection)
+        parameters = {
+            "id": id,
+            "statement": clean(statement),
+            "position": position,
+            "backend_pid": backend_pid,
+        }
+        with _transaction(connection):
+            if _execute(connection, place, statements.JOURNAL, parameters).rowcount != 1:
+                raise self._not_open(id, position)
+
+    def journal_done(self, connection: Connection, id: int, position: int) -> None:  # noqa: A002
+        """Put on record that a journalled statement is done. Joins the caller's transaction.
+
+        Raises:
+            LedgerError: the entry is not open, or no such statement is under way.
+        """
+        place, _ = self._known(connection)
+        with _transaction(connection):
+            parameters = {"id": id, "position": position}
+            if _execute(connection, place, statements.JOURNAL_DONE, parameters).rowcount != 1:
+                raise self._not_open(id, position)
+
+    # -- reading: all of these join the caller's transaction, and answer empty when there is no ledger -----
+
+    def dirty(self, connection: Connection) -> LedgerEntry | None:
+        """The newest entry that may have left a part of its revision behind; ``None`` as a rule.
+
+        That is one which did not succeed (or still runs) although statements were journalled, for a revision
+        that no later entry of any operation completed.
+        """
+        rows = self._ask(connection, statements.DIRTY)
+        return read_entry(rows[0]) if rows else None
+
+    def entries(
+        self,
+        connection: Connection,
+        *,
+        revision: str | None = None,
+        run_id: str | None = None,
+        outcome: Outcome | None = None,
+        operation: Operation | None = None,
+        limit: int | None = None,
+    ) -> tuple[LedgerEntry, ...]:
+        """Entries, newest first; empty when none match.
+
+        Args:
+            connection: where.
+            revision: only this revision's; its beginning will do when no revision has that very name.
+            run_id: only this run's; its beginning will do, likewise.
+            outcome: only these.
+            operation: only these.
+            limit: at most so many; all when ``None``.
+        """
+        rows = self._ask(
+            connection,
+            statements.ENTRIES,
+            revision=revision,
+            run_id=run_id,
+            outcome=outcome.value if outcome else None,
+            operation=operation.value if operation else None,
+            limit=limit,
+        )
+        return tuple(read_entry(row) for row in rows)
+
+    def applied_at(self, connection: Connection) -> Mapping[str, datetime]:
+        """When each revision that is applied was applied (or stamped).
+
+        Revisions applied before the ledger, or behind its back, are not among them.
+        """
+        rows = self._ask(connection, statements.ON_RECORD)
+        times = {row.version: read_time(row.applied_at) for row in rows}
+        return {revision: moment for revision, moment in times.items() if moment}
+
+    def verify(self, connection: Connection) -> tuple[str, ...]:
+        """Check the seal of every closed entry, and the chain.
+
+        What cannot be found: that the newest entries were taken away, and a forger who computes all hashes
+        anew from his change onwards. Keep the newest hash elsewhere against those.
+
+        Returns:
+            What is broken, one line each, oldest first; empty when the ledger is whole, or there is none.
+        """
+        return tuple(line for row in self._ask(connection, statements.BROKEN) for line in _faults(row))
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    def _look(self, connection: Connection) -> schema.Place:
+        self._place = schema.probe(connection, self._pinned())
+        return self._place
+
+    def _pinned(self) -> LedgerNames:
+        return replace(self.names, schema=self._place.schema) if self._place else self.names
+
+    def _known(self, connection: Connection) -> tuple[schema.Place, Callable[[str], str]]:
+        if self._place is None:
+            with _transaction(connection):
+                self._look(connection)
+        place = self._place
+        if place is None:  # never: _look has set it
+            raise LedgerError("the ledger was not found")
+        return place, clean_for(place.encoding)
+
+    def _insert(self, connection: Connection, entry: NewEntry, outcome: Outcome) -> int:
+        place, clean = self._known(connection)
+        id_ = _execute(connection, place, statements.INSERT, _parameters(entry, outcome, clean)).scalar()
+        if id_ is None:
+            raise LedgerError(
+                "the newest entry of the ledger is still open, so no other can follow it",
+                hint="Another run is at work, or has died; the next run closes what a dead one left.",
+            )
+        return int(id_)
+
+    def _ask(self, connection: Connection, statement: str, **parameters: Any) -> Sequence[Any]:
+        with _transaction(connection):
+            place = self._look(connection)
+            if place.layout is None:
+                return ()
+            return _execute(connection, place, statement, parameters).all()
+
+    def _not_open(self, id_: int, position: int | None = None) -> LedgerError:
+        what = f"entry {id_}" if position is None else f"statement {position + 1} of entry {id_}"
+        return LedgerError(
+            f"{what} of the ledger {self.names.history} is not open: it was closed meanwhile, most likely by "
+            "another run that took this one for dead",
+            hint="`headway log` shows what happened; `headway status` shows where the database stands.",
+        )
+
+
+def _transaction(connection: Connection) -> AbstractContextManager[Any]:
+    """The caller's transaction when there is one, else a short one of our own."""
+    return nullcontext() if connection.in_transaction() else connection.begin()
+
+
+def _execute(
+    connection: Connection,
+    place: schema.Place,
+    statement: str,
+    parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+) -> CursorResult[Any]:
+    # str.format takes one pass, so braces in a name do no harm.
+    return connection.execute(text(statement.format(history=place.history)), parameters)
+
+
+def _parameters(entry: NewEntry, outcome: Outcome, clean: Callable[[str], str]) -> dict[str, Any]:
+    return {**entry.parameters(outcome, clean), "layout": len(schema.LAYOUTS)}
+
+
+def _faults(row: Any) -> list[str]:
+    """What is wrong with one entry, in words."""
+    name = f"entry {row.id} ({row.operation} {row.revision})"
+    faults = {
+        f"{row.missing} missing before {name}": row.missing != 0,
+        f"{name} does not follow from the one before it: one of them was changed, or removed": row.unlinked,
+        f"{name} was changed after it was closed": row.altered,
+        f"{name} is open, and others follow it: it was changed": row.left_open,
+    }
+    return [fault for fault, holds in faults.items() if holds]

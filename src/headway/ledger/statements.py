@@ -1,0 +1,208 @@
+"""The ledger's SQL, by name; ``{history}`` is the quoted table.
+
+Every value is cast where it enters, and jsonb and times travel as text, so the same statement serves asyncpg
+and psycopg, whatever a session's settings. Times are the server's, and the wall clock's: a transaction's
+``now()`` is when it began.
+"""
+
+from __future__ import annotations
+
+from headway.ledger.schema import APPLIED
+
+_UTC = """to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+_NOW = _UTC.format("clock_timestamp()")
+
+_SEALED = (
+    "id",
+    "ledger_layout",
+    "run_id",
+    "revision",
+    "operation",
+    "outcome",
+    "applied",
+    "transactional",
+    "description",
+    "checksum",
+    "previous_hash",
+    _UTC.format("{0}.started_at"),
+    _UTC.format("{0}.finished_at"),
+    "duration_ms",
+    "sqlstate",
+    "error",
+    "statements_done",
+    "statements_total",
+    "database_user",
+    "os_user",
+    "host",
+    "versions",
+    "journal",
+    "backend_pid",
+    _UTC.format("{0}.backend_start"),
+)
+"""Everything a row says, except its own hash. Written as JSON, so that no text can pass for two fields, and
+times in UTC, so that no session's settings change it."""
+
+
+def _seal(row: str) -> str:
+    """A closed row's hash; ``previous_hash`` is part of it, which makes the chain."""
+    fields = ", ".join(item.format(row) if "{0}" in item else f"{row}.{item}" for item in _SEALED)
+    return f"encode(sha256(convert_to(jsonb_build_array({fields})::text, 'UTF8')), 'hex')"
+
+
+# The number follows from the row before, as the hash does; of two that would write the same one, the primary
+# key lets one through. Nothing follows a row that is open, for its hash is not known yet.
+INSERT = f"""
+    INSERT INTO {{history}} (
+        id, ledger_layout, run_id, revision, operation, outcome, applied, transactional, description,
+        checksum, previous_hash, started_at, finished_at, duration_ms, sqlstate, error, statements_done,
+        statements_total, database_user, os_user, host, versions, journal, backend_pid, backend_start, hash
+    )
+    SELECT entry.*, CASE WHEN entry.outcome <> 'running' THEN {_seal("entry")} END
+    FROM (
+        SELECT coalesce(last.id, 0) + 1 AS id,
+            CAST(:layout AS smallint) AS ledger_layout,
+            CAST(:run_id AS text) AS run_id,
+            CAST(:revision AS text) AS revision,
+            CAST(:operation AS text) AS operation,
+            CAST(:outcome AS text) AS outcome,
+            CAST(:applied AS boolean) AS applied,
+            CAST(:transactional AS boolean) AS transactional,
+            CAST(:description AS text) AS description,
+            CAST(:checksum AS text) AS checksum,
+            last.hash AS previous_hash,
+            clock.started_at,
+            CASE WHEN CAST(:outcome AS text) <> 'running' THEN clock.started_at END AS finished_at,
+            CAST(NULL AS numeric(15, 3)) AS duration_ms,
+            CAST(NULL AS text) AS sqlstate,
+            CAST(NULL AS text) AS error,
+            CAST(:statements_done AS integer) AS statements_done,
+            CAST(:statements_total AS integer) AS statements_total,
+            CAST(session_user AS text) AS database_user,
+            CAST(:os_user AS text) AS os_user,
+            CAST(:host AS text) AS host,
+            CAST(CAST(:versions AS text) AS jsonb)
+                || jsonb_build_object('server', current_setting('server_version')) AS versions,
+            CAST(CAST(:journal AS text) AS jsonb) AS journal,
+            CAST(NULL AS integer) AS backend_pid,
+            CAST(NULL AS timestamptz) AS backend_start
+        FROM (SELECT clock_timestamp() AS started_at OFFSET 0) AS clock
+        LEFT JOIN LATERAL (
+            SELECT id, hash, outcome FROM {{history}} ORDER BY id DESC LIMIT 1
+        ) AS last ON true
+        WHERE last.outcome IS DISTINCT FROM 'running'
+    ) AS entry
+    RETURNING id
+"""  # noqa: S608  # the table is quoted where it is filled in
+
+CLOSE = f"""
+    UPDATE {{history}} AS entry
+    SET outcome = closed.outcome, finished_at = closed.finished_at, duration_ms = closed.duration_ms,
+        sqlstate = closed.sqlstate, error = closed.error, statements_done = closed.statements_done,
+        hash = {_seal("closed")}
+    FROM (
+        SELECT id, ledger_layout, run_id, revision, operation,
+            CAST(:outcome AS text) AS outcome,
+            applied, transactional, description, checksum, previous_hash, started_at,
+            clock_timestamp() AS finished_at,
+            CAST(CAST(:duration_ms AS double precision) AS numeric(15, 3)) AS duration_ms,
+            CAST(:sqlstate AS text) AS sqlstate,
+            CAST(:error AS text) AS error,
+            coalesce(CAST(:statements_done AS integer), statements_done) AS statements_done,
+            statements_total, database_user, os_user, host, versions, journal, backend_pid, backend_start
+        FROM {{history}}
+        WHERE id = CAST(:id AS bigint) AND outcome = 'running'
+        FOR UPDATE
+    ) AS closed
+    WHERE entry.id = closed.id
+"""  # noqa: S608
+
+# A line is written anew when its statement is tried again, and stays when the statement is done.
+JOURNAL = f"""
+    UPDATE {{history}}
+    SET journal = jsonb_set(journal, ARRAY[CAST(CAST(:position AS integer) AS text)], jsonb_build_object(
+            'statement', CAST(:statement AS text), 'started_at', {_NOW}, 'finished_at', NULL
+        )),
+        backend_pid = coalesce(CAST(:backend_pid AS integer), pg_backend_pid()),
+        backend_start = (
+            SELECT activity.backend_start FROM pg_stat_activity AS activity
+            WHERE activity.pid = coalesce(CAST(:backend_pid AS integer), pg_backend_pid())
+        )
+    WHERE id = CAST(:id AS bigint) AND outcome = 'running'
+        AND CAST(:position AS integer) BETWEEN 0 AND jsonb_array_length(journal)
+        AND (journal -> CAST(:position AS integer) ->> 'finished_at') IS NULL
+"""  # noqa: S608
+
+JOURNAL_DONE = f"""
+    UPDATE {{history}}
+    SET journal = jsonb_set(
+            journal, ARRAY[CAST(CAST(:position AS integer) AS text), 'finished_at'], to_jsonb({_NOW})
+        ),
+        statements_done = greatest(statements_done, CAST(:position AS integer) + 1)
+    WHERE id = CAST(:id AS bigint) AND outcome = 'running'
+        AND CAST(:position AS integer) BETWEEN 0 AND jsonb_array_length(journal) - 1
+        AND (journal -> CAST(:position AS integer) ->> 'finished_at') IS NULL
+"""  # noqa: S608
+
+_COLUMNS = f"""
+    id, run_id, revision, operation, outcome, applied, transactional, description, checksum, previous_hash,
+    hash, {_UTC.format("started_at")} AS started_at, {_UTC.format("finished_at")} AS finished_at,
+    duration_ms, sqlstate, error, statements_done, statements_total, database_user, os_user, host,
+    CAST(versions AS text) AS versions, CAST(journal AS text) AS journal,
+    backend_pid, {_UTC.format("backend_start")} AS backend_start
+"""
+
+
+def _beginning(column: str) -> str:
+    """A filter by a whole identifier, or by its beginning when no row has the whole one."""
+    given = f"CAST(:{column} AS text)"
+    return f"""(
+        {given} IS NULL OR {column} = {given} OR (
+            starts_with({column}, {given})
+            AND NOT EXISTS (SELECT FROM {{history}} AS exact WHERE exact.{column} = {given})
+        )
+    )"""
+
+
+ENTRIES = f"""
+    SELECT {_COLUMNS}
+    FROM {{history}}
+    WHERE {_beginning("revision")} AND {_beginning("run_id")}
+        AND (CAST(:outcome AS text) IS NULL OR outcome = CAST(:outcome AS text))
+        AND (CAST(:operation AS text) IS NULL OR operation = CAST(:operation AS text))
+    ORDER BY id DESC
+    LIMIT CAST(:limit AS bigint)
+"""  # noqa: S608
+
+DIRTY = f"""
+    SELECT {_COLUMNS}
+    FROM {{history}} AS entry
+    WHERE outcome <> 'succeeded' AND jsonb_array_length(journal) > 0
+        AND NOT EXISTS (
+            SELECT FROM {{history}} AS later
+            WHERE later.revision = entry.revision AND later.id > entry.id AND later.outcome = 'succeeded'
+        )
+    ORDER BY id DESC
+    LIMIT 1
+"""  # noqa: S608
+
+ON_RECORD = f"""
+    SELECT version, {_UTC.format("applied_at")} AS applied_at, description FROM ({APPLIED}) AS applied
+"""  # noqa: S608
+
+# Only what is broken: a ledger grows, and is whole as a rule.
+BROKEN = f"""
+    SELECT * FROM (
+        SELECT id, operation, revision,
+            id - coalesce(lag(id) OVER chain, 0) - 1 AS missing,
+            previous_hash IS DISTINCT FROM lag(hash) OVER chain AS unlinked,
+            CASE WHEN outcome = 'running'
+                THEN hash IS NOT NULL OR finished_at IS NOT NULL
+                ELSE hash IS DISTINCT FROM {_seal("entry")}
+            END AS altered,
+            outcome = 'running' AND lead(id) OVER chain IS NOT NULL AS left_open
+        FROM {{history}} AS entry
+        WINDOW chain AS (ORDER BY id)
+    ) AS checked
+    WHERE missing <> 0 OR unlinked OR altered OR left_open
+    ORDER BY id
+"""  # noqa: S608

@@ -1,0 +1,97 @@
+"""`headway log` on a real ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import ProjectFolder
+
+    Tool = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def tool(project: ProjectFolder, database_url: str) -> Tool:
+    """Runs ``headway`` in a project whose second revision fails."""
+    project.tables("a")
+    project.revision("r2", "r1", upgrade="op.execute('SELECT 1/0')")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "headway", *words],
+            cwd=project.root,
+            env={**os.environ, "DATABASE_URL": database_url},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+def test_without_a_ledger_there_is_nothing_on_record_and_no_error(tool: Tool) -> None:
+    done = tool("log")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "nothing on record: the ledger begins with the first run" in done.stderr
+    assert json.loads(tool("log", "--json").stdout)["entries"] == []
+
+
+def test_steps_of_both_directions_and_failures_are_shown_newest_first(tool: Tool) -> None:
+    assert tool("upgrade").returncode == 1
+    assert tool("downgrade", "base", "--yes").returncode == 0
+    lines = tool("log").stdout.splitlines()
+    assert [line[lines[0].index("operation") :].split()[:3] for line in lines[1:]] == [
+        ["downgrade", "r1", "succeeded"],
+        ["upgrade", "r2", "failed"],
+        ["upgrade", "r1", "succeeded"],
+    ]
+    # Grouped by run: its id stands before its newest step only.
+    assert [line.startswith(" ") for line in lines[1:]] == [False, False, True]
+    assert "division by zero" in lines[2]
+    entries = json.loads(tool("log", "--outcome", "failed", "--json").stdout)["entries"]
+    assert [(entry["revision"], entry["sqlstate"]) for entry in entries] == [("r2", "22012")]
+    assert len(json.loads(tool("log", "--limit", "1", "--json").stdout)["entries"]) == 1
+    done = tool("log", "--revision", "r9")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "nothing on record matches" in done.stderr
+
+
+def test_revisions_that_plain_alembic_applied_show_as_before_the_ledger(
+    tool: Tool, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num varchar(32) NOT NULL PRIMARY KEY)")
+        connection.execute("INSERT INTO alembic_version VALUES ('r1')")
+    assert tool("upgrade").returncode == 1
+    done = tool("log", "--operation", "baseline")
+    assert done.returncode == 0
+    assert [line.split()[3:8] for line in done.stdout.splitlines()[1:]] == [
+        ["baseline", "r1", "before", "the", "ledger"]
+    ]
+
+
+def test_verify_takes_no_filter_for_it_checks_the_whole_ledger(tool: Tool) -> None:
+    done = tool("log", "--verify", "--revision", "r1")
+    assert done.returncode == 2
+    assert "leave the filters out" in done.stderr
+
+
+def test_a_changed_entry_is_found_by_verify_with_exit_7(tool: Tool, database_url: str) -> None:
+    tool("upgrade", "r1")
+    tool("downgrade", "base", "--yes")
+    assert tool("log", "--verify").returncode == 0
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE migration_history SET os_user = 'nobody' WHERE id = 1")
+    done = tool("log", "--verify", "--json")
+    assert done.returncode == 7
+    assert json.loads(done.stdout)["whole"] is False

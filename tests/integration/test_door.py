@@ -1,0 +1,431 @@
+"""The one safe door: one migrator at a time, nothing half-applied, everything on record."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from headway import (
+    DirtyError,
+    Event,
+    LockBusyError,
+    LockWaiting,
+    Migrator,
+    State,
+    StatementFinished,
+    StepFailedError,
+    StepRetrying,
+    Warned,
+)
+from headway.lock import lock_key
+from headway.project import VersionTable
+from headway.results import RunOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import ProjectFolder
+
+pytestmark = pytest.mark.asyncio
+
+
+def query(url: str, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+def versions(url: str) -> list[object]:
+    return [row[0] for row in query(url, "SELECT version_num FROM alembic_version ORDER BY 1")]
+
+
+def ledger(url: str) -> list[tuple[object, ...]]:
+    return query(url, "SELECT revision, operation, outcome FROM migration_history ORDER BY id")
+
+
+def invalid_indexes(url: str) -> list[tuple[object, ...]]:
+    return query(url, "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
+
+
+def advisory_locks(url: str) -> list[tuple[object, ...]]:
+    return query(
+        url,
+        "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+        "WHERE locktype = 'advisory' AND datname = current_database()",
+    )
+
+
+def headway(project: ProjectFolder, url: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "headway", "-c", str(project.ini), *arguments],
+        env={**os.environ, "DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  # another process or server sends no event for it
+            await asyncio.sleep(0.02)
+
+
+def concurrently(project: ProjectFolder) -> None:
+    """r1: a table with rows; r2: an index built concurrently; r3: a column."""
+    project.revision(
+        "r1",
+        upgrade="op.execute('CREATE TABLE t (id int, v text)')\n"
+        "op.execute('INSERT INTO t SELECT n, n::text FROM generate_series(1, 2000) AS n')",
+        downgrade="op.drop_table('t')",
+    )
+    stepwise(
+        project.revision(
+            "r2",
+            "r1",
+            upgrade="op.execute('CREATE INDEX CONCURRENTLY ix_t ON t (v)')",
+            downgrade="op.execute('DROP INDEX CONCURRENTLY ix_t')",
+        )
+    )
+    project.revision(
+        "r3",
+        "r2",
+        upgrade="op.execute('ALTER TABLE t ADD COLUMN w int')",
+        downgrade="op.execute('ALTER TABLE t DROP COLUMN w')",
+    )
+
+
+def stepwise(path: Path) -> None:
+    """Make a revision one that is not transactional."""
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("down_revision =", "transactional = False\ndown_revision ="), encoding="utf-8"
+    )
+
+
+# -- the lock ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("processes", [2, 8])
+async def test_of_many_processes_one_applies_and_all_end_well(
+    project: ProjectFolder, database_url: str, processes: int
+) -> None:
+    concurrently(project)
+    running = [headway(project, database_url, "upgrade") for _ in range(processes)]
+    ended = await asyncio.gather(*(asyncio.to_thread(process.communicate, None, 120) for process in running))
+    assert [process.returncode for process in running] == [0] * processes, ended
+    assert ledger(database_url) == [(f"r{n}", "upgrade", "succeeded") for n in (1, 2, 3)]
+    assert invalid_indexes(database_url) == []
+    assert advisory_locks(database_url) == []
+
+
+async def test_alembic_waits_for_headway_and_finds_nothing_to_do(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.revision("r1", upgrade="op.execute('CREATE TABLE t()')\nop.execute('SELECT pg_sleep(1)')")
+    first = headway(project, database_url, "upgrade")
+    await until(lambda: advisory_locks(database_url) != [])
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "alembic", "-c", str(project.ini), "upgrade", "head"],
+        env={**os.environ, "DATABASE_URL": database_url},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+    await asyncio.to_thread(first.communicate, None, 60)
+    assert first.returncode == 0
+    assert ledger(database_url) == [("r1", "upgrade", "succeeded")]
+
+
+async def test_a_busy_lock_names_its_holder_and_gives_up_at_the_deadline(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a")
+    heard: list[Event] = []
+    name = database_url.split("?", maxsplit=1)[0].rpartition("/")[2]
+    key = lock_key(name, VersionTable("alembic_version", "public"))
+    with psycopg.connect(database_url, application_name="the other one") as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", [key])
+        holder.commit()
+        migrator = Migrator(project.ini, url=database_url, listeners=[heard.append])
+        with pytest.raises(LockBusyError) as caught:
+            await migrator.upgrade(options=RunOptions(lock_wait_s=0.2))
+        assert caught.value.holder is not None
+        assert caught.value.holder.application_name == "the other one"
+        assert any(isinstance(event, LockWaiting) for event in heard)
+        assert query(
+            database_url, "SELECT to_regclass('alembic_version'), to_regclass('migration_history')"
+        ) == [(None, None)]
+    await migrator.upgrade()
+    assert versions(database_url) == ["r1"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("op.execute('SELECT pg_advisory_unlock_all()')", "lock was gone"),
+        ("op.execute('COMMIT')", "ended its own transaction"),
+        ("op.get_bind().commit()", "ended its own transaction"),
+        ("op.get_bind().rollback()", "ended its own transaction"),
+        ("op.execute('ROLLBACK')", "ended its own transaction"),
+    ],
+)
+async def test_a_revision_that_ends_lock_or_transaction_is_caught_before_its_version(
+    project: ProjectFolder, database_url: str, statement: str, words: str
+) -> None:
+    project.revision(
+        "r1", upgrade=f"op.execute('CREATE TABLE a()')\n{statement}\nop.execute('CREATE TABLE b()')"
+    )
+    migrator = Migrator(project.ini, url=database_url)
+    with pytest.raises(Exception, match=words):
+        await migrator.upgrade()
+    assert versions(database_url) == []
+    assert ledger(database_url)[-1][2] == "failed"
+    assert advisory_locks(database_url) == []
+
+
+# -- retry -------------------------------------------------------------------------------------------
+
+
+async def test_a_lock_that_others_hold_is_waited_for_in_short_attempts(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a")
+    project.revision("r2", "r1", upgrade="op.add_column('a', sa.Column('b', sa.Text))")
+    heard: list[Event] = []
+    migrator = Migrator(project.ini, url=database_url, listeners=[heard.append])
+    await migrator.upgrade("r1")
+    with psycopg.connect(database_url, application_name="a report") as reader:
+        reader.execute("SELECT * FROM a")
+        task = asyncio.create_task(migrator.upgrade())
+        await until(lambda: any(isinstance(event, StepRetrying) for event in heard))
+        reader.rollback()
+        await task
+    retried = next(event for event in heard if isinstance(event, StepRetrying))
+    assert retried.sqlstate == "55P03"
+    assert [peer.application_name for peer in retried.blockers] == ["a report"]
+    assert versions(database_url) == ["r2"]
+    assert ledger(database_url)[-1] == ("r2", "upgrade", "succeeded")
+
+
+# -- not transactional -------------------------------------------------------------------------------
+
+
+async def test_statements_are_journalled_and_the_run_resumes_where_it_stopped(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a")
+    path = project.revision(
+        "r2",
+        "r1",
+        upgrade="op.execute('CREATE TABLE one()')\n"
+        "op.execute('CREATE INDEX CONCURRENTLY ix ON a (id)')\n"
+        "op.execute('CREATE TABLE three AS SELECT 1/(SELECT count(*) FROM gate) AS x')",
+    )
+    stepwise(path)
+    heard: list[Event] = []
+    migrator = Migrator(project.ini, url=database_url, listeners=[heard.append])
+    await migrator.upgrade("r1")
+    with pytest.raises(StepFailedError, match="gate") as caught:
+        await migrator.upgrade()
+    assert "goes on at this statement" in str(caught.value.hint)
+    status = await migrator.status()
+    assert status.state is State.DIRTY
+    assert "r2" in str(status.dirty)
+    assert (await migrator.pending()).state is State.DIRTY
+    with pytest.raises(DirtyError):
+        await migrator.downgrade("base")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE gate AS SELECT 1")
+    heard.clear()
+    await migrator.upgrade()
+    assert [event.number for event in heard if isinstance(event, StatementFinished)] == [3]
+    assert versions(database_url) == ["r2"]
+    assert (await migrator.status()).state is State.AT_HEAD
+
+
+async def test_a_stream_that_differs_from_the_journal_is_refused_with_both_shown(
+    project: ProjectFolder, database_url: str
+) -> None:
+    body = "op.execute('CREATE TABLE {}()')\nop.execute('SELECT_NOTHING')"
+    stepwise(project.revision("r1", upgrade=body.format("one")))
+    migrator = Migrator(project.ini, url=database_url)
+    with pytest.raises(StepFailedError):
+        await migrator.upgrade()
+    stepwise(project.revision("r1", upgrade=body.format("uno")))
+    with pytest.raises(DirtyError) as caught:
+        await Migrator(project.ini, url=database_url).upgrade()
+    assert "CREATE TABLE one()" in caught.value.message
+    assert "CREATE TABLE uno()" in caught.value.message
+
+
+async def test_an_invalid_index_of_an_interrupted_attempt_is_replaced_and_a_strangers_is_not(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.revision("r1", upgrade="op.execute('CREATE TABLE t AS SELECT 1 AS v FROM generate_series(1, 2)')")
+    stepwise(
+        project.revision(
+            "r2", "r1", upgrade="op.execute('CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS ix ON t (v)')"
+        )
+    )
+    migrator = Migrator(project.ini, url=database_url)
+    with pytest.raises(StepFailedError):
+        await migrator.upgrade()
+    assert invalid_indexes(database_url) == [("ix",)]
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DELETE FROM t WHERE ctid = (SELECT min(ctid) FROM t)")
+    await migrator.upgrade()
+    assert invalid_indexes(database_url) == []
+    assert versions(database_url) == ["r2"]
+
+    stepwise(
+        project.revision(
+            "r3", "r2", upgrade="op.execute('CREATE INDEX CONCURRENTLY IF NOT EXISTS iy ON t (v)')"
+        )
+    )
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO t SELECT 9")
+        connection.execute("CREATE INDEX iy ON t (v)")
+        connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'iy'::regclass")
+    with pytest.raises(DirtyError, match="INVALID"):
+        await Migrator(project.ini, url=database_url).upgrade()
+    assert invalid_indexes(database_url) == [("iy",)]
+
+
+@pytest.mark.parametrize("moment", ["waiting", "transactional", "concurrently"])
+async def test_after_kill_9_the_next_run_converges_and_the_one_after_does_nothing(
+    project: ProjectFolder, database_url: str, moment: str
+) -> None:
+    concurrently(project)
+    if moment == "transactional":
+        project.revision(
+            "r1", upgrade="op.execute('CREATE TABLE t (id int, v text)')\nop.execute('SELECT pg_sleep(30)')"
+        )
+    with psycopg.connect(database_url) as other:
+        migrator = Migrator(project.ini, url=database_url)
+        if moment == "concurrently":
+            await migrator.upgrade("r1")
+            other.execute("INSERT INTO t VALUES (0)")  # CREATE INDEX CONCURRENTLY waits for this transaction
+        if moment == "waiting":
+            name = database_url.split("?", maxsplit=1)[0].rpartition("/")[2]
+            other.execute(
+                "SELECT pg_advisory_lock(%s)", [lock_key(name, VersionTable("alembic_version", "public"))]
+            )
+            other.commit()
+        victim = headway(project, database_url, "upgrade")
+        await until(lambda: busy(database_url, moment))
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.communicate()
+        other.rollback()
+    if moment == "transactional":
+        concurrently(project)
+    await migrator.upgrade()
+    assert versions(database_url) == ["r3"]
+    assert invalid_indexes(database_url) == []
+    assert [row for row in ledger(database_url) if row[2] == "succeeded"] == [
+        (f"r{n}", "upgrade", "succeeded") for n in (1, 2, 3)
+    ]
+    before = ledger(database_url)
+    assert (await migrator.upgrade()).steps == ()
+    assert ledger(database_url) == before
+    assert advisory_locks(database_url) == []
+
+
+def busy(url: str, moment: str) -> bool:
+    sought = {
+        "waiting": "%advisory%",
+        "transactional": "%pg_sleep%",
+        "concurrently": "CREATE INDEX CONCURRENTLY%",
+    }[moment]
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE application_name = 'headway' AND pid <> pg_backend_pid() "
+            "AND datname = current_database() AND query LIKE %s",
+            [sought],
+        ).fetchone()
+    return found is not None
+
+
+# -- autocommit_block --------------------------------------------------------------------------------
+
+
+async def test_an_autocommit_block_is_warned_of_and_a_failure_after_it_leaves_the_state_dirty(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a")
+    project.revision(
+        "r2",
+        "r1",
+        upgrade="op.execute('CREATE TABLE before_it()')\n"
+        "with op.get_context().autocommit_block():\n"
+        "    op.execute('CREATE INDEX CONCURRENTLY IF NOT EXISTS ix ON a (id)')\n"
+        "op.execute('SELECT 1/0')",
+    )
+    heard: list[Event] = []
+    migrator = Migrator(project.ini, url=database_url, listeners=[heard.append])
+    with pytest.raises(StepFailedError) as caught:
+        await migrator.upgrade()
+    assert "still there" in str(caught.value.hint)
+    assert any(isinstance(event, Warned) and "autocommit_block" in event.message for event in heard)
+    assert (await migrator.status()).state is State.DIRTY
+    assert versions(database_url) == ["r1"]
+
+
+# -- what else revisions do --------------------------------------------------------------------------
+
+
+async def test_an_async_upgrade_function_is_refused(project: ProjectFolder, database_url: str) -> None:
+    path = project.revision("r1")
+    path.write_text(path.read_text().replace("def upgrade", "async def upgrade"), encoding="utf-8")
+    with pytest.raises(StepFailedError, match="async def"):
+        await Migrator(project.ini, url=database_url).upgrade()
+    assert versions(database_url) == []
+
+
+@pytest.mark.parametrize("where", ["function", "file"])
+async def test_a_revision_that_calls_sys_exit_fails_as_a_step(
+    project: ProjectFolder, database_url: str, where: str
+) -> None:
+    path = project.revision("r1", upgrade="import sys\nsys.exit(0)")
+    if where == "file":
+        path.write_text(path.read_text() + "\nraise SystemExit(0)\n", encoding="utf-8")
+    with pytest.raises(StepFailedError, match=r"sys\.exit"):
+        await Migrator(project.ini, url=database_url).upgrade()
+
+
+async def test_a_database_that_plain_alembic_migrated_is_adopted_without_ceremony(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a", "b")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE a (id int)")
+        connection.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+        connection.execute("INSERT INTO alembic_version VALUES ('r1')")
+    migrator = Migrator(project.ini, url=database_url)
+    assert not (await migrator.status()).ledger
+    await migrator.upgrade()
+    assert ledger(database_url) == [("r1", "baseline", "succeeded"), ("r2", "upgrade", "succeeded")]
+    report = await migrator.status()
+    assert [item.applied_at is None for item in report.revisions] == [True, False]
+
+
+async def test_stamps_are_on_record(project: ProjectFolder, database_url: str) -> None:
+    project.tables("a", "b")
+    migrator = Migrator(project.ini, url=database_url)
+    await migrator.stamp("r2")
+    await migrator.stamp("r1")
+    assert ledger(database_url) == [
+        ("r1", "stamp", "succeeded"),
+        ("r2", "stamp", "succeeded"),
+        ("r2", "stamp", "succeeded"),
+    ]
+    assert query(database_url, "SELECT version FROM schema_migrations") == [("r1",)]
