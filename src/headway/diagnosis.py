@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
-from headway.errors import DatabaseError, HeadwayError, StepFailedError
+from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, HeadwayError, StepFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SYNTAX_ERROR = "42601"
-_INSUFFICIENT_PRIVILEGE = "42501"
 # What PostgreSQL says of an extension it does not carry: 0A000 since version 13, 58P01 and 42704 by others.
 _NO_EXTENSION = frozenset({"0A000", "58P01", "42704"})
 
 
 _TODO = {
-    _INSUFFICIENT_PRIVILEGE: "Grant the migration role what is missing,",
+    INSUFFICIENT_PRIVILEGE: "Grant the migration role what is missing,",
     "25001": "Say `transactional = False` in the revision: that statement may not run in a transaction;",
     "25006": "This connection may only read: name a writable server in DATABASE_URL,",
     "53100": "The server's disk is full: make room,",
@@ -78,8 +77,11 @@ def database_error(error: BaseException, database: str, redact: Callable[[str], 
     """Build the error for what the server refused outside any revision."""
     report = read_error(error)
     hint = None
-    if report.sqlstate == _INSUFFICIENT_PRIVILEGE:
-        hint = "Grant the role what is missing (creating tables needs `GRANT CREATE ON SCHEMA … TO …`)."
+    if report.sqlstate == INSUFFICIENT_PRIVILEGE:
+        hint = (
+            "Grant the role what is missing: SELECT on that table is enough to look; migrating needs CREATE "
+            "on the schema too."
+        )
     return DatabaseError(redact(f"{database}: {report.message}"), sqlstate=report.sqlstate, hint=hint)
 
 

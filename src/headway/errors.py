@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from headway.results import Peer
 
 
+INSUFFICIENT_PRIVILEGE = "42501"
+"""PostgreSQL's code for what a role may not do (manual, appendix A)."""
+
+
 class ExitCode(IntEnum):
     """How a command ended (design.md, section 4)."""
 

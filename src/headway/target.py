@@ -20,6 +20,7 @@ from headway.database import (
     fetch_versions,
     lease_embedded,
 )
+from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError
 from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
@@ -133,24 +134,39 @@ class Target:
 
     async def standing(self) -> Standing:
         """Where the database stands, the ledger's word included; three questions."""
+        from sqlalchemy.exc import DBAPIError
+
+        from headway.diagnosis import read_error
+
         async with self.session() as session:
             _, rows = await self.scope(session)
             ledger = self.ledger()
 
             def ask(connection: Connection) -> Standing:
-                return Standing(
-                    session.database,
-                    rows,
-                    dirty=ledger.dirty(connection),
-                    ledger=ledger.exists(connection),
-                    applied_at=ledger.applied_at(connection),
-                )
+                try:
+                    return Standing(
+                        session.database,
+                        rows,
+                        dirty=ledger.dirty(connection),
+                        ledger=ledger.exists(connection),
+                        applied_at=ledger.applied_at(connection),
+                    )
+                except DBAPIError as error:
+                    if read_error(error).sqlstate != INSUFFICIENT_PRIVILEGE:
+                        raise  # else as in is_dirty
+                    return Standing(session.database, rows, dirty=None, ledger=False, applied_at={})
 
             return await session.run(ask)
 
     async def is_dirty(self, session: Session) -> bool:
         """Whether a revision was interrupted and not brought to its end."""
-        return await session.run(self.ledger().dirty) is not None
+        try:
+            return await session.run(self.ledger().dirty) is not None
+        except DatabaseError as error:
+            # The application's role may look at the version table and not at the ledger.
+            if error.sqlstate == INSUFFICIENT_PRIVILEGE:
+                return False
+            raise
 
     async def versions(self) -> tuple[str, tuple[str, ...], str | None]:
         """The database's name, masked, its version rows, and the revision that was interrupted, if any.

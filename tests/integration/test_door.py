@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import asyncpg
 import psycopg
 import pytest
 
 from headway import (
+    CancelBlockers,
+    DatabaseURL,
     DirtyError,
     Event,
     LockBusyError,
@@ -301,15 +305,11 @@ async def test_an_invalid_index_of_an_interrupted_attempt_is_replaced_and_a_stra
     assert invalid_indexes(database_url) == [("iy",)]
 
 
-@pytest.mark.parametrize("moment", ["waiting", "transactional", "concurrently"])
+@pytest.mark.parametrize("moment", ["waiting", "transactional", "concurrently", "before the version"])
 async def test_after_kill_9_the_next_run_converges_and_the_one_after_does_nothing(
     project: ProjectFolder, database_url: str, moment: str
 ) -> None:
-    concurrently(project)
-    if moment == "transactional":
-        project.revision(
-            "r1", upgrade="op.execute('CREATE TABLE t (id int, v text)')\nop.execute('SELECT pg_sleep(30)')"
-        )
+    prepare(project, moment)
     with psycopg.connect(database_url) as other:
         migrator = Migrator(project.ini, url=database_url)
         if moment == "concurrently":
@@ -328,6 +328,8 @@ async def test_after_kill_9_the_next_run_converges_and_the_one_after_does_nothin
         other.rollback()
     if moment == "transactional":
         concurrently(project)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE hurry ()")
     await migrator.upgrade()
     assert versions(database_url) == ["r3"]
     assert invalid_indexes(database_url) == []
@@ -340,10 +342,33 @@ async def test_after_kill_9_the_next_run_converges_and_the_one_after_does_nothin
     assert advisory_locks(database_url) == []
 
 
+def prepare(project: ProjectFolder, moment: str) -> None:
+    """Three revisions of which one stays at the given moment long enough to be killed there."""
+    concurrently(project)
+    if moment == "transactional":
+        project.revision(
+            "r1", upgrade="op.execute('CREATE TABLE t (id int, v text)')\nop.execute('SELECT pg_sleep(30)')"
+        )
+    if moment == "before the version":
+        stepwise(lingering(project))
+
+
+def lingering(project: ProjectFolder) -> Path:
+    """r2 again; when its statements are done it sleeps, unless there is a table `hurry`."""
+    return project.revision(
+        "r2",
+        "r1",
+        upgrade="op.execute('CREATE INDEX CONCURRENTLY ix_t ON t (v)')\n"
+        "if op.get_bind().execute(sa.text(\"SELECT to_regclass('hurry') IS NULL\")).scalar():\n"
+        "    op.get_bind().execute(sa.text('SELECT pg_sleep(30)'))",
+    )
+
+
 def busy(url: str, moment: str) -> bool:
     sought = {
         "waiting": "%advisory%",
         "transactional": "%pg_sleep%",
+        "before the version": "%pg_sleep%",
         "concurrently": "CREATE INDEX CONCURRENTLY%",
     }[moment]
     with psycopg.connect(url) as connection:
@@ -429,3 +454,77 @@ async def test_stamps_are_on_record(project: ProjectFolder, database_url: str) -
         ("r2", "stamp", "succeeded"),
     ]
     assert query(database_url, "SELECT version FROM schema_migrations") == [("r1",)]
+
+
+async def test_a_cancelled_run_is_on_record_as_interrupted_and_lets_go_of_the_lock(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.revision("r1", upgrade="op.execute('CREATE TABLE a()')\nop.execute('SELECT pg_sleep(60)')")
+    task = asyncio.create_task(Migrator(project.ini, url=database_url).upgrade())
+    await until(lambda: busy(database_url, "transactional"))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: advisory_locks(database_url) == [])
+    assert ledger(database_url) == [("r1", "upgrade", "interrupted")]
+    assert versions(database_url) == []
+
+
+@pytest.mark.parametrize(("kinds", "cancelled"), [(CancelBlockers.NONE, False), (CancelBlockers.ALL, True)])
+async def test_blockers_are_cancelled_only_where_the_run_asks_for_it(
+    project: ProjectFolder, database_url: str, kinds: CancelBlockers, *, cancelled: bool
+) -> None:
+    project.tables("a")
+    project.revision("r2", "r1", upgrade="op.add_column('a', sa.Column('b', sa.Text))")
+    migrator = Migrator(project.ini, url=database_url)
+    await migrator.upgrade("r1")
+    arguments = DatabaseURL.parse(database_url).connect_arguments()
+    report = await asyncpg.connect(**arguments)
+    query_task = asyncio.create_task(report.execute("SELECT pg_sleep(4) FROM (SELECT count(*) FROM a) AS t"))
+    options = RunOptions(lock_timeout_ms=1000, cancel_blockers=kinds)
+    await until(lambda: query(database_url, "SELECT 1 FROM pg_locks WHERE relation = 'a'::regclass") != [])
+    await migrator.upgrade(options=options)
+    if cancelled:
+        with pytest.raises(asyncpg.QueryCanceledError):
+            await query_task
+    else:
+        await query_task
+    await report.close()
+    assert versions(database_url) == ["r2"]
+
+
+async def test_the_ledger_goes_where_env_py_says_and_autogenerate_does_not_see_it(
+    project: ProjectFolder, database_url: str
+) -> None:
+    models = (
+        "import sqlalchemy as sa\nm = sa.MetaData()\n"
+        "sa.Table('a', m, sa.Column('id', sa.Integer, primary_key=True))"
+    )
+    project.tables("a")
+    project.env("m, history_schema='ops', history_table='Log', include_schemas=True", models)
+    migrator = Migrator(project.ini, url=database_url)
+    await migrator.upgrade()
+    assert query(database_url, 'SELECT revision FROM ops."Log"') == [("r1",)]
+    assert (await migrator.check()).clean
+    assert (await migrator.pending()).at_head
+
+
+async def test_a_role_that_may_only_read_the_version_table_can_look(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a")
+    await Migrator(project.ini, url=database_url).upgrade()
+    role = DatabaseURL.parse(database_url).name
+    with psycopg.connect(database_url) as connection:
+        connection.execute(f'CREATE ROLE "{role}" LOGIN'.encode())
+        connection.execute(f'GRANT SELECT ON alembic_version TO "{role}"'.encode())
+    try:
+        url = dataclasses.replace(DatabaseURL.parse(database_url), user=role).render()
+        migrator = Migrator(project.ini, url=url)
+        assert (await migrator.pending()).at_head
+        assert (await migrator.status()).state is State.AT_HEAD
+        assert (await migrator.upgrade()).steps == ()
+    finally:
+        with psycopg.connect(database_url) as connection:
+            connection.execute(f'DROP OWNED BY "{role}"'.encode())
+            connection.execute(f'DROP ROLE "{role}"'.encode())
