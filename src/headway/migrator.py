@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from headway.errors import UnknownRevisionsError
 from headway.planning import (
     Plan,
     assess,
@@ -163,7 +164,8 @@ class Migrator:
         graph = await self._graph()
         standing = await self._target.standing()
         rows, dirty = standing.rows, standing.dirty
-        described = describe(graph, graph.revisions, rows, standing.applied_at) + unknown(graph, rows)
+        described = describe(graph, graph.revisions, rows, standing.applied_at)
+        described += unknown(graph, rows, standing.applied_at)
         return StatusReport(
             standing.database,
             State.DIRTY if dirty else assess(graph, rows, standing.applied_at),
@@ -478,7 +480,10 @@ class Migrator:
         graph = await self._graph()
         async with self._target.session() as session:
             scope, rows = await self._target.scope(session)
-            plan = self._planned(graph, rows, target, direction)
+            try:
+                plan = self._planned(graph, rows, target, direction)
+            except UnknownRevisionsError as error:
+                raise await self._target.dated(session, error) from None
             if not plan.steps and not await self._target.is_dirty(session):
                 return nothing_to_do(direction.value, session.database, rows, self._target.tell)
             async with self._target.door(session, options or RunOptions()) as door:

@@ -20,7 +20,7 @@ from headway.database import (
     fetch_versions,
     lease_embedded,
 )
-from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError
+from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, UnknownRevisionsError
 from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
@@ -167,6 +167,18 @@ class Target:
             if error.sqlstate == INSUFFICIENT_PRIVILEGE:
                 return False
             raise
+
+    async def dated(self, session: Session, error: UnknownRevisionsError) -> UnknownRevisionsError:
+        """The same error, with the ledger's word on since when; as it is where the ledger knows nothing."""
+        try:
+            known = await session.run(self.ledger().applied_at)
+        except DatabaseError:
+            return error
+        since = [f"{row} since {known[row]:%Y-%m-%d %H:%M} UTC" for row in error.revisions if row in known]
+        if not since:
+            return error
+        message = f"{error.message} It holds {', '.join(since)}; `headway log` says who applied it."
+        return UnknownRevisionsError(message, error.revisions, hint=error.hint)
 
     async def versions(self) -> tuple[str, tuple[str, ...], str | None]:
         """The database's name, masked, its version rows, and the revision that was interrupted, if any.

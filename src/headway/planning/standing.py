@@ -78,11 +78,17 @@ def describe(
     )
 
 
-def unknown(graph: Graph, current: Iterable[str]) -> tuple[RevisionStatus, ...]:
-    """The version rows that this checkout does not hold, sorted; empty as a rule."""
+def unknown(
+    graph: Graph, current: Iterable[str], applied_at: Mapping[str, datetime] | None = None
+) -> tuple[RevisionStatus, ...]:
+    """The version rows that this checkout does not hold, sorted; empty as a rule.
+
+    ``applied_at`` is what the ledger says of when.
+    """
     rows = frozenset(current)
     return tuple(
-        RevisionStatus(row, Mark.UNKNOWN, is_current=True) for row in sorted(rows - _known(graph, rows))
+        RevisionStatus(row, Mark.UNKNOWN, is_current=True, applied_at=(applied_at or {}).get(row))
+        for row in sorted(rows - _known(graph, rows))
     )
 
 
