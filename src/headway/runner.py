@@ -307,8 +307,9 @@ class Run:
         outcome = Outcome.INTERRUPTED if interrupted else Outcome.FAILED
         sqlstate = getattr(failure, "sqlstate", None)
         message = failure.message if isinstance(failure, HeadwayError) else "cancelled"
-        close = door.control.run(
-            lambda connection: door.ledger.close(
+
+        def close(connection: Connection) -> None:
+            door.ledger.close(
                 connection,
                 entry,
                 outcome,
@@ -316,9 +317,14 @@ class Run:
                 sqlstate=sqlstate,
                 error=door.session.redact(message),
             )
-        )
-        with contextlib.suppress(HeadwayError, OSError):
-            await shielded(close, grace_s=_LAST_WORDS_S)
+
+        async def last_words() -> None:
+            # A server that has not noticed that the step's connection is gone keeps the entry locked.
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await door.control.run(close)
+
+        with contextlib.suppress(HeadwayError, OSError, TimeoutError):
+            await shielded(last_words(), grace_s=2 * _LAST_WORDS_S)
 
     def _chained(self, error: BaseException) -> BaseException | None:
         """The error as the cause of ours, unless its own words hold a secret that ours do not."""

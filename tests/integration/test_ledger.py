@@ -27,6 +27,7 @@ from headway.ledger import (
     Outcome,
     ledger_filter,
     schema,
+    statements,
 )
 from headway.session import open_session
 
@@ -338,6 +339,20 @@ def test_a_success_is_committed_with_the_step_itself(on: Desk, ledger: Ledger) -
     assert on(ledger.verify) == ()
 
 
+def test_a_revision_that_sets_the_search_path_does_not_hide_the_ledger(desk: Desk, ledger: Ledger) -> None:
+    desk.sql("CREATE SCHEMA tenant")
+
+    def work(connection: Connection) -> tuple[LedgerEntry, ...]:
+        ledger.prepare(connection)
+        done(connection, ledger, upgrade("r1"))
+        connection.execute(text("SET search_path = tenant"))
+        connection.commit()
+        done(connection, ledger, upgrade("r2"))
+        return ledger.entries(connection)
+
+    assert [entry.revision for entry in desk(work)] == ["r2", "r1"]
+
+
 def test_a_closed_entry_is_never_changed_again(on: Desk, ledger: Ledger) -> None:
     on(ledger.prepare)
     id_ = on(lambda connection: done(connection, ledger, upgrade("r1")))
@@ -510,6 +525,21 @@ def test_a_database_is_dirty_once_a_statement_was_begun_that_no_success_covers(
         assert found.outcome is Outcome.RUNNING
 
     on(work)
+
+
+def test_an_earlier_success_of_the_same_revision_does_not_hide_that_it_was_interrupted_since(
+    desk: Desk, ledger: Ledger
+) -> None:
+    def work(connection: Connection) -> LedgerEntry | None:
+        ledger.prepare(connection)
+        done(connection, ledger, upgrade("r2"))
+        done(connection, ledger, upgrade("r2", operation=Operation.DOWNGRADE))
+        _interrupt(connection, ledger)
+        return ledger.dirty(connection)
+
+    found = desk(work)
+    assert found is not None
+    assert found.id == 3
 
 
 def test_a_resumed_revision_stays_dirty_until_it_is_completed(on: Desk, ledger: Ledger) -> None:
@@ -745,6 +775,14 @@ def test_a_change_of_any_field_of_any_closed_entry_is_found(chained: Desk, ledge
 def test_what_was_done_to_the_chain_is_said(chained: Desk, ledger: Ledger, forgery: str, said: str) -> None:
     chained.sql(forgery)
     assert said in "\n".join(chained(ledger.verify))
+
+
+def test_an_entry_rewritten_with_a_new_seal_is_given_away_by_the_next(chained: Desk, ledger: Ledger) -> None:
+    seal = statements._seal("migration_history")
+    chained.sql("UPDATE migration_history SET error = 'fine' WHERE id = 2")
+    chained.sql(f"UPDATE migration_history SET hash = {seal} WHERE id = 2")  # noqa: S608  # our own
+    (broken,) = chained(ledger.verify)
+    assert broken.startswith("entry 3 (stamp r2) does not follow from the one before it")
 
 
 def test_no_session_setting_breaks_a_seal(chained: Desk, ledger: Ledger) -> None:
