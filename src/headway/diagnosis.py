@@ -79,8 +79,8 @@ def database_error(error: BaseException, database: str, redact: Callable[[str], 
     hint = None
     if report.sqlstate == INSUFFICIENT_PRIVILEGE:
         hint = (
-            "Grant the role what is missing: SELECT on that table is enough to look; migrating needs CREATE "
-            "on the schema too."
+            "Grant the role what is missing: SELECT on that table is enough to look; to migrate, it needs "
+            "GRANT CREATE ON SCHEMA … TO … as well."
         )
     return DatabaseError(redact(f"{database}: {report.message}"), sqlstate=report.sqlstate, hint=hint)
 
