@@ -48,8 +48,8 @@ check: $(STAMP) ## fail when the models hold a change that no revision makes
 sql: $(STAMP) ## print the SQL from an empty database to head; no database is touched
 	@$(BIN)/headway sql
 
-test: $(STAMP) ## run the tests on an embedded PostgreSQL; ARGS="-k name -x" goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## run the tests on an embedded PostgreSQL, on all cores; ARGS="-k name -x" goes to pytest
+	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
 
 lint: $(STAMP) ## check style and formatting with ruff; changes nothing
 	@$(BIN)/ruff check .
