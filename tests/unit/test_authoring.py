@@ -74,7 +74,7 @@ def test_any_message_makes_a_revision_that_can_be_read(
 ) -> None:
     _template(project, template)
     made = write(project, message)
-    first_line = message.strip().partition("\n")[0].strip()
+    first_line = message.strip().partition("\n")[0].strip().encode("utf-8", "backslashreplace").decode()
     assert graph(project).revisions[made].description == first_line
 
 

@@ -69,13 +69,13 @@ def verify(graph: Graph, draft: Draft) -> None:
 def in_docstring(message: str) -> str:
     """A message as it must be written between triple quotes, to come out of them as it was.
 
-    Templates put ``${message}`` between triple quotes, as Alembic's own do.
+    Templates put ``${message}`` between triple quotes, as Alembic's own do. A lone surrogate, which no file can
+    hold and Python 3.13 takes in no docstring, comes out as the words of its escape.
     """
+    writable = message.strip().encode("utf-8", "backslashreplace").decode("utf-8")
     text = "".join(
-        letter
-        if letter.isprintable() or letter == "\n"
-        else letter.encode("unicode_escape").decode("ascii")  # a lone surrogate could not even be written
-        for letter in message.strip().replace("\\", "\\\\")
+        letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode("ascii")
+        for letter in writable.replace("\\", "\\\\")
     )
     return _ENDING.sub(lambda quotes: '\\"' * len(quotes[0]), text)
 
