@@ -69,8 +69,8 @@ def verify(graph: Graph, draft: Draft) -> None:
 def in_docstring(message: str) -> str:
     """A message as it must be written between triple quotes, to come out of them as it was.
 
-    Templates put ``${message}`` between triple quotes, as Alembic's own do. A lone surrogate, which no file can
-    hold and Python 3.13 takes in no docstring, comes out as the words of its escape.
+    Templates put ``${message}`` between triple quotes, as Alembic's own do. A lone surrogate, which no file
+    can hold and Python 3.13 takes in no docstring, comes out as the words of its escape.
     """
     writable = message.strip().encode("utf-8", "backslashreplace").decode("utf-8")
     text = "".join(
