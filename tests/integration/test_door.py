@@ -305,14 +305,16 @@ async def test_an_invalid_index_of_an_interrupted_attempt_is_replaced_and_a_stra
     assert invalid_indexes(database_url) == [("iy",)]
 
 
-@pytest.mark.parametrize("moment", ["waiting", "transactional", "concurrently", "before the version"])
+@pytest.mark.parametrize(
+    "moment", ["waiting", "transactional", "concurrently", "reindexing", "before the version"]
+)
 async def test_after_kill_9_the_next_run_converges_and_the_one_after_does_nothing(
     project: ProjectFolder, database_url: str, moment: str
 ) -> None:
     prepare(project, moment)
     with psycopg.connect(database_url) as other:
         migrator = Migrator(project.ini, url=database_url)
-        if moment == "concurrently":
+        if moment in {"concurrently", "reindexing"}:
             await migrator.upgrade("r1")
             other.execute("INSERT INTO t VALUES (0)")  # CREATE INDEX CONCURRENTLY waits for this transaction
         if moment == "waiting":
@@ -349,6 +351,13 @@ def prepare(project: ProjectFolder, moment: str) -> None:
         project.revision(
             "r1", upgrade="op.execute('CREATE TABLE t (id int, v text)')\nop.execute('SELECT pg_sleep(30)')"
         )
+    if moment == "reindexing":
+        project.revision(
+            "r1",
+            upgrade="op.execute('CREATE TABLE t (id int, v text)')\nop.execute('CREATE INDEX ix_t ON t (v)')",
+        )
+        reindex = project.revision("r2", "r1", upgrade="op.execute('REINDEX INDEX CONCURRENTLY ix_t')")
+        stepwise(reindex)
     if moment == "before the version":
         stepwise(lingering(project))
 
@@ -370,6 +379,7 @@ def busy(url: str, moment: str) -> bool:
         "transactional": "%pg_sleep%",
         "before the version": "%pg_sleep%",
         "concurrently": "CREATE INDEX CONCURRENTLY%",
+        "reindexing": "REINDEX%",
     }[moment]
     with psycopg.connect(url) as connection:
         found = connection.execute(
