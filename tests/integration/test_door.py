@@ -327,6 +327,7 @@ async def test_after_kill_9_the_next_run_converges_and_the_one_after_does_nothin
         await until(lambda: busy(database_url, moment))
         os.kill(victim.pid, signal.SIGKILL)
         victim.communicate()
+        await until(lambda: not busy(database_url, moment))  # else what it waits for would let it finish
         other.rollback()
     if moment == "transactional":
         concurrently(project)
