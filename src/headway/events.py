@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from headway.results import Direction, Peer
+    from headway.results import Direction, Peer, StartupMode, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,21 @@ class RunFinished:
     operation: str
     steps: int
     duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    """The plan ended before it was done: a step failed, or the run was cancelled.
+
+    ``steps`` were completed and stay; ``error`` is redacted, and ``error_type`` the class of what was raised.
+    """
+
+    run_id: str
+    operation: str
+    steps: int
+    duration_ms: float
+    error_type: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +176,32 @@ class ServerStarting:
     initialising: bool
 
 
+@dataclass(frozen=True, slots=True)
+class StartupBegan:
+    """An application starts, and its database is looked at first. ``mode`` is never ``auto``."""
+
+    mode: StartupMode
+
+
+@dataclass(frozen=True, slots=True)
+class StartupFinished:
+    """The database is what the application needs. ``state`` is ``None`` in mode ``off``: nobody looked."""
+
+    mode: StartupMode
+    state: State | None
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class StartupFailed:
+    """The application was refused its start, or serves without being ready. ``error`` is redacted."""
+
+    mode: StartupMode
+    error_type: str
+    error: str
+    duration_ms: float
+
+
 Event: TypeAlias = (
     RunStarted
     | LockWaiting
@@ -173,7 +214,11 @@ Event: TypeAlias = (
     | StepFinished
     | StepFailed
     | RunFinished
+    | RunFailed
     | Waiting
     | ServerStarting
+    | StartupBegan
+    | StartupFinished
+    | StartupFailed
 )
 Listener: TypeAlias = Callable[[Event], None]

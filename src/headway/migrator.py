@@ -21,6 +21,7 @@ from headway.planning import (
     plan_upgrade,
     require_head,
     resolve,
+    serves,
     still_valid,
     unknown,
 )
@@ -96,7 +97,7 @@ class Migrator:
     ) -> None:
         self.project = project if isinstance(project, Project) else load_project(project)
         self.settings = settings or load_settings(self.project, url=url, environment=environment)
-        self._listeners = tuple(listeners)
+        self._listeners = [*listeners]
         self._target = Target(
             self.project,
             self.settings,
@@ -122,6 +123,10 @@ class Migrator:
         """What the settings could not honour, in words; empty as a rule, or with the caller's connection."""
         return self._target.notes
 
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` with each event from now on, after those that listen already."""
+        self._listeners.append(listener)
+
     # -- looking ---------------------------------------------------------------------------------------
 
     async def pending(self) -> PendingReport:
@@ -143,6 +148,8 @@ class Migrator:
             heads=graph.heads,
             pending=pending(graph, rows),
             unknown=tuple(item.revision for item in unknown(graph, rows)),
+            dirty=dirty,
+            serves=serves(graph, rows, dirty),
         )
 
     async def ensure_head(self) -> None:

@@ -36,6 +36,21 @@ class Direction(StrEnum):
     DOWNGRADE = "downgrade"
 
 
+class StartupMode(StrEnum):
+    """What an application that starts does about its database."""
+
+    OFF = "off"
+    """Nothing: nobody looks."""
+    CHECK = "check"
+    """Look, and refuse to start when the database is not what this code needs."""
+    WAIT = "wait"
+    """Look until somebody else has migrated it, and refuse at the deadline."""
+    UPGRADE = "upgrade"
+    """Apply what is missing; of several processes one does, and the others wait for it."""
+    AUTO = "auto"
+    """``upgrade`` where the environment is development, ``check`` everywhere else."""
+
+
 class CancelBlockers(StrEnum):
     """Whose statements a run may cancel when they hold a lock that a step waits for."""
 
@@ -119,7 +134,12 @@ class StatusReport:
 
 @dataclass(frozen=True, slots=True)
 class PendingReport:
-    """The cheap answer: is the database at head, and if not, what is missing."""
+    """The cheap answer: is the database at head, and if not, what is missing.
+
+    ``dirty`` is the revision that was interrupted, or runs right now statement by statement; ``None`` unless
+    ``state`` is ``DIRTY``. ``serves`` is whether this checkout's code can work on the database: it misses no
+    revision and none of its own is half-way; what others have added does not matter.
+    """
 
     database: str
     state: State
@@ -127,6 +147,8 @@ class PendingReport:
     heads: tuple[str, ...]
     pending: tuple[str, ...]
     unknown: tuple[str, ...] = ()
+    dirty: str | None = None
+    serves: bool = False
 
     @property
     def at_head(self) -> bool:

@@ -22,6 +22,7 @@ from headway.commit import CommitOutcome, is_connection_lost, transaction_status
 from headway.diagnosis import Left, step_failed
 from headway.errors import DatabaseError, DirtyError, HeadwayError, OutcomeUnknownError, RefusedError
 from headway.events import (
+    RunFailed,
     RunFinished,
     RunStarted,
     StepFailed,
@@ -107,8 +108,14 @@ class Run:
         database = door.session.database
         door.emit(RunStarted(door.run_id, self.operation, database, len(works)))
         done: list[StepResult] = []
-        for number, work in enumerate(works, start=1):
-            done.append(await self._step(work, number, len(works), done))
+        try:
+            for number, work in enumerate(works, start=1):
+                done.append(await self._step(work, number, len(works), done))
+        except BaseException as error:
+            elapsed = _elapsed_ms(self._started)
+            told = (type(error).__name__, _told(error))
+            door.emit(RunFailed(door.run_id, self.operation, len(done), elapsed, *told))
+            raise
         elapsed = _elapsed_ms(self._started)
         door.emit(RunFinished(door.run_id, self.operation, len(done), elapsed))
         return RunReport(door.run_id, self.operation, database, before, after, tuple(done), elapsed)
@@ -306,7 +313,6 @@ class Run:
         interrupted = isinstance(failure, asyncio.CancelledError)
         outcome = Outcome.INTERRUPTED if interrupted else Outcome.FAILED
         sqlstate = getattr(failure, "sqlstate", None)
-        message = failure.message if isinstance(failure, HeadwayError) else "cancelled"
 
         def close(connection: Connection) -> None:
             door.ledger.close(
@@ -315,7 +321,7 @@ class Run:
                 outcome,
                 duration_ms=_elapsed_ms(started),
                 sqlstate=sqlstate,
-                error=door.session.redact(message),
+                error=door.session.redact(_told(failure)),
             )
 
         async def last_words() -> None:
@@ -348,9 +354,8 @@ class Run:
                 redact=door.session.redact,
                 left=self._left,
             )
-        told = failure.message if isinstance(failure, HeadwayError) else "cancelled"
         sqlstate = getattr(failure, "sqlstate", None)
-        door.emit(StepFailed(door.run_id, work.revision, work.direction, told, sqlstate))
+        door.emit(StepFailed(door.run_id, work.revision, work.direction, _told(failure), sqlstate))
         return failure
 
 
@@ -372,6 +377,11 @@ def nothing_to_do(
     emit(RunStarted(run_id, operation, database, 0))
     emit(RunFinished(run_id, operation, 0, 0.0))
     return RunReport(run_id, operation, database, rows, rows)
+
+
+def _told(failure: BaseException) -> str:
+    """A failure in words; what is not headway's own is a cancellation, for all else was explained."""
+    return failure.message if isinstance(failure, HeadwayError) else "cancelled"
 
 
 def _elapsed_ms(since: float) -> float:

@@ -15,9 +15,13 @@ from headway.cli.figures import readable_duration
 from headway.cli.terminal import mark_colour
 from headway.events import (
     LockWaiting,
+    RunFailed,
     RunFinished,
     RunStarted,
     ServerStarting,
+    StartupBegan,
+    StartupFailed,
+    StartupFinished,
     StatementFinished,
     StepBlocked,
     StepFailed,
@@ -64,7 +68,7 @@ class Progress:
     def __call__(self, event: Event) -> None:
         """Draw one event."""
         match event:
-            case RunStarted() | RunFinished():
+            case RunStarted() | RunFinished() | RunFailed():
                 self._turn(event)
             case StepStarted() | StepFinished() | StepFailed():
                 self._step(event)
@@ -79,6 +83,8 @@ class Progress:
                 self._note(f"{click.style('warning:', fg='yellow')} {narration.warning(event)}")
             case ServerStarting():
                 self._starting(event)
+            case StartupBegan() | StartupFinished() | StartupFailed():
+                pass  # an application's matter; no command starts one
             case _:
                 assert_never(event)
 
@@ -95,7 +101,7 @@ class Progress:
             self._spinner.stop()
             self._spinner = None
 
-    def _turn(self, event: RunStarted | RunFinished) -> None:
+    def _turn(self, event: RunStarted | RunFinished | RunFailed) -> None:
         self._doing = None
         self.stop()
         if isinstance(event, RunStarted):

@@ -21,6 +21,8 @@ from headway.planning.standing import (
     pending,
     require_head,
     require_known,
+    require_serving,
+    serves,
     still_valid,
     unknown,
 )
@@ -41,7 +43,9 @@ __all__ = [
     "refuse_url",
     "require_head",
     "require_known",
+    "require_serving",
     "resolve",
+    "serves",
     "still_valid",
     "unknown",
 ]

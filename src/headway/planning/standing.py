@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headway.errors import NotAtHeadError, RefusedError, UnknownRevisionsError
+from headway.errors import DirtyError, NotAtHeadError, RefusedError, UnknownRevisionsError
 from headway.results import Mark, RevisionStatus, State
 
 if TYPE_CHECKING:
@@ -101,6 +101,59 @@ def interruption(entry: LedgerEntry) -> str:
     return (
         f"{entry.operation.value} of {entry.revision} was interrupted: {count}{at}. "
         f"`headway {entry.operation.value}` goes on with it."
+    )
+
+
+def serves(graph: Graph, current: Iterable[str], dirty: str | None) -> bool:
+    """Whether the code of this checkout can work on the database.
+
+    It can when no revision it holds is missing, and none of them is half-way. A database that is ahead will
+    do: while a new version of the code is rolled out its migrations have run, and replicas of the old version
+    go on answering; so will one in which a revision that only the new version knows was interrupted.
+
+    Args:
+        graph: this checkout's revisions.
+        current: rows of the version table.
+        dirty: the revision that was interrupted; ``None`` as a rule.
+    """
+    return not pending(graph, current) and (dirty is None or dirty not in graph)
+
+
+def require_serving(report: PendingReport, *, strict: bool = False) -> None:
+    """Return when the code of this checkout can work on the database.
+
+    Args:
+        report: where the database stands.
+        strict: refuse a database that is ahead, too.
+
+    Raises:
+        DirtyError: a revision is half-way.
+        NotAtHeadError: revisions are missing, and all that is there is known.
+        UnknownRevisionsError: the database holds unknown revisions while others are missing, or at all, if
+            ``strict``.
+    """
+    missing = f"missing {', '.join(report.pending)}" if report.pending else ""
+    foreign = f"holds revisions unknown here: {', '.join(report.unknown)}" if report.unknown else ""
+    if report.serves and not (strict and (foreign or report.dirty)):
+        return
+    if report.dirty is not None:
+        raise DirtyError(
+            report.dirty,
+            f"{report.database} is dirty: {report.dirty} was interrupted, or is being applied right now",
+            hint="`headway status` says where it stands; `headway upgrade` goes on with it.",
+        )
+    if foreign:
+        found = f"{foreign}; {missing}" if missing else foreign
+        raise UnknownRevisionsError(
+            f"{report.database} is {report.state.value}: it {found}",
+            report.unknown,
+            hint="Start the code that holds them, or look at `headway status`.",
+        )
+    raise NotAtHeadError(
+        f"{report.database} is {report.state.value}: {missing}",
+        report.state.value,
+        report.pending,
+        hint="Run `headway upgrade` before this code starts.",
     )
 
 
