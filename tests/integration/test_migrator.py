@@ -20,6 +20,7 @@ from headway import (
     Mark,
     Migrator,
     NotAtHeadError,
+    RunFailed,
     RunFinished,
     RunStarted,
     State,
@@ -279,7 +280,7 @@ async def test_listeners_hear_the_whole_run_in_order(project: ProjectFolder, dat
     heard.clear()
     with pytest.raises(StepFailedError):
         await migrator.upgrade()
-    assert [type(event) for event in heard] == [RunStarted, StepStarted, StepFailed]
+    assert [type(event) for event in heard] == [RunStarted, StepStarted, StepFailed, RunFailed]
 
 
 async def test_many_migrators_in_one_loop_never_mix(
