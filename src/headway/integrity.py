@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import warnings
 from typing import TYPE_CHECKING, Any
+
+from headway.syntax import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,9 +38,7 @@ def checksum(source: bytes) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with warnings.catch_warnings():  # an invalid escape is Python's to complain of, when the file runs
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
+        tree = tree_of(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         digest.update(source)
     else:

@@ -24,7 +24,7 @@ L0, L1, L2, SESSION, RUNNER, MIGRATOR, ABOVE_MIGRATOR, SURFACE, L4 = range(9)
 SURFACE_ROOM = "__init__"
 _LAYERS = {
     L0: "errors results events",
-    L1: "revisions planning integrity sqlfiles lint settings url project",
+    L1: "revisions planning integrity sqlfiles lint settings syntax url project",
     L2: "database capabilities alembic_bridge commit diagnosis losses embedded lock timeouts peers remains "
     "retry ledger shield watch autogenerate",
     SESSION: "session",

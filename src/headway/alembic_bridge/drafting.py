@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from alembic.util import CommandError, to_list
 from headway.errors import ConfigurationError, HeadwayError, ResolutionError
 from headway.planning import refuse_url, resolve
 from headway.revisions import Graph, id_problems, label_problems, read_graph
+from headway.syntax import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -155,7 +155,7 @@ def _problem_of_writing(template: Path, error: Exception) -> HeadwayError | None
 
 def _syntax_fault(path: Path) -> str | None:
     try:
-        ast.parse(path.read_bytes())
+        tree_of(path.read_bytes())
     except SyntaxError as error:
         return f"line {error.lineno}: {error.msg}"
     except ValueError as error:  # null bytes, before Python 3.12

@@ -6,6 +6,8 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from headway.syntax import tree_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -30,7 +32,7 @@ def _in_file(path: Path) -> Iterator[str]:
         # Parsing costs a hundred times what looking does, and few files create an extension.
         if b"EXTENSION" not in source.upper():
             return
-        tree = ast.parse(source)
+        tree = tree_of(source)
     except (OSError, SyntaxError, ValueError):
         return
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}

@@ -6,6 +6,8 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headway.syntax import tree_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -31,7 +33,7 @@ def version_table(path: Path) -> VersionTable | None:
         different ones, passes ``**options`` on, names the ledger, or has another module configure.
     """
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = tree_of(path.read_bytes())
     except (OSError, SyntaxError, ValueError):  # ValueError: a NUL byte
         return None
     nodes = list(ast.walk(tree))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from headway.syntax import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +53,7 @@ def read_source(source: bytes) -> tuple[Declaration | None, list[Remark]]:
         told), and what is wrong with it (empty when nothing is).
     """
     try:
-        # The file's own warnings (an invalid escape, say) are Python's to give when the revision runs.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module = ast.parse(source)
+        module = tree_of(source)
     except SyntaxError as error:
         return None, [(error.lineno or 1, f"does not parse as Python: {error.msg}")]
     except (ValueError, RecursionError, MemoryError) as error:  # null bytes before 3.12; nesting too deep
