@@ -4,53 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-import headway
 import servers
+from commandline import CommandLine
 from headway import DatabaseURL
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from conftest import ProjectFolder
 
     Doctor = Callable[..., subprocess.CompletedProcess[str]]
 
-_SECRET = "s3cr%40et"
-
 
 @pytest.fixture
 def doctor(project: ProjectFolder, database_url: str) -> Doctor:
-    """Runs ``headway doctor`` in a project of two revisions, on an empty database unless told of another."""
+    """``headway doctor`` in a project of two revisions, on an empty database unless told of another."""
     project.tables("users", "notes")
-    source = str(Path(headway.__file__).parent.parent)
-    plain = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-
-    def run(*words: str, url: str = database_url, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = plain | {"PYTHONPATH": source, "PYTHONUTF8": "1", "DATABASE_URL": url} | variables
-        done = subprocess.run(
-            [sys.executable, "-m", "headway", "doctor", *words],
-            cwd=project.root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-        )
-        assert "s3cr" not in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
+    return partial(CommandLine(project.root, database_url), "doctor")
 
 
 def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -64,13 +41,9 @@ def _relations(url: str) -> list[Any]:
         return connection.execute("SELECT relname FROM pg_class ORDER BY 1").fetchall()
 
 
-def _with_secret(url: str) -> str:
-    return url if DatabaseURL.parse(url).password else url.replace("postgres@", f"postgres:{_SECRET}@", 1)
-
-
 def test_a_healthy_database_is_told_in_full_and_exits_0(doctor: Doctor, database_url: str) -> None:
     before = _relations(database_url)
-    done = doctor(url=_with_secret(database_url), APP_ENVIRONMENT="staging")
+    done = doctor(variables={"APP_ENVIRONMENT": "staging"})
     assert done.returncode == 0, done.stderr
     assert "✗" not in done.stdout
     for word in ("DATABASE_URL", "staging", "APP_ENVIRONMENT", "***", "alembic.ini", "alembic_version"):
@@ -83,7 +56,7 @@ def test_a_healthy_database_is_told_in_full_and_exits_0(doctor: Doctor, database
 
 
 def test_json_is_one_document_with_everything(doctor: Doctor, database_url: str) -> None:
-    document = _document(doctor("--json", url=_with_secret(database_url)))
+    document = _document(doctor("--json"))
     assert (document["migratable"], document["reached"], document["problems"]) == (True, True, [])
     assert document["capabilities"]["pooling"] == "none"
     assert document["versions"]["server"] == document["capabilities"]["server_version"]

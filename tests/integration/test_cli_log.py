@@ -3,50 +3,33 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from commandline import CommandLine
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from conftest import ProjectFolder
-
-    Tool = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def tool(project: ProjectFolder, database_url: str) -> Tool:
-    """Runs ``headway`` in a project whose second revision fails."""
+def tool(project: ProjectFolder, database_url: str) -> CommandLine:
+    """In a project whose second revision fails."""
     project.tables("a")
     project.revision("r2", "r1", upgrade="op.execute('SELECT 1/0')")
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "headway", *words],
-            cwd=project.root,
-            env={**os.environ, "DATABASE_URL": database_url},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    return run
+    return CommandLine(project.root, database_url)
 
 
-def test_without_a_ledger_there_is_nothing_on_record_and_no_error(tool: Tool) -> None:
+def test_without_a_ledger_there_is_nothing_on_record_and_no_error(tool: CommandLine) -> None:
     done = tool("log")
     assert (done.returncode, done.stdout) == (0, "")
     assert "nothing on record: the ledger begins with the first run" in done.stderr
     assert json.loads(tool("log", "--json").stdout)["entries"] == []
 
 
-def test_steps_of_both_directions_and_failures_are_shown_newest_first(tool: Tool) -> None:
+def test_steps_of_both_directions_and_failures_are_shown_newest_first(tool: CommandLine) -> None:
     assert tool("upgrade").returncode == 1
     assert tool("downgrade", "base", "--yes").returncode == 0
     lines = tool("log").stdout.splitlines()
@@ -67,7 +50,7 @@ def test_steps_of_both_directions_and_failures_are_shown_newest_first(tool: Tool
 
 
 def test_revisions_that_plain_alembic_applied_show_as_before_the_ledger(
-    tool: Tool, database_url: str
+    tool: CommandLine, database_url: str
 ) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num varchar(32) NOT NULL PRIMARY KEY)")
@@ -80,13 +63,13 @@ def test_revisions_that_plain_alembic_applied_show_as_before_the_ledger(
     ]
 
 
-def test_verify_takes_no_filter_for_it_checks_the_whole_ledger(tool: Tool) -> None:
+def test_verify_takes_no_filter_for_it_checks_the_whole_ledger(tool: CommandLine) -> None:
     done = tool("log", "--verify", "--revision", "r1")
     assert done.returncode == 2
     assert "leave the filters out" in done.stderr
 
 
-def test_a_changed_entry_is_found_by_verify_with_exit_7(tool: Tool, database_url: str) -> None:
+def test_a_changed_entry_is_found_by_verify_with_exit_7(tool: CommandLine, database_url: str) -> None:
     tool("upgrade", "r1")
     tool("downgrade", "base", "--yes")
     assert tool("log", "--verify").returncode == 0

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
 
-import headway
+from commandline import SECRET, CommandLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import subprocess
 
     from conftest import ProjectFolder
 
-    Tool = Callable[..., subprocess.CompletedProcess[str]]
-
-_SECRET = "s3cr%40et"
 _METADATA = """
 import sqlalchemy as sa
 metadata = sa.MetaData()
@@ -31,35 +26,10 @@ sa.Table("notes", metadata, sa.Column("id", sa.Integer, primary_key=True))
 
 
 @pytest.fixture
-def tool(project: ProjectFolder, database_url: str) -> Tool:
-    """Runs ``headway`` in a project of two revisions, r1 (users) and r2 (notes), on an empty database."""
+def tool(project: ProjectFolder, database_url: str) -> CommandLine:
+    """In a project of two revisions, r1 (users) and r2 (notes), on an empty database."""
     project.tables("users", "notes")
-    source = str(Path(headway.__file__).parent.parent)
-    names = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE")
-    plain = {name: os.environ[name] for name in names if name in os.environ}
-    url = database_url.replace("postgres@", f"postgres:{_SECRET}@", 1)
-
-    def run(
-        *words: str, variables: dict[str, str] | None = None, **options: Any
-    ) -> subprocess.CompletedProcess[str]:
-        environment = (
-            plain | {"PYTHONPATH": source, "PYTHONUTF8": "1", "DATABASE_URL": url} | (variables or {})
-        )
-        done = subprocess.run(
-            [sys.executable, "-m", "headway", *words],
-            cwd=options.get("cwd", project.root),
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-        )
-        assert "s3cr" not in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
+    return CommandLine(project.root, database_url)
 
 
 def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -76,7 +46,7 @@ def _rows(database_url: str, query: str = "SELECT version_num FROM alembic_versi
 # -- looking ---------------------------------------------------------------------------------------------
 
 
-def test_status_marks_revisions_and_exits_0_whatever_the_state(tool: Tool) -> None:
+def test_status_marks_revisions_and_exits_0_whatever_the_state(tool: CommandLine) -> None:
     done = tool("status")
     assert done.returncode == 0
     assert "✗  r1" in done.stdout
@@ -89,14 +59,14 @@ def test_status_marks_revisions_and_exits_0_whatever_the_state(tool: Tool) -> No
     assert "✗  r2" in done.stdout
 
 
-def test_status_as_json_is_one_document(tool: Tool) -> None:
+def test_status_as_json_is_one_document(tool: CommandLine) -> None:
     document = _document(tool("--json", "status"))
     assert document["state"] == "unversioned"
     assert document["pending"] == ["r1", "r2"]
     assert [item["mark"] for item in document["revisions"]] == ["pending", "pending"]
 
 
-def test_output_in_a_pipe_has_no_colour_unless_it_is_forced(tool: Tool) -> None:
+def test_output_in_a_pipe_has_no_colour_unless_it_is_forced(tool: CommandLine) -> None:
     done = tool("status")
     assert "\x1b" not in done.stdout + done.stderr
     done = tool("status", "--color", "always")
@@ -104,7 +74,7 @@ def test_output_in_a_pipe_has_no_colour_unless_it_is_forced(tool: Tool) -> None:
     assert "\x1b[" in done.stderr
 
 
-def test_pending_exits_4_when_behind_and_0_at_head(tool: Tool) -> None:
+def test_pending_exits_4_when_behind_and_0_at_head(tool: CommandLine) -> None:
     done = tool("pending")
     assert (done.returncode, done.stdout) == (4, "r1\nr2\n")
     tool("upgrade")
@@ -113,7 +83,7 @@ def test_pending_exits_4_when_behind_and_0_at_head(tool: Tool) -> None:
     assert "at head (r2)" in done.stderr
 
 
-def test_pending_exits_7_on_a_database_with_unknown_revisions(tool: Tool, database_url: str) -> None:
+def test_pending_exits_7_on_a_database_with_unknown_revisions(tool: CommandLine, database_url: str) -> None:
     tool("upgrade")
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ffff'")
@@ -125,7 +95,7 @@ def test_pending_exits_7_on_a_database_with_unknown_revisions(tool: Tool, databa
     assert "ffff" in done.stderr
 
 
-def test_pending_imports_neither_sqlalchemy_nor_alembic_nor_rich(tool: Tool) -> None:
+def test_pending_imports_neither_sqlalchemy_nor_alembic_nor_rich(tool: CommandLine) -> None:
     done = tool("pending", variables={"PYTHONPROFILEIMPORTTIME": "1"})
     assert done.returncode == 4
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
@@ -133,19 +103,19 @@ def test_pending_imports_neither_sqlalchemy_nor_alembic_nor_rich(tool: Tool) -> 
     assert not imported & {"sqlalchemy", "alembic", "rich"}
 
 
-def test_history_and_heads_and_sql_need_no_database(tool: Tool) -> None:
-    nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
-    done = tool("history", variables=nowhere)
+def test_history_and_heads_and_sql_need_no_database(tool: CommandLine) -> None:
+    nowhere = "postgresql://nobody@127.0.0.1:1/none"
+    done = tool("history", url=nowhere)
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["r2", "r1"]
-    done = tool("heads", "--json", variables=nowhere)
+    done = tool("heads", "--json", url=nowhere)
     assert [item["revision"] for item in _document(done)["revisions"]] == ["r2"]
-    done = tool("sql", variables=nowhere)
+    done = tool("sql", url=nowhere)
     assert done.returncode == 0
     assert "CREATE TABLE notes" in done.stdout
-    assert "CREATE TABLE notes" in _document(tool("sql", "r1:r2", "--json", variables=nowhere))["sql"]
+    assert "CREATE TABLE notes" in _document(tool("sql", "r1:r2", "--json", url=nowhere))["sql"]
 
 
-def test_history_shows_a_range_and_where_the_database_is(tool: Tool) -> None:
+def test_history_shows_a_range_and_where_the_database_is(tool: CommandLine) -> None:
     tool("upgrade", "r1")
     done = tool("history", "-i")
     assert [("current" in line) for line in done.stdout.splitlines()] == [False, True]
@@ -153,7 +123,7 @@ def test_history_shows_a_range_and_where_the_database_is(tool: Tool) -> None:
     assert "r2.py" in tool("history", "-v").stdout
 
 
-def test_current_can_insist_on_heads(tool: Tool) -> None:
+def test_current_can_insist_on_heads(tool: CommandLine) -> None:
     done = tool("current", "--check-heads")
     assert (done.returncode, done.stdout) == (4, "")
     tool("upgrade")
@@ -162,7 +132,9 @@ def test_current_can_insist_on_heads(tool: Tool) -> None:
     assert _document(done)["at_head"] is True
 
 
-def test_check_exits_4_when_models_hold_what_no_revision_creates(tool: Tool, project: ProjectFolder) -> None:
+def test_check_exits_4_when_models_hold_what_no_revision_creates(
+    tool: CommandLine, project: ProjectFolder
+) -> None:
     project.env("metadata", _METADATA)
     assert tool("check").returncode == 4  # not at head: the comparison would say nothing
     tool("upgrade")
@@ -178,7 +150,7 @@ def test_check_exits_4_when_models_hold_what_no_revision_creates(tool: Tool, pro
 # -- changing --------------------------------------------------------------------------------------------
 
 
-def test_upgrade_names_the_database_and_every_revision_and_then_has_nothing_to_do(tool: Tool) -> None:
+def test_upgrade_names_the_database_and_every_revision_and_then_has_nothing_to_do(tool: CommandLine) -> None:
     done = tool("upgrade")
     assert (done.returncode, done.stdout) == (0, "")
     lines = done.stderr.splitlines()
@@ -191,7 +163,7 @@ def test_upgrade_names_the_database_and_every_revision_and_then_has_nothing_to_d
     assert done.stderr.splitlines()[-1] == "nothing to do: at head (r2)"
 
 
-def test_upgrade_as_json_keeps_progress_off_stdout(tool: Tool) -> None:
+def test_upgrade_as_json_keeps_progress_off_stdout(tool: CommandLine) -> None:
     done = tool("upgrade", "+1", "--json")
     document = _document(done)
     assert [step["revision"] for step in document["steps"]] == ["r1"]
@@ -199,19 +171,19 @@ def test_upgrade_as_json_keeps_progress_off_stdout(tool: Tool) -> None:
     assert "✓ r1" in done.stderr
 
 
-def test_quiet_success_says_nothing(tool: Tool) -> None:
+def test_quiet_success_says_nothing(tool: CommandLine) -> None:
     done = tool("-q", "upgrade")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_dry_run_shows_the_plan_and_changes_nothing(tool: Tool, database_url: str) -> None:
+def test_a_dry_run_shows_the_plan_and_changes_nothing(tool: CommandLine, database_url: str) -> None:
     done = tool("upgrade", "--dry-run")
     assert "upgrade base -> r2, in order:" in done.stdout
     assert _rows(database_url, "SELECT count(*) FROM pg_class WHERE relname IN ('users', 'notes')") == [0]
     assert done.stdout == tool("plan").stdout
 
 
-def test_upgrade_sql_prints_what_sql_prints(tool: Tool, database_url: str) -> None:
+def test_upgrade_sql_prints_what_sql_prints(tool: CommandLine, database_url: str) -> None:
     done = tool("upgrade", "r1:r2", "--sql")
     assert "CREATE TABLE notes" in done.stdout
     assert "CREATE TABLE users" not in done.stdout
@@ -219,7 +191,7 @@ def test_upgrade_sql_prints_what_sql_prints(tool: Tool, database_url: str) -> No
 
 
 def test_downgrade_without_a_terminal_names_the_loss_and_is_refused_at_once(
-    tool: Tool, database_url: str
+    tool: CommandLine, database_url: str
 ) -> None:
     tool("upgrade")
     done = tool("downgrade", "-1")
@@ -232,7 +204,7 @@ def test_downgrade_without_a_terminal_names_the_loss_and_is_refused_at_once(
     assert document["error"]["type"] == "RefusedError"
 
 
-def test_downgrade_with_yes_undoes(tool: Tool, database_url: str) -> None:
+def test_downgrade_with_yes_undoes(tool: CommandLine, database_url: str) -> None:
     tool("upgrade")
     done = tool("downgrade", "-1", "--yes")
     assert done.returncode == 0
@@ -244,7 +216,7 @@ def test_downgrade_with_yes_undoes(tool: Tool, database_url: str) -> None:
 
 
 def test_downgrade_that_loses_nothing_asks_outside_development_only(
-    tool: Tool, project: ProjectFolder, database_url: str
+    tool: CommandLine, project: ProjectFolder, database_url: str
 ) -> None:
     project.revision(
         "r3", "r2", upgrade="op.create_index('i', 'notes', ['id'])", downgrade="op.drop_index('i')"
@@ -256,7 +228,7 @@ def test_downgrade_that_loses_nothing_asks_outside_development_only(
     assert _rows(database_url) == ["r2"]
 
 
-def test_plan_of_a_downgrade_tells_what_it_destroys(tool: Tool) -> None:
+def test_plan_of_a_downgrade_tells_what_it_destroys(tool: CommandLine) -> None:
     tool("upgrade")
     document = _document(tool("plan", "--downgrade", "base", "--json"))
     assert [step["revision"] for step in document["steps"]] == ["r2", "r1"]
@@ -264,7 +236,7 @@ def test_plan_of_a_downgrade_tells_what_it_destroys(tool: Tool) -> None:
     assert "this destroys data:" in tool("plan", "-1", "--downgrade").stdout
 
 
-def test_stamp_records_without_running(tool: Tool, database_url: str) -> None:
+def test_stamp_records_without_running(tool: CommandLine, database_url: str) -> None:
     done = tool("stamp", "r1")
     assert done.stderr.splitlines()[-1] == "stamped: base -> r1"
     assert _rows(database_url) == ["r1"]
@@ -272,7 +244,7 @@ def test_stamp_records_without_running(tool: Tool, database_url: str) -> None:
 
 
 def test_a_failed_revision_gives_the_facts_and_what_was_done_before(
-    tool: Tool, project: ProjectFolder, database_url: str
+    tool: CommandLine, project: ProjectFolder, database_url: str
 ) -> None:
     project.revision("r3", "r2", upgrade='op.execute("CREATE TABLE users (id int)")', doc="again")
     done = tool("upgrade")
@@ -295,7 +267,7 @@ def test_a_failed_revision_gives_the_facts_and_what_was_done_before(
 # -- writing ---------------------------------------------------------------------------------------------
 
 
-def test_revision_prints_the_path_of_an_empty_file(tool: Tool, project: ProjectFolder) -> None:
+def test_revision_prints_the_path_of_an_empty_file(tool: CommandLine, project: ProjectFolder) -> None:
     done = tool("revision", "-m", "fill users")
     assert done.returncode == 0
     path = project.root / done.stdout.strip()
@@ -304,7 +276,7 @@ def test_revision_prints_the_path_of_an_empty_file(tool: Tool, project: ProjectF
 
 
 def test_autogenerate_writes_a_file_only_when_there_is_something_to_write(
-    tool: Tool, project: ProjectFolder
+    tool: CommandLine, project: ProjectFolder
 ) -> None:
     project.env("metadata", _METADATA)
     tool("upgrade")
@@ -317,7 +289,7 @@ def test_autogenerate_writes_a_file_only_when_there_is_something_to_write(
     assert "create_table('tags'" in Path(path).read_text()
 
 
-def test_merge_joins_all_heads(tool: Tool, project: ProjectFolder) -> None:
+def test_merge_joins_all_heads(tool: CommandLine, project: ProjectFolder) -> None:
     project.revision("r2b", "r1")
     assert tool("upgrade").returncode == 2  # two heads: head is ambiguous
     done = tool("merge", "-m", "join")
@@ -329,13 +301,13 @@ def test_merge_joins_all_heads(tool: Tool, project: ProjectFolder) -> None:
 # -- settings and errors ---------------------------------------------------------------------------------
 
 
-def test_the_project_may_lie_elsewhere(tool: Tool, project: ProjectFolder, tmp_path: Path) -> None:
-    assert tool("heads", cwd=tmp_path).returncode == 2
-    assert tool("heads", "-c", str(project.ini), cwd=tmp_path).stdout.split()[0] == "r2"
-    assert tool("-c", str(project.root), "heads", cwd=tmp_path).stdout.split()[0] == "r2"
+def test_the_project_may_lie_elsewhere(tool: CommandLine, project: ProjectFolder, tmp_path: Path) -> None:
+    assert tool("heads", folder=tmp_path).returncode == 2
+    assert tool("heads", "-c", str(project.ini), folder=tmp_path).stdout.split()[0] == "r2"
+    assert tool("-c", str(project.root), "heads", folder=tmp_path).stdout.split()[0] == "r2"
 
 
-def test_x_arguments_reach_env_py(tool: Tool, project: ProjectFolder, tmp_path: Path) -> None:
+def test_x_arguments_reach_env_py(tool: CommandLine, project: ProjectFolder, tmp_path: Path) -> None:
     said = tmp_path / "said"
     project.env(
         preamble="from alembic import context\nfrom pathlib import Path\n"
@@ -345,20 +317,20 @@ def test_x_arguments_reach_env_py(tool: Tool, project: ProjectFolder, tmp_path: 
     assert said.read_text() == "{'tenant': 'a', 'mode': 'b'}"
 
 
-def test_the_url_option_beats_the_variable(tool: Tool, database_url: str) -> None:
-    variables = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
-    assert tool("pending", "--url", database_url, variables=variables).returncode == 4
+def test_the_url_option_beats_the_variable(tool: CommandLine, database_url: str) -> None:
+    nowhere = "postgresql://nobody@127.0.0.1:1/none"
+    assert tool("pending", "--url", database_url, url=nowhere).returncode == 4
 
 
-def test_a_database_that_does_not_answer_is_a_failure_in_one_message(tool: Tool) -> None:
-    done = tool("pending", variables={"DATABASE_URL": f"postgresql://u:{_SECRET}@127.0.0.1:1/none"})
+def test_a_database_that_does_not_answer_is_a_failure_in_one_message(tool: CommandLine) -> None:
+    done = tool("pending", url=f"postgresql://u:{quote(SECRET)}@127.0.0.1:1/none")
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "hint:" in done.stderr
 
 
-def test_wrong_settings_are_a_usage_error_that_names_the_variable(tool: Tool) -> None:
-    done = tool("status", "--json", variables={"DATABASE_URL": "mysql://u:p@h/d"})
+def test_wrong_settings_are_a_usage_error_that_names_the_variable(tool: CommandLine) -> None:
+    done = tool("status", "--json", url="mysql://u:p@h/d")
     assert done.returncode == 2
     document = _document(done)
     assert document["error"]["type"] == "ConfigurationError"
@@ -366,7 +338,7 @@ def test_wrong_settings_are_a_usage_error_that_names_the_variable(tool: Tool) ->
 
 
 def test_what_env_py_and_revisions_print_does_not_mix_with_the_answer(
-    project: ProjectFolder, tool: Tool
+    project: ProjectFolder, tool: CommandLine
 ) -> None:
     project.env(preamble="print('from env.py')")
     project.revision(
