@@ -32,7 +32,7 @@ sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("serial_like", sa.BigInteger, sa.Identity()),
-    sa.Column("doubled", sa.Integer, sa.Computed("number * 2")),
+    sa.Column("doubled", sa.Integer, sa.Computed("number * 2", persisted=True)),
     sa.Column("number", sa.Integer, server_default="7"),
     sa.Column("negative", sa.SmallInteger, server_default=text("-1")),
     sa.Column("amount", sa.Numeric(7, 2), server_default=text("0")),
@@ -92,6 +92,20 @@ async def test_a_database_made_from_the_models_does_not_differ_from_them(
 ) -> None:
     _create(connection)
     project.env(options, MODELS)
+    assert (await Migrator(project.ini, url=database_url).check()).differences == ()
+
+
+@pytest.mark.asyncio
+async def test_a_column_that_is_computed_when_it_is_read_has_no_default_to_compare(
+    project: ProjectFolder, database_url: str, connection: Connection
+) -> None:
+    if (connection.dialect.server_version_info or ()) < (18,):
+        pytest.skip("needs PostgreSQL 18: older ones keep every computed column")
+    with connection.begin():
+        connection.exec_driver_sql("CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a * 2) VIRTUAL)")
+    columns = "sa.Column('a', sa.Integer), sa.Column('b', sa.Integer, sa.Computed('a * 2', persisted=False))"
+    models = f"import sqlalchemy as sa\nmetadata = sa.MetaData()\nsa.Table('t', metadata, {columns})\n"
+    project.env("metadata", models)
     assert (await Migrator(project.ini, url=database_url).check()).differences == ()
 
 
