@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from headway import DatabaseURL
 from headway.embedded import locate
@@ -31,8 +32,19 @@ if TYPE_CHECKING:
 
 PoolMode = Literal["session", "transaction", "statement"]
 
-_DEADLINE = 30.0  # seconds for a server to start, stop or catch up
+_DEADLINE = 60.0  # seconds for a server to start, stop or catch up
 _PAUSE = 0.02  # seconds between two looks
+
+AT_WORK_UNTIL_GO = """
+    DO $$ BEGIN
+        FOR look IN 1..12000 LOOP
+            IF EXISTS (SELECT FROM go) THEN RETURN; END IF;
+            PERFORM pg_sleep(0.01);
+        END LOOP;
+        RAISE 'nobody said go';
+    END $$
+"""
+"""A statement that ends once there is a row in the table ``go (at int)``; it fails after two minutes."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +159,7 @@ def pgbouncer(
         ini.write_text(f"[databases]\n* = {_conninfo(upstream)}\n[pgbouncer]\n" + "\n".join(lines) + "\n")
         ini.chmod(0o600)
         _hand_over(ini)
-        with _started(home, program, "-q", ini) as process:
+        with _started(home, program, "-q", ini, patience=5) as process:  # it waits for its clients
             wait_until(lambda: _listens(process, port, home / "log"), "PgBouncer listens")
             yield PgBouncer(port, upstream, home / "log")
 
@@ -220,7 +232,9 @@ def _home(prefix: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _started(home: Path, *words: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+def _started(
+    home: Path, *words: str | Path, patience: float = _DEADLINE
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server process, with its output in the folder's ``log``; ended whatever happens."""
     with (home / "log").open("ab") as log:
         process = subprocess.Popen(
@@ -231,8 +245,8 @@ def _started(home: Path, *words: str | Path) -> Iterator[subprocess.Popen[bytes]
     finally:
         process.send_signal(signal.SIGINT)  # fast shutdown (PostgreSQL manual, "Shutting Down the Server")
         try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:  # PgBouncer waits for its clients
+            process.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait(timeout=_DEADLINE)
 
@@ -264,6 +278,14 @@ def _hand_over(path: Path) -> None:
     if os.geteuid() == 0:
         account = service_account()
         os.chown(path, account.uid, account.gid)
+
+
+def create_role(connection: psycopg.Connection, url: DatabaseURL) -> None:
+    """A role named as the URL's database, which may log in with the URL's password where one is asked for."""
+    password = url.password.get_secret_value() if url.password else None
+    connection.execute(
+        sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(url.name), sql.Literal(password))
+    )
 
 
 def sibling(url: str, **changes: Any) -> str:

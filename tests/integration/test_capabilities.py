@@ -24,6 +24,7 @@ from headway.capabilities import (
     Pooling,
     checks_of,
     first_transaction_refused,
+    pooling,
     probe,
     require_migratable,
     wanted_extensions,
@@ -168,7 +169,7 @@ def test_an_older_server_is_refused_by_its_version(database: str) -> None:
         ("session", {"server_round_robin": "1"}, Pooling.SESSION),
         ("session", {"server_lifetime": "0"}, Pooling.SESSION),
         ("session", {"server_reset_query": ""}, Pooling.UNKNOWN),
-        ("session", {"default_pool_size": "1", "query_wait_timeout": "1"}, Pooling.UNKNOWN),
+        ("session", {"default_pool_size": "1", "query_wait_timeout": "3"}, Pooling.UNKNOWN),
         ("transaction", {}, Pooling.TRANSACTION),
         ("transaction", {"server_round_robin": "1"}, Pooling.TRANSACTION),
         ("transaction", {"default_pool_size": "1"}, Pooling.TRANSACTION),
@@ -182,7 +183,10 @@ def test_the_mode_of_a_pgbouncer_is_told(
     mode: servers.PoolMode,
     settings: dict[str, str],
     expected: Pooling,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if expected is Pooling.SESSION:
+        monkeypatch.setattr(pooling, "_LOOKS", 6000)  # the pooler sends its reset when it gets to it
     with servers.pgbouncer(primary.url, mode=mode, settings=settings) as pooler:
         _warm(pooler, 1 if "default_pool_size" in settings else 4)
         found = ask(pooler.url())

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import headway
+from headway.embedded.ownership import SUPERVISOR_LOCK
+from headway.embedded.place import is_locked
+from servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +47,7 @@ def dev(project: ProjectFolder) -> Tool:
             capture_output=True,
             text=True,
             check=False,
-            timeout=90,
+            timeout=300,
             stdin=subprocess.DEVNULL,
         )
         assert "Traceback" not in done.stderr.replace("Traceback of the command", "")
@@ -80,6 +83,8 @@ def test_a_server_s_life(dev: Tool, project: ProjectFolder) -> None:
     document = json.loads(dev("run", "--", *inside).stdout)
     assert (document["running"], document["users"]) == (True, 1)
 
+    # It ends with its last user, but not before that one: until then there would be something to stop.
+    wait_until(lambda: not is_locked(directory / SUPERVISOR_LOCK), "the server has ended")
     assert "not running" in dev("stop").stderr
 
     done = dev("reset")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from conftest import ProjectFolder
 
-_DEADLINE = 30.0
+_DEADLINE = 60.0
 
 
 def _environment(database_url: str, **more: str) -> dict[str, str]:
@@ -150,7 +150,10 @@ def test_ctrl_c_at_the_question_is_an_interruption(project: ProjectFolder, datab
 def _wait_until_asleep(database_url: str) -> None:
     deadline = time.monotonic() + _DEADLINE
     with psycopg.connect(database_url, autocommit=True) as connection:
-        query = "SELECT 1 FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep' AND state = 'active'"
+        query = (  # other tests sleep on the same server
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+            " AND query ~ '^SELECT pg_sleep' AND state = 'active'"
+        )
         while connection.execute(query).fetchone() is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -171,7 +174,7 @@ def test_a_signal_rolls_the_running_revision_back_and_closes_the_connection(
     project: ProjectFolder, database_url: str, number: signal.Signals, code: int
 ) -> None:
     project.tables("users")
-    body = "op.execute('CREATE TABLE t ()')\nop.execute('SELECT pg_sleep(60)')"
+    body = "op.execute('CREATE TABLE t ()')\nop.execute('SELECT pg_sleep(600)')"
     project.revision("r2", "r1", upgrade=body)
     with subprocess.Popen(
         [sys.executable, "-m", "headway", "upgrade"],

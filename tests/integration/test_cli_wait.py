@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., subprocess.Popen[str]]
 
-_DEADLINE_S = 60
+_DEADLINE_S = 120
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def _free_port() -> int:
 
 
 def test_wait_returns_once_somebody_else_has_migrated(start: Start) -> None:
-    waiting = start("wait", "--timeout", "1min")
+    waiting = start("wait", "--timeout", "1h")
     assert waiting.stderr is not None
     first = waiting.stderr.readline()
     assert "waiting: " in first
@@ -93,7 +93,7 @@ def test_wait_for_one_revision_does_not_ask_for_the_next(start: Start) -> None:
 def test_wait_exits_4_when_revisions_are_still_missing(start: Start) -> None:
     code, said, told = _finish(start("wait", "--timeout", "300ms"))
     assert (code, said) == (4, "")
-    assert "missing r1, r2 (waited 0." in told
+    assert "missing r1, r2 (waited " in told
     assert "hint: " in told
 
 
@@ -102,7 +102,7 @@ def test_wait_exits_1_when_the_server_was_never_there(start: Start) -> None:
     code, _, told = _finish(start("wait", "--server", "--timeout", "300ms", url=url))
     assert code == 1
     assert "cannot connect" in told
-    assert "(waited 0." in told
+    assert "(waited " in told
     assert "s3cr" not in told
 
 
@@ -142,7 +142,7 @@ def test_a_blocked_upgrade_names_the_blocker_and_goes_on_after_it(
     assert _finish(start("upgrade", "r2"))[0] == 0
     with psycopg.connect(database_url, application_name="reports") as reader:
         reader.execute("SELECT * FROM users")
-        upgrading = start("upgrade", "--lock-timeout", "20s")
+        upgrading = start("upgrade", "--lock-timeout", "60s")
         assert upgrading.stderr is not None
         line = ""
         while "waits for a lock" not in line:
@@ -158,7 +158,7 @@ def test_a_blocked_upgrade_names_the_blocker_and_goes_on_after_it(
 def test_an_upgrade_that_may_not_wait_for_the_migrator_exits_75_and_names_it(
     start: Start, project: ProjectFolder, database_url: str
 ) -> None:
-    project.revision("r3", "r2", upgrade="op.execute('SELECT pg_sleep(60)')")
+    project.revision("r3", "r2", upgrade="op.execute('SELECT pg_sleep(600)')")
     slow = start("upgrade")
     try:
         assert slow.stderr is not None

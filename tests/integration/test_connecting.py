@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -26,7 +25,7 @@ from headway import (
 )
 from headway.database import connect, driver_connection
 from headway.session import open_session
-from servers import free_port
+from servers import create_role, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,11 +80,12 @@ async def test_a_server_that_never_answers_is_given_up_after_the_default_time_fo
     assert "s3cret" not in str(error)
 
 
-async def test_the_url_s_own_connect_timeout_overrules_the_default(silent: int) -> None:
-    begun = time.monotonic()
+async def test_the_url_s_own_connect_timeout_overrules_the_default(
+    silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CONNECT_TIMEOUT_S", 3600)
     error = await failure(f"postgresql://me@127.0.0.1:{silent}/x?connect_timeout=1&sslmode=disable")
     assert "no answer within 1 s" in error.message
-    assert time.monotonic() - begun < 5
 
 
 async def test_a_connect_timeout_of_zero_waits_on(silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ async def test_a_connection_lost_during_a_probe_is_a_failure_to_connect(database
     async def probe() -> None:
         async with driver_connection(DatabaseURL.parse(database_url)) as connection:
             with psycopg.connect(database_url) as other:
-                other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.get_server_pid()])
+                other.execute("SELECT pg_terminate_backend(%s, 30000)", [connection.get_server_pid()])
             await connection.fetch("SELECT 1")
 
     with pytest.raises(ConnectionFailedError, match="was lost"):
@@ -125,7 +125,7 @@ def reader(database_url: str) -> Iterator[str]:
     """The URL of a role that may connect and nothing else."""
     url = DatabaseURL.parse(database_url)
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(f'CREATE ROLE "{url.name}" LOGIN'.encode())
+        create_role(connection, url)
         try:
             yield dataclasses.replace(url, user=url.name).render()
         finally:

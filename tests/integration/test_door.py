@@ -31,6 +31,7 @@ from headway import (
 from headway.lock import lock_key
 from headway.project import VersionTable
 from headway.results import RunOptions
+from servers import AT_WORK_UNTIL_GO, create_role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,11 @@ pytestmark = pytest.mark.asyncio
 def query(url: str, statement: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url) as connection:
         return connection.execute(statement.encode()).fetchall()
+
+
+def execute(url: str, statement: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(statement.encode())
 
 
 def versions(url: str) -> list[object]:
@@ -66,9 +72,11 @@ def advisory_locks(url: str) -> list[tuple[object, ...]]:
     )
 
 
-def headway(project: ProjectFolder, url: str, *arguments: str) -> subprocess.Popen[str]:
+def headway(
+    project: ProjectFolder, url: str, *arguments: str, program: str = "headway"
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "headway", "-c", str(project.ini), *arguments],
+        [sys.executable, "-m", program, "-c", str(project.ini), *arguments],
         env={**os.environ, "DATABASE_URL": url},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -123,7 +131,7 @@ async def test_of_many_processes_one_applies_and_all_end_well(
 ) -> None:
     concurrently(project)
     running = [headway(project, database_url, "upgrade") for _ in range(processes)]
-    ended = await asyncio.gather(*(asyncio.to_thread(process.communicate, None, 120) for process in running))
+    ended = await asyncio.gather(*(asyncio.to_thread(process.communicate, None, 300) for process in running))
     assert [process.returncode for process in running] == [0] * processes, ended
     assert ledger(database_url) == [(f"r{n}", "upgrade", "succeeded") for n in (1, 2, 3)]
     assert invalid_indexes(database_url) == []
@@ -133,19 +141,16 @@ async def test_of_many_processes_one_applies_and_all_end_well(
 async def test_alembic_waits_for_headway_and_finds_nothing_to_do(
     project: ProjectFolder, database_url: str
 ) -> None:
-    project.revision("r1", upgrade="op.execute('CREATE TABLE t()')\nop.execute('SELECT pg_sleep(1)')")
+    project.revision("r1", upgrade=f"op.execute('CREATE TABLE t()')\nop.execute({AT_WORK_UNTIL_GO!r})")
+    execute(database_url, "CREATE TABLE go (at int)")
     first = headway(project, database_url, "upgrade")
     await until(lambda: advisory_locks(database_url) != [])
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "alembic", "-c", str(project.ini), "upgrade", "head"],
-        env={**os.environ, "DATABASE_URL": database_url},
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stdout
-    await asyncio.to_thread(first.communicate, None, 60)
+    second = headway(project, database_url, "upgrade", "head", program="alembic")
+    await until(lambda: busy(database_url, "waiting") and busy(database_url, "transactional"))
+    execute(database_url, "INSERT INTO go VALUES (1)")
+    said = await asyncio.to_thread(second.communicate, None, 120)
+    assert second.returncode == 0, said
+    await asyncio.to_thread(first.communicate, None, 120)
     assert first.returncode == 0
     assert ledger(database_url) == [("r1", "upgrade", "succeeded")]
 
@@ -350,7 +355,7 @@ def prepare(project: ProjectFolder, moment: str) -> None:
     concurrently(project)
     if moment == "transactional":
         project.revision(
-            "r1", upgrade="op.execute('CREATE TABLE t (id int, v text)')\nop.execute('SELECT pg_sleep(30)')"
+            "r1", upgrade="op.execute('CREATE TABLE t (id int, v text)')\nop.execute('SELECT pg_sleep(600)')"
         )
     if moment == "reindexing":
         project.revision(
@@ -370,7 +375,7 @@ def lingering(project: ProjectFolder) -> Path:
         "r1",
         upgrade="op.execute('CREATE INDEX CONCURRENTLY ix_t ON t (v)')\n"
         "if op.get_bind().execute(sa.text(\"SELECT to_regclass('hurry') IS NULL\")).scalar():\n"
-        "    op.get_bind().execute(sa.text('SELECT pg_sleep(30)'))",
+        "    op.get_bind().execute(sa.text('SELECT pg_sleep(600)'))",
     )
 
 
@@ -470,7 +475,7 @@ async def test_stamps_are_on_record(project: ProjectFolder, database_url: str) -
 async def test_a_cancelled_run_is_on_record_as_interrupted_and_lets_go_of_the_lock(
     project: ProjectFolder, database_url: str
 ) -> None:
-    project.revision("r1", upgrade="op.execute('CREATE TABLE a()')\nop.execute('SELECT pg_sleep(60)')")
+    project.revision("r1", upgrade="op.execute('CREATE TABLE a()')\nop.execute('SELECT pg_sleep(600)')")
     task = asyncio.create_task(Migrator(project.ini, url=database_url).upgrade())
     await until(lambda: busy(database_url, "transactional"))
     task.cancel()
@@ -487,19 +492,22 @@ async def test_blockers_are_cancelled_only_where_the_run_asks_for_it(
 ) -> None:
     project.tables("a")
     project.revision("r2", "r1", upgrade="op.add_column('a', sa.Column('b', sa.Text))")
-    migrator = Migrator(project.ini, url=database_url)
+    heard: list[Event] = []
+    migrator = Migrator(project.ini, url=database_url, listeners=[heard.append])
     await migrator.upgrade("r1")
     arguments = DatabaseURL.parse(database_url).connect_arguments()
     report = await asyncpg.connect(**arguments)
-    query_task = asyncio.create_task(report.execute("SELECT pg_sleep(4) FROM (SELECT count(*) FROM a) AS t"))
-    options = RunOptions(lock_timeout_ms=1000, cancel_blockers=kinds)
+    reading = asyncio.create_task(report.execute("SELECT pg_sleep(600) FROM (SELECT count(*) FROM a) AS t"))
     await until(lambda: query(database_url, "SELECT 1 FROM pg_locks WHERE relation = 'a'::regclass") != [])
-    await migrator.upgrade(options=options)
-    if cancelled:
-        with pytest.raises(asyncpg.QueryCanceledError):
-            await query_task
-    else:
-        await query_task
+    options = RunOptions(lock_timeout_ms=1000, cancel_blockers=kinds)
+    upgrading = asyncio.create_task(migrator.upgrade(options=options))
+    if not cancelled:
+        await until(lambda: any(isinstance(event, StepRetrying) for event in heard))
+        assert not reading.done()
+        query(database_url, f"SELECT pg_cancel_backend({report.get_server_pid()})")
+    with pytest.raises(asyncpg.QueryCanceledError):
+        await reading
+    await upgrading
     await report.close()
     assert versions(database_url) == ["r2"]
 
@@ -525,11 +533,9 @@ async def test_a_role_that_may_only_read_the_version_table_can_look(
 ) -> None:
     project.tables("a")
     await Migrator(project.ini, url=database_url).upgrade()
-    role, secret = DatabaseURL.parse(database_url).name, DatabaseURL.parse(database_url).password
-    password = secret.get_secret_value() if secret else "unused"
+    role = DatabaseURL.parse(database_url).name
     with psycopg.connect(database_url) as connection:
-        # With the password that the URL keeps, where the server asks for one.
-        connection.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{password}'".encode())
+        create_role(connection, DatabaseURL.parse(database_url))
         connection.execute(f'GRANT SELECT ON alembic_version TO "{role}"'.encode())
     try:
         url = dataclasses.replace(DatabaseURL.parse(database_url), user=role).render()

@@ -160,12 +160,12 @@ def test_eight_that_make_it_at_once_all_find_it_made(database_url: str) -> None:
     def work(connection: Connection) -> None:
         connection.execute(text("SELECT 1"))
         connection.rollback()
-        together.wait(30)
+        together.wait(120)
         Ledger(names).prepare(connection)
 
     with ThreadPoolExecutor(8) as pool:
         for future in [pool.submit(desk, work) for _ in range(8)]:
-            future.result(60)
+            future.result(120)
     assert desk.sql("SELECT count(*) FROM records.migration_history") == [(0,)]
 
 
@@ -181,7 +181,7 @@ def test_an_older_layout_is_brought_up_and_keeps_its_entries(
     monkeypatch.setattr(schema, "LAYOUTS", (*schema.LAYOUTS, second))
     with ThreadPoolExecutor(2) as pool:
         for future in [pool.submit(desk, Ledger().prepare) for _ in range(2)]:
-            future.result(60)
+            future.result(120)
     assert desk.sql("SELECT revision, extra FROM migration_history") == [("r1", None)]
     assert desk(ledger.verify) == ()
 

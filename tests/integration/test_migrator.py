@@ -33,6 +33,7 @@ from headway import (
     VersionConflictError,
 )
 from headway.errors import ConfigurationError, ConnectionFailedError, ResolutionError
+from servers import AT_WORK_UNTIL_GO, create_role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,6 +49,9 @@ BUSY = """
     SELECT 1 FROM pg_stat_activity
     WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()
 """
+
+
+AT_WORK = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -347,7 +351,7 @@ async def test_a_version_that_moved_under_a_step_rolls_the_step_back(
 
 async def test_a_cancelled_run_rolls_its_revision_back(project: ProjectFolder, database_url: str) -> None:
     project.tables("a")
-    project.revision("r2", "r1", upgrade="op.execute('CREATE TABLE b()')\nop.execute('SELECT pg_sleep(60)')")
+    project.revision("r2", "r1", upgrade="op.execute('CREATE TABLE b()')\nop.execute('SELECT pg_sleep(600)')")
     started = asyncio.Event()
 
     def listen(event: Event) -> None:
@@ -355,7 +359,7 @@ async def test_a_cancelled_run_rolls_its_revision_back(project: ProjectFolder, d
             started.set()
 
     task = asyncio.create_task(Migrator(project.ini, url=database_url, listeners=[listen]).upgrade())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await started.wait()
         await until(lambda: query(database_url, BUSY) != [])
         task.cancel()
@@ -388,14 +392,17 @@ async def test_the_callers_engine_and_connection_are_used_and_left_open(
 
 
 async def test_the_loop_goes_on_while_a_revision_runs(project: ProjectFolder, database_url: str) -> None:
-    project.revision("r1", upgrade="op.execute('SELECT pg_sleep(0.5)')")
+    project.revision("r1", upgrade=f"op.execute({AT_WORK_UNTIL_GO!r})")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE go (at int)")
     task = asyncio.create_task(Migrator(project.ini, url=database_url).upgrade())
-    ticks = 0
-    while not task.done():
-        await asyncio.sleep(0.01)
-        ticks += 1
+    await until(lambda: task.done() or query(database_url, AT_WORK) != [])
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+    assert not task.done()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO go VALUES (1)")
     await task
-    assert ticks > 20
 
 
 async def test_a_revision_with_an_autocommit_block_ends_at_its_version(
@@ -545,11 +552,9 @@ async def test_a_role_that_may_not_create_tables_is_told_so(
     project: ProjectFolder, database_url: str
 ) -> None:
     project.tables("a")
-    role, secret = DatabaseURL.parse(database_url).name, DatabaseURL.parse(database_url).password
-    password = secret.get_secret_value() if secret else "unused"
+    role = DatabaseURL.parse(database_url).name
     with psycopg.connect(database_url) as connection:
-        # With the password that the URL keeps, where the server asks for one.
-        connection.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{password}'".encode())
+        create_role(connection, DatabaseURL.parse(database_url))
     try:
         url = dataclasses.replace(DatabaseURL.parse(database_url), user=role).render()
         with pytest.raises(CapabilityError, match="may not create tables") as caught:

@@ -67,7 +67,7 @@ def meeting(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def of(parties: int) -> None:
         module: Any = ModuleType("meeting")
-        module.meet = threading.Barrier(parties, timeout=30).wait
+        module.meet = threading.Barrier(parties, timeout=120).wait
         monkeypatch.setitem(sys.modules, "meeting", module)
 
     return of

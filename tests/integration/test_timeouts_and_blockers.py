@@ -60,7 +60,7 @@ def check_interval(connection: Connection) -> str:
         return str(shown(connection, CHECK_INTERVAL)[0])
 
 
-async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # PostgreSQL sends no event for it
             await asyncio.sleep(0.01)
@@ -103,7 +103,8 @@ async def test_a_lock_timeout_runs_out_with_its_own_sqlstate_and_is_retried(
         started = time.monotonic()
         with pytest.raises(DatabaseError) as caught:
             await session.run(alter)
-        assert 0.1 <= time.monotonic() - started < 5
+        assert time.monotonic() - started >= 0.1
+        assert caught.value.sqlstate == "55P03"
         assert RetryPolicy().decide(1, caught.value.sqlstate, 0.1) is not None
         reader.rollback()
         await session.run(alter)
@@ -115,6 +116,8 @@ async def test_a_deadlock_is_retried(session: Session, database_url: str) -> Non
         other.commit()
         other.execute("LOCK TABLE a")
         thread: list[threading.Thread] = []
+        # Ours looks for a deadlock once, and theirs in a minute: the circle is to be closed by then, by us.
+        waits = text("SELECT 1 FROM pg_locks WHERE pid = :pid AND NOT granted")
 
         def cross(connection: Connection) -> None:
             with connection.begin():
@@ -122,12 +125,13 @@ async def test_a_deadlock_is_retried(session: Session, database_url: str) -> Non
                 connection.exec_driver_sql("LOCK TABLE b")
                 thread.append(threading.Thread(target=other.execute, args=("LOCK TABLE b",)))
                 thread[0].start()
-                connection.exec_driver_sql("SELECT pg_sleep(0.2)")
+                while not connection.scalar(waits, {"pid": other.info.backend_pid}):
+                    connection.exec_driver_sql("SELECT pg_sleep(0.01)")
                 connection.exec_driver_sql("LOCK TABLE a")
 
         with pytest.raises(DatabaseError) as caught:
             await session.run(cross)
-        thread[0].join(10)
+        thread[0].join(60)
         assert caught.value.sqlstate == "40P01"
         assert RetryPolicy().decide(1, caught.value.sqlstate, 0.1) is not None
 
@@ -158,7 +162,7 @@ async def test_an_error_is_not_hidden_by_a_connection_that_died_before_its_setti
         async with session_settings(session):
             pid = await session.run(pid_of)
             with psycopg.connect(database_url, autocommit=True) as admin:
-                admin.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+                admin.execute("SELECT pg_terminate_backend(%s, 30000)", [pid])
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -168,12 +172,29 @@ async def test_an_error_is_not_hidden_by_a_connection_that_died_before_its_setti
 async def test_the_statement_of_a_client_that_vanished_ends_soon(session: Session, control: Session) -> None:
     await session.run(lambda c: set_session(c, Timeouts()))
     pid = await session.run(pid_of)
+    terminating: list[asyncio.Task[None]] = []
+
+    def sleeps(connection: Connection) -> bool:
+        with connection.begin():
+            return bool(
+                connection.scalar(
+                    text("SELECT 1 FROM pg_stat_activity WHERE pid = :p AND wait_event = 'PgSleep'"),
+                    {"p": pid},
+                )
+            )
 
     def vanish(connection: Connection) -> None:
         driver = connection.connection.driver_connection
         assert driver is not None
-        asyncio.get_running_loop().call_later(0.2, driver.terminate)
-        connection.exec_driver_sql("SELECT pg_sleep(60)")
+        loop = asyncio.get_running_loop()
+
+        async def terminate() -> None:
+            while not await control.run(sleeps):  # noqa: ASYNC110  # PostgreSQL sends no event for it
+                await asyncio.sleep(0.01)
+            driver.terminate()
+
+        terminating.append(loop.create_task(terminate()))
+        connection.exec_driver_sql("SELECT pg_sleep(600)")
 
     def gone(connection: Connection) -> bool:
         with connection.begin():
@@ -181,7 +202,7 @@ async def test_the_statement_of_a_client_that_vanished_ends_soon(session: Sessio
 
     with pytest.raises(DatabaseError):
         await session.run(vanish)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):  # in which the statement does not end by itself
         while not await control.run(gone):  # noqa: ASYNC110  # PostgreSQL sends no event for it
             await asyncio.sleep(0.05)
 
@@ -208,15 +229,22 @@ def waiting(url: str, statement: str) -> Iterator[tuple[int, list[BaseException 
     try:
         yield connection.info.backend_pid, ended
     finally:
-        connection.cancel_safe(timeout=5)
-        thread.join(20)
+        connection.cancel_safe(timeout=30)
+        thread.join(60)
         connection.close()
         assert not thread.is_alive()
 
 
+async def reads(database_url: str, pid: int) -> None:
+    """Wait until a session holds its lock on the table t."""
+    held = "SELECT 1 FROM pg_locks WHERE pid = %s AND relation = 't'::regclass AND granted"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        await until(lambda: connection.execute(held, [pid]).fetchone())
+
+
 async def blocked(control: Session, pid: int, *, by: int = 1) -> tuple[Peer, ...]:
     """Wait until so many are in the way."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(peers := await control.run(lambda c: blockers_of(c, pid))) < by:  # noqa: ASYNC110  # as above
             await asyncio.sleep(0.01)
     return peers
@@ -252,15 +280,15 @@ async def test_blockers_are_named_oldest_first_with_what_they_run_and_since_when
 async def test_nobody_is_cancelled_unless_asked_and_an_idle_client_never(
     control: Session, database_url: str
 ) -> None:
-    query = "SELECT pg_sleep(60) FROM t"
+    query = "SELECT pg_sleep(600) FROM t"
     with psycopg.connect(database_url) as idle:
         idle.execute("CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
         idle.commit()
         idle.execute("SELECT FROM t")
-        with (
-            waiting(database_url, query) as (busy, ended),
-            waiting(database_url, "SELECT pg_sleep(0.2); ALTER TABLE t ADD COLUMN x int") as (pid, done),
-        ):
+        with contextlib.ExitStack() as stack:
+            busy, ended = stack.enter_context(waiting(database_url, query))
+            await reads(database_url, busy)
+            pid, done = stack.enter_context(waiting(database_url, "ALTER TABLE t ADD COLUMN x int"))
             await blocked(control, pid, by=2)
             for kinds in (CancelBlockers.NONE, CancelBlockers.AUTOVACUUM):
                 assert await control.run(partial(cancel_blockers, pid=pid, kinds=kinds)) == ()
@@ -292,7 +320,7 @@ async def test_autovacuum_is_cancelled_when_asked(control: Session, database_url
                 "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' "
                 "AND datname = current_database() AND query ~ 'public.t'"
             )
-            await until(lambda: admin.execute(at_work).fetchone(), 60)
+            await until(lambda: admin.execute(at_work).fetchone(), 180)
             alter = "SET deadlock_timeout = '1min'; ALTER TABLE t ADD COLUMN x int"
             with waiting(database_url, alter) as (pid, done):
                 await blocked(control, pid)
@@ -314,10 +342,10 @@ async def test_what_our_role_may_not_cancel_is_left_alone(control: Session, data
         admin.execute("CREATE TABLE t AS SELECT 1 AS id")
         admin.execute(f"CREATE ROLE {name} IN ROLE pg_read_all_stats".encode())  # it sees, and may not act
         try:
-            with (
-                waiting(database_url, "SELECT pg_sleep(60) FROM t") as (_, ended),
-                waiting(database_url, "SELECT pg_sleep(0.2); ALTER TABLE t ADD COLUMN x int") as (pid, _),
-            ):
+            with contextlib.ExitStack() as stack:
+                busy, ended = stack.enter_context(waiting(database_url, "SELECT pg_sleep(600) FROM t"))
+                await reads(database_url, busy)
+                pid, _ = stack.enter_context(waiting(database_url, "ALTER TABLE t ADD COLUMN x int"))
                 await blocked(control, pid)
                 await control.run(lambda c: execute(c, f"SET SESSION AUTHORIZATION {name}"))
                 cancelled = await control.run(lambda c: cancel_blockers(c, pid, kinds=CancelBlockers.ALL))

@@ -9,7 +9,7 @@ import pytest
 from headway import Peer, StepBlocked, StepProgress, StepRetrying
 from headway.cli import narration, peers
 
-_NOW = datetime.now(UTC)
+_SINCE = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 
 
 def test_a_session_is_named_with_all_that_is_known_of_it() -> None:
@@ -20,10 +20,10 @@ def test_a_session_is_named_with_all_that_is_known_of_it() -> None:
         client="10.0.0.7",
         backend_type="client backend",
         state="active",
-        since=_NOW,
+        since=_SINCE,
         query="ALTER TABLE t\n  ADD c int",
     )
-    moment = f"{_NOW.astimezone():%H:%M:%S}"
+    moment = f"{_SINCE.astimezone():%Y-%m-%d %H:%M:%S}"
     assert (
         peers.name(peer) == f"pid 4711 (headway, 10.0.0.7, since {moment}, running: ALTER TABLE t ADD c int)"
     )
@@ -51,8 +51,14 @@ def test_sessions_nobody_saw_are_another_session() -> None:
 
 
 def test_a_day_is_named_unless_it_is_today() -> None:
-    earlier = _NOW - timedelta(days=2)
+    now = datetime.now(UTC)
+    earlier, later = now - timedelta(days=2), now + timedelta(days=2)
     assert peers.moment(earlier) == f"{earlier.astimezone():%Y-%m-%d %H:%M:%S}"
+    assert peers.moment(later) == f"{later.astimezone():%Y-%m-%d %H:%M:%S}"
+    # Midnight may come between the two clocks, but not twice.
+    assert any(
+        peers.moment(moment := datetime.now(UTC)) == f"{moment.astimezone():%H:%M:%S}" for _ in range(2)
+    )
 
 
 def test_a_long_statement_is_cut_to_its_beginning() -> None:

@@ -84,7 +84,7 @@ async def test_work_that_never_ends_is_given_up_after_its_grace() -> None:
     task = asyncio.create_task(shielded(work(), grace_s=0.05))
     await started.wait()
     task.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(asyncio.CancelledError):
             await task
     assert given_up.is_set()
