@@ -129,7 +129,10 @@ class TcpProxy:
         with contextlib.suppress(OSError):  # the other pump, or the test, closed it
             while data := source.recv(65536):
                 rule, keep = self._struck_by(passed, data, towards)
-                if not wire.mute:
+                muted = wire.mute
+                if rule and rule.fault is Fault.CUT_AFTER:
+                    wire.mute = True  # before it gets through: the answer may come faster than the cut
+                if not muted:
                     sink.sendall(data[:keep])
                 if rule:
                     self._strike(wire, towards, rule.fault)
