@@ -200,6 +200,21 @@ def test_the_mode_of_a_pgbouncer_is_told(
         assert "statement_cache_size" in hint
 
 
+@drivers
+def test_a_pool_of_one_is_not_waited_for_however_long_the_pooler_would(
+    ask: Callable[[str], Capabilities], primary: servers.Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pooling._ARRIVAL_S <= 10  # seconds in which a person does not think that it hangs
+    monkeypatch.setattr(pooling, "_ARRIVAL_S", 1.0)
+    endless = {"default_pool_size": "1", "query_wait_timeout": "0"}
+    with servers.pgbouncer(primary.url, mode="session", settings=endless) as pooler:
+        found = ask(pooler.url())
+        assert found.pooling is Pooling.UNKNOWN
+        assert _refusal(found)[0] == "session"
+        # The witness is gone, or the pool's one process would be given to it and not to us.
+        assert ask(pooler.url()).pooling is Pooling.UNKNOWN
+
+
 def _warm(pooler: servers.PgBouncer, processes: int) -> None:
     """Let the pool hold several processes that nobody uses."""
     with contextlib.ExitStack() as stack:

@@ -12,18 +12,23 @@ The mode is seen on a witness, a second connection that runs one transaction and
   with ``DISCARD ALL``; a proxy without a pool ends it.
 
 Only when both were seen, on two witnesses, and nothing spoke against it, is the mode *session*. What was not
-proved is *unknown*, and refused.
+proved is *unknown*, and refused; so is a pool that has no process to give a witness in time.
 """
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import await_only, greenlet_spawn
 
-from headway.database import sync_twin_of
+from headway.database import CONNECT_TIMEOUT_S, sync_twin_of
 from headway.results import Pooling
 
 if TYPE_CHECKING:
@@ -32,6 +37,10 @@ if TYPE_CHECKING:
 _PROOFS = 2
 _WITNESSES = 6
 """Where clients come and go all the time, the next one may have the process before its reset was seen."""
+_ARRIVAL_S = CONNECT_TIMEOUT_S
+"""How long a witness is waited for, in seconds: as long as any connection. A pool of one, which we hold,
+never has another process to give; PgBouncer lets the witness wait for ``query_wait_timeout``, by default
+120 s."""
 _IDLE_S = 0.05
 """How long the witness stays idle. A reset that follows every transaction took under 1 ms when measured."""
 _PAUSE_S = 0.01
@@ -85,7 +94,7 @@ def pooling_of(connection: Connection, pid: int) -> Pooling:
             proofs += evidence is _Evidence.KEPT
             if proofs == _PROOFS:
                 return Pooling.SESSION
-    except DBAPIError:
+    except (DBAPIError, TimeoutError):
         pass  # the pooler has no second process to give: nothing is proved
     return Pooling.UNKNOWN
 
@@ -101,10 +110,8 @@ def _announced(connection: Connection) -> int | None:
 
 
 def _watch_a_witness(connection: Connection, pid: int, engine: Engine) -> _Evidence:
-    witness = engine.connect()
+    witness, process = _arrived(engine)
     try:
-        with witness.begin():
-            process: int = witness.execute(_WHO).scalar_one()
         left = _look(connection, process, after_s=0)
         idle = _look(connection, process, after_s=_IDLE_S)
         if process == pid or {left.observer, idle.observer} != {pid} or left != idle:
@@ -112,9 +119,66 @@ def _watch_a_witness(connection: Connection, pid: int, engine: Engine) -> _Evide
         if idle.query is None or _is_reset(idle):
             return _Evidence.MISSED
     finally:
-        witness.close()
-        engine.dispose()  # the witness must disconnect, not go back into a pool
+        _dismiss(witness, engine)
     return _after_it_left(connection, pid, process, idle)
+
+
+def _arrived(engine: Engine) -> tuple[Connection, int]:
+    """A witness and its process.
+
+    Raises:
+        TimeoutError: there was none within ``_ARRIVAL_S``.
+        sqlalchemy.exc.DBAPIError: there is none to be had.
+    """
+    if engine.dialect.is_async:
+        arrived: tuple[Connection, int] = await_only(_arrives(engine))
+        return arrived
+    return _arrived_in_thread(engine)
+
+
+async def _arrives(engine: Engine) -> tuple[Connection, int]:
+    async with asyncio.timeout(_ARRIVAL_S):
+        return await greenlet_spawn(_arrive, engine)
+
+
+def _arrived_in_thread(engine: Engine) -> tuple[Connection, int]:
+    """A driver that blocks cannot be told to stop: its thread stays behind until the pooler ends the wait."""
+    arrival: Future[tuple[Connection, int]] = Future()
+
+    def arrive() -> None:
+        try:
+            witness, process = _arrive(engine)
+        except BaseException as error:  # noqa: BLE001  # raised again in the calling thread
+            with suppress(InvalidStateError):
+                arrival.set_exception(error)
+            return
+        try:
+            arrival.set_result((witness, process))
+        except InvalidStateError:  # nobody waits for it any more
+            _dismiss(witness, engine)
+
+    threading.Thread(target=arrive, name="headway-witness", daemon=True).start()
+    try:
+        return arrival.result(_ARRIVAL_S)
+    except TimeoutError:
+        if arrival.cancel():
+            raise
+        return arrival.result()  # it came at this very moment
+
+
+def _arrive(engine: Engine) -> tuple[Connection, int]:
+    witness = engine.connect()
+    try:
+        with witness.begin():
+            return witness, witness.execute(_WHO).scalar_one()
+    except BaseException:
+        _dismiss(witness, engine)
+        raise
+
+
+def _dismiss(witness: Connection, engine: Engine) -> None:
+    witness.close()
+    engine.dispose()  # the witness must disconnect, not go back into a pool
 
 
 def _after_it_left(connection: Connection, pid: int, process: int, idle: _Sight) -> _Evidence:
