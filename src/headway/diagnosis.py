@@ -19,6 +19,11 @@ _SYNTAX_ERROR = "42601"
 # What PostgreSQL says of an extension it does not carry: 0A000 since version 13, 58P01 and 42704 by others.
 _NO_EXTENSION = frozenset({"0A000", "58P01", "42704"})
 
+A_SERVER_WITH_IT = (
+    "set DATABASE_URL to a server that has it (pgvector comes with the embedded server and with the "
+    "pgvector/pgvector images)"
+)
+"""What to do about an extension that the server does not carry."""
 
 _TODO = {
     INSUFFICIENT_PRIVILEGE: "Grant the migration role what is missing,",
@@ -150,8 +155,5 @@ def _todo(report: ServerReport) -> str:
             "statement at a time;"
         )
     if report.sqlstate in _NO_EXTENSION and statement.upper().startswith("CREATE EXTENSION"):
-        return (
-            "This server does not carry that extension. Set DATABASE_URL to a server that does "
-            "(pgvector comes with the embedded server and with the pgvector/pgvector images),"
-        )
+        return f"This server does not carry that extension: {A_SERVER_WITH_IT},"
     return _TODO.get(report.sqlstate or "", "Fix the revision,")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headway.capabilities import examine, probe
+from headway.capabilities import examine
+from headway.door import survey
 from headway.errors import HeadwayError
 from headway.lock import lock_key_on
 
@@ -36,11 +37,14 @@ async def examined(
     capabilities: Capabilities | None = None
     rows: tuple[str, ...] | None = None
     key: int | None = None
+    needs_create = True
     database = settings.database.masked if settings.database is not None else "the embedded server"
     try:
         async with target.session() as session:
             database = session.database
-            capabilities = await session.run(lambda connection: probe(connection, version_table=table))
+            capabilities, needs_create = await session.run(
+                lambda connection: survey(connection, table, target.ledger())
+            )
             key = await session.run(lambda connection: lock_key_on(connection, table))
             _, rows = await target.scope(session)
     except HeadwayError as error:
@@ -55,5 +59,6 @@ async def examined(
         current=rows,
         lock_key=key,
         failures=failures,
+        needs_create=needs_create,
         notes=target.notes,
     )

@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
 from sqlalchemy import text
 
-from headway.capabilities import probe, require_migratable
+from headway.capabilities import probe, require_migratable, wanted_extensions
 from headway.commit import server_identity, transaction_id
 from headway.errors import RefusedError
 from headway.lock import DEFAULT_LOCK_WAIT_S, lock_key_on, migrator_lock
@@ -20,6 +21,7 @@ from headway.timeouts import session_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
 
     from sqlalchemy.engine import Connection
 
@@ -62,6 +64,7 @@ async def open_door(  # each names one thing that must be known before a change
     *,
     table: VersionTable,
     ledger: Ledger,
+    applies: Mapping[str, Path],
     options: RunOptions,
     run_id: str,
     emit: Callable[[Event], None],
@@ -71,13 +74,24 @@ async def open_door(  # each names one thing that must be known before a change
     Nothing is written before the lock is held. The ledger is made ready under the lock, and entries that a
     run which is no more left open are closed as interrupted.
 
+    Args:
+        session: the connection that takes the lock and runs the steps.
+        table: where the applied revisions are kept.
+        ledger: where the run is put on record.
+        applies: the revisions that are to be applied, with their files: the server must have what they want.
+            What others do until the lock is ours only makes them fewer, as a rule.
+        options: how long to wait for what.
+        run_id: the run, for ledger and events.
+        emit: takes the events.
+
     Raises:
         CapabilityError: this server cannot be migrated safely the way it is reached.
         LockBusyError: another migrator kept the lock until the deadline.
         LedgerError: something else has the ledger's name.
     """
-    capabilities = await session.run(lambda connection: probe(connection, version_table=table))
-    require_migratable(capabilities)
+    wanted = await anyio.to_thread.run_sync(wanted_extensions, applies)
+    capabilities, needs_create = await session.run(lambda connection: survey(connection, table, ledger))
+    require_migratable(capabilities, needs_create=needs_create, wanted=wanted)
     key, pid, server = await session.run(lambda connection: _identify(connection, table))
     wait_s = DEFAULT_LOCK_WAIT_S if options.lock_wait_s is None else options.lock_wait_s
     async with (
@@ -88,6 +102,13 @@ async def open_door(  # each names one thing that must be known before a change
         await control.run(ledger.prepare)
         await control.run(ledger.interrupt_abandoned)
         yield Door(session, control, ledger, key, pid, server, capabilities, options, run_id, emit)
+
+
+def survey(connection: Connection, table: VersionTable, ledger: Ledger) -> tuple[Capabilities, bool]:
+    """What the server can do, and whether a run would have to create the version table or the ledger."""
+    capabilities = probe(connection, version_table=table)
+    there = capabilities.can_write_versions is not None and ledger.is_current(connection)
+    return capabilities, not there
 
 
 def _identify(connection: Connection, table: VersionTable) -> tuple[int, int, ServerIdentity | None]:

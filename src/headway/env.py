@@ -43,7 +43,7 @@ from headway.errors import HeadwayError, RefusedError
 from headway.events import StepStarted
 from headway.ledger import Ledger
 from headway.project import project_of_config
-from headway.results import RunOptions
+from headway.results import Direction, RunOptions
 from headway.runner import Run, Work
 from headway.session import open_session
 from headway.settings import load_settings
@@ -69,6 +69,7 @@ def run(target_metadata: TargetMetadata = None, **options: Any) -> None:
     Raises:
         ConfigurationError: an option is not env.py's to give, or no database is configured.
         TransactionOpenError: the connection handed over has already begun a transaction.
+        CapabilityError: the server cannot be migrated safely, or lacks an extension that a revision creates.
         StepFailedError: a revision failed.
         alembic.util.CommandError: in place of any of these when the ``alembic`` command is running, which
             prints it in its own way.
@@ -203,6 +204,9 @@ async def _run_command(
         session,
         table=options.version_table,
         ledger=Ledger(options.ledger),
+        applies={
+            step.revision: step.path for step in steps if step.path and step.direction is Direction.UPGRADE
+        },
         options=RunOptions(),
         run_id=uuid.uuid4().hex,
         emit=listener or (lambda _: None),

@@ -358,7 +358,8 @@ class Migrator:
             RefusedError: the database has moved since the plan was made.
             UnknownRevisionsError: the database holds revisions unknown here.
             StepFailedError: a revision failed; those before it stay, it and the rest are not applied.
-            CapabilityError: this server cannot be migrated safely the way it is reached.
+            CapabilityError: this server cannot be migrated safely the way it is reached, or lacks an
+                extension that a revision creates.
             LockBusyError: another migrator kept the lock until the deadline.
             DirtyError: another revision was interrupted, or this one was changed after it was.
             OutcomeUnknownError: a COMMIT got no answer, and the server cannot say what became of it.
@@ -389,7 +390,7 @@ class Migrator:
         graph = await self._graph()
         async with self._target.session() as session:
             scope, _ = await self._target.scope(session)
-            async with self._target.door(session, options or RunOptions()) as door:
+            async with self._target.door(session, options or RunOptions(), {}) as door:
                 rows = await session.run(lambda _: scope.versions())
                 after = plan_stamp(graph, () if purge else rows, targets or ("head",))
                 stamp = Stamp(door, scope, graph)
@@ -493,7 +494,7 @@ class Migrator:
                 raise await self._target.dated(session, error) from None
             if not plan.steps and not await self._target.is_dirty(session):
                 return nothing_to_do(direction.value, session.database, rows, self._target.tell)
-            async with self._target.door(session, options or RunOptions()) as door:
+            async with self._target.door(session, options or RunOptions(), plan.applies) as door:
                 # Another migrator may have been at work until the lock was ours.
                 rows = await session.run(lambda _: scope.versions())
                 plan = self._planned(graph, rows, target, direction)

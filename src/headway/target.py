@@ -195,8 +195,10 @@ class Target:
         return standing.database, standing.rows, standing.dirty.revision if standing.dirty else None
 
     @asynccontextmanager
-    async def door(self, session: Session, options: RunOptions) -> AsyncIterator[Door]:
-        """The open door to this database, for one run."""
+    async def door(
+        self, session: Session, options: RunOptions, applies: Mapping[str, Path]
+    ) -> AsyncIterator[Door]:
+        """The open door to this database, for one run that applies these revisions."""
         from headway.door import open_door
 
         handed = self.alembic.options
@@ -204,6 +206,7 @@ class Target:
             session,
             table=handed.version_table,
             ledger=self.ledger(),
+            applies=applies,
             options=options,
             run_id=uuid.uuid4().hex,
             emit=self.tell,

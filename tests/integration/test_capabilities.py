@@ -455,17 +455,52 @@ def test_an_upgrade_through_a_session_pooler_runs(project: ProjectFolder, databa
 # -- extensions ------------------------------------------------------------------------------------------
 
 
-def test_the_extensions_that_revisions_create_are_read_without_running_them(tmp_path: Path) -> None:
-    path = tmp_path / "r.py"
-    path.write_text(
-        '"""CREATE EXTENSION in_a_docstring"""\n'
-        "raise SystemExit\n"
-        "op.execute('CREATE EXTENSION IF NOT EXISTS Vector')\n"
-        "op.execute('create  extension ' '\"uuid-ossp\" WITH SCHEMA x')\n"
-        "op.execute(f'CREATE EXTENSION {name}')\n"
-        "op.execute('DROP EXTENSION hstore')\n"
-    )
+_WANTS = r"""
+op.execute('CREATE EXTENSION in_module')
+def helper():
+    op.execute('CREATE EXTENSION in_helper')
+def upgrade():
+    '''CREATE EXTENSION in_a_docstring'''
+    with op.get_context().autocommit_block():
+        op.execute(sa.text('CREATE EXTENSION IF NOT EXISTS Vector').execution_options())
+    op.execute('\ncreate  extension ' '"uuid-ossp" WITH SCHEMA x')
+    op.execute(f'CREATE EXTENSION {name}')
+    op.execute(f'CREATE EXTENSION pg_{name}')
+    op.execute('CREATE EXTENSION pg_' + name)
+    op.execute('CREATE EXTENSION "{}"'.format(name))
+    op.execute('DROP EXTENSION hstore')
+    op.execute('DO $$ BEGIN CREATE EXTENSION in_block; END $$')
+    if name:
+        op.execute('CREATE EXTENSION conditional')
+    try:
+        op.execute('CREATE EXTENSION tried')
+    except Exception:
+        pass
+def downgrade():
+    op.execute('CREATE EXTENSION undone')
+"""
+
+
+def test_the_extensions_that_revisions_are_sure_to_create_are_read_without_running_them(
+    tmp_path: Path,
+) -> None:
+    path, again, early = (tmp_path / name for name in ("r1.py", "r2.py", "early.py"))
+    path.write_text(f"raise SystemExit\n{_WANTS}")
+    again.write_text("def upgrade():\n    op.execute('CREATE EXTENSION vector')\n")
+    early.write_text("def upgrade():\n    if x:\n        return\n    op.execute('CREATE EXTENSION early')\n")
     broken = tmp_path / "broken.py"
-    broken.write_text("op.execute('CREATE EXTENSION lost'")
-    assert wanted_extensions([path, broken, tmp_path / "absent.py"]) == ("uuid-ossp", "vector")
-    assert wanted_extensions([]) == ()
+    broken.write_text("def upgrade():\n    op.execute('CREATE EXTENSION lost'")
+    files = {"r1": path, "r2": again, "r3": early, "r4": broken, "r5": tmp_path / "absent.py"}
+    assert wanted_extensions(files) == {"uuid-ossp": ("r1",), "vector": ("r1", "r2")}
+    assert wanted_extensions({}) == {}
+
+
+def test_an_extension_is_refused_unless_the_server_has_it_or_pg_tle_may_provide_it(database: str) -> None:
+    found = _on_psycopg(database)
+    require_migratable(found, wanted={"plpgsql": ("r1",)})
+    with pytest.raises(CapabilityError, match="r1, r2 creates the extension nobody_has_this"):
+        require_migratable(found, wanted={"nobody_has_this": ("r1", "r2")})
+    installed = dataclasses.replace(found, extensions_installed=("pg_tle",))
+    require_migratable(installed, wanted={"nobody_has_this": ("r1",)})
+    gone = dataclasses.replace(found, extensions_available=(), extensions_installed=("vector",))
+    require_migratable(gone, wanted={"vector": ("r1",)})

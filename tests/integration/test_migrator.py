@@ -215,15 +215,6 @@ async def test_several_statements_in_one_string_are_explained(
     assert "op.execute()" in str(caught.value.hint)
 
 
-async def test_an_extension_the_server_lacks_is_named_with_the_way_out(
-    project: ProjectFolder, database_url: str
-) -> None:
-    project.revision("r1", upgrade="op.execute('CREATE EXTENSION headway_has_no_such_thing')")
-    with pytest.raises(StepFailedError, match="headway_has_no_such_thing") as caught:
-        await Migrator(project.ini, url=database_url).upgrade()
-    assert "DATABASE_URL" in str(caught.value.hint)
-
-
 async def test_python_that_fails_in_a_revision_is_reported_with_its_line(
     project: ProjectFolder, database_url: str
 ) -> None:

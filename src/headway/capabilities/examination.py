@@ -14,6 +14,7 @@ from headway.results import Check, DoctorReport, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from headway.errors import HeadwayError
     from headway.project import Project, VersionTable
@@ -58,9 +59,8 @@ def examine(  # noqa: PLR0913  # each is one thing the report tells of
     if graph is not None:
         judged.append(Check("revisions", passed=True, finding=_headline(graph)))
     if capabilities is not None:
-        judged += checks_of(capabilities, needs_create=needs_create)
-        if graph is not None:
-            judged += _extensions(graph, current or (), capabilities)
+        wanted = wanted_extensions(_pending_files(graph, current or ())) if graph is not None else {}
+        judged += checks_of(capabilities, needs_create=needs_create, wanted=wanted)
     return DoctorReport(
         database=database,
         settings=tuple(_settings(project, settings, version_table)),
@@ -85,22 +85,8 @@ def _headline(graph: Graph) -> str:
     return f"the files form a graph of {len(graph)}; head: {heads}"
 
 
-def _extensions(graph: Graph, current: tuple[str, ...], capabilities: Capabilities) -> Iterator[Check]:
-    """What the revisions still to run ask for; those that ran have what they wanted."""
-    paths = [graph.revisions[id_].path for id_ in pending(graph, current)]
-    for name in wanted_extensions(paths):
-        if name in capabilities.extensions_installed:
-            yield Check(f"extension {name}", passed=True, finding="installed")
-        elif name in capabilities.extensions_available:
-            yield Check(f"extension {name}", passed=True, finding="available")
-        else:
-            yield Check(
-                f"extension {name}",
-                passed=False,
-                finding="a pending revision creates it, and this server does not carry it",
-                way_out=f"Install the package that brings {name} on the server, or use a server that has it "
-                "(pgvector comes with the embedded server and with the pgvector/pgvector images).",
-            )
+def _pending_files(graph: Graph, current: tuple[str, ...]) -> dict[str, Path]:
+    return {id_: graph.revisions[id_].path for id_ in pending(graph, current)}
 
 
 def _settings(project: Project, settings: Settings, table: VersionTable) -> Iterator[Setting]:

@@ -9,21 +9,44 @@ from typing import TYPE_CHECKING
 from headway.syntax import tree_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _CREATE_EXTENSION = re.compile(
-    r'\bCREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:"((?:[^"]|"")+)"|([A-Za-z_][\w$]*))', re.IGNORECASE
+    r'\s*CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:"([^"]+)"|([A-Za-z_][\w$]*)(?=[\s;]|\Z))',
+    re.IGNORECASE,
 )
 
+_NOT_CERTAIN = (
+    *(ast.If, ast.IfExp, ast.BoolOp, ast.Match, ast.Try, ast.TryStar, ast.While),
+    *(ast.FunctionDef, ast.Lambda),
+    *(ast.JoinedStr, ast.BinOp),
+)
+"""What is inside may not run, or is a part of a string that is computed."""
+_NOT_AS_IT_STANDS = (ast.Expr, ast.Attribute)
+"""Above a string that is a docstring, or that a method is called on."""
 
-def wanted_extensions(paths: Iterable[Path]) -> tuple[str, ...]:
-    """The names after ``CREATE EXTENSION`` in the string literals of these files, sorted; empty when none.
 
-    A name that is computed is not seen, and docstrings are not looked at. A file that cannot be read as
-    Python is passed over: the revision graph reports it.
+def wanted_extensions(revisions: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
+    """The extensions that upgrades are sure to create, each with the revisions that do.
+
+    What is looked at are the strings in ``upgrade()`` that begin with ``CREATE EXTENSION``. A run is refused
+    for what is found here, so what is not certain is passed over and left to the server: a name that is
+    computed, a statement under a condition (``if``, ``try``, a function that may return early, a ``DO``
+    block), one in a function that ``upgrade()`` calls.
+
+    Args:
+        revisions: each revision with its file. A file that cannot be read as Python is passed over: the
+            revision graph reports it.
+
+    Returns:
+        Names, sorted, with their revisions in the order given; empty when there are none.
     """
-    return tuple(sorted({name for path in paths for name in _in_file(path)}))
+    found: dict[str, list[str]] = {}
+    for revision, path in revisions.items():
+        for name in sorted(set(_in_file(path))):
+            found.setdefault(name, []).append(revision)
+    return {name: tuple(found[name]) for name in sorted(found)}
 
 
 def _in_file(path: Path) -> Iterator[str]:
@@ -35,9 +58,23 @@ def _in_file(path: Path) -> Iterator[str]:
         tree = tree_of(source)
     except (OSError, SyntaxError, ValueError):
         return
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
-            for match in _CREATE_EXTENSION.finditer(node.value):
-                # SQL folds a name that is not quoted.
-                yield match[1].replace('""', '"') if match[1] else match[2].lower()
+    for function in tree.body:
+        if _is_upgrade(function) and not any(isinstance(node, ast.Return) for node in ast.walk(function)):
+            for text in _certain(function):
+                if match := _CREATE_EXTENSION.match(text):
+                    # SQL folds a name that is not quoted.
+                    yield match[1] or match[2].lower()
+
+
+def _is_upgrade(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == "upgrade"
+
+
+def _certain(node: ast.AST) -> Iterator[str]:
+    """The strings that running a node is sure to use as they stand."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Constant):
+            if isinstance(child.value, str) and not isinstance(node, _NOT_AS_IT_STANDS):
+                yield child.value
+        elif not isinstance(child, _NOT_CERTAIN):
+            yield from _certain(child)

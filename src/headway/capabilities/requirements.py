@@ -6,14 +6,15 @@ run and ``headway doctor`` say the same.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from headway.diagnosis import read_error
+from headway.diagnosis import A_SERVER_WITH_IT, read_error
 from headway.errors import CapabilityError
 from headway.results import Check, Pooling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy.exc import DBAPIError
 
@@ -50,18 +51,25 @@ _UNSET_READ_ONLY = {
 """By the setting's source, as ``pg_settings.source`` names it."""
 
 
-def require_migratable(capabilities: Capabilities, *, needs_create: bool = True) -> None:
+def require_migratable(
+    capabilities: Capabilities,
+    *,
+    needs_create: bool = True,
+    wanted: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
     """Return when the server can be migrated safely.
 
     Args:
         capabilities: what was probed.
         needs_create: whether tables of headway's own may still have to be created; ``False`` lets a user
             pass who may create none.
+        wanted: extensions that the run will create, each with the revisions that do
+            (:func:`headway.capabilities.wanted_extensions`).
 
     Raises:
         CapabilityError: the first thing that is missing, with the way out.
     """
-    for check in checks_of(capabilities, needs_create=needs_create):
+    for check in checks_of(capabilities, needs_create=needs_create, wanted=wanted):
         if not check.passed:
             raise CapabilityError(
                 check.name,
@@ -92,7 +100,12 @@ def first_transaction_refused(
     )
 
 
-def checks_of(capabilities: Capabilities, *, needs_create: bool = True) -> tuple[Check, ...]:
+def checks_of(
+    capabilities: Capabilities,
+    *,
+    needs_create: bool = True,
+    wanted: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> tuple[Check, ...]:
     """Every requirement, met or not, the most fundamental first; ``name`` is ``CapabilityError``'s."""
     return (
         _version(capabilities),
@@ -100,6 +113,7 @@ def checks_of(capabilities: Capabilities, *, needs_create: bool = True) -> tuple
         _session(capabilities),
         _writable(capabilities),
         _create(capabilities, needs_create=needs_create),
+        *_extensions(capabilities, wanted),
     )
 
 
@@ -169,6 +183,31 @@ def _create(capabilities: Capabilities, *, needs_create: bool) -> Check:
     else:
         return Check("create", passed=True, finding=f"user {user} has what it needs in schema {schema}")
     return Check("create", passed=False, finding=finding, way_out=way_out)
+
+
+def _extensions(capabilities: Capabilities, wanted: Mapping[str, Sequence[str]]) -> Iterator[Check]:
+    """Whether the server carries them.
+
+    Whether the user may create them cannot be told beforehand: where ``pg_available_extension_versions`` says
+    that it takes a superuser, providers let others do it by rules of their own.
+    """
+    # pg_tle provides extensions that the server's folders, and so the catalogue, do not hold.
+    beyond_the_catalogue = "pg_tle" in {*capabilities.extensions_installed, *wanted}
+    for name, revisions in wanted.items():
+        title, makers = f"extension {name}", ", ".join(revisions)
+        if name in capabilities.extensions_installed:
+            yield Check(title, passed=True, finding="installed")
+        elif name in capabilities.extensions_available:
+            yield Check(title, passed=True, finding="available")
+        elif beyond_the_catalogue:
+            yield Check(title, passed=True, finding="left to pg_tle")
+        else:
+            yield Check(
+                title,
+                passed=False,
+                finding=f"{makers} creates the extension {name}, and this server does not carry it",
+                way_out=f"Install the package that brings {name} on the server, or {A_SERVER_WITH_IT}.",
+            )
 
 
 def _as_owner(capabilities: Capabilities, statement: str) -> str:

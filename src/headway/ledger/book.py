@@ -59,6 +59,14 @@ class Ledger:
         with _transaction(connection):
             return self._look(connection).layout is not None
 
+    def is_current(self, connection: Connection) -> bool:
+        """Whether table and view are there as this headway makes them, so that ``prepare`` has nothing to do.
+
+        Joins the caller's transaction.
+        """
+        with _transaction(connection):
+            return self._look(connection).is_current
+
     # -- writing ---------------------------------------------------------------------------------------
 
     def open(self, connection: Connection, entry: NewEntry) -> int:

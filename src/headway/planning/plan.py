@@ -78,6 +78,11 @@ class Plan:
     before: tuple[str, ...]
     after: tuple[str, ...]
 
+    @property
+    def applies(self) -> dict[str, Path]:
+        """The revisions it applies, with their files, in order; empty for a downgrade."""
+        return {step.revision: step.path for step in self.steps if step.direction is Direction.UPGRADE}
+
 
 def plan_upgrade(graph: Graph, current: Iterable[str], target: str | Sequence[str] = "heads") -> Plan:
     """Plan to apply everything the target needs that is not applied.
