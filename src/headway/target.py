@@ -102,6 +102,13 @@ class Target:
 
         return await anyio.to_thread.run_sync(run_environment)
 
+    async def name(self) -> str:
+        """What to call the database, as a session on it does, without connecting."""
+        if self._connection is not None:
+            return self._connection.engine.url.render_as_string(hide_password=True)
+        _, _, label = await self._url()
+        return label
+
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """A connection for a run; a URL's and an engine's is opened here and closed afterwards."""

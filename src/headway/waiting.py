@@ -72,8 +72,9 @@ async def wait_for_revision(
         The report that says so.
 
     Raises:
-        NotAtHeadError: the revision was not applied until the deadline; at once when the database holds
-            revisions that are unknown here, for it is not going to become what this checkout describes.
+        NotAtHeadError: the revision was not applied until the deadline.
+        UnknownRevisionsError: at once when the database holds revisions that are unknown here, for it is not
+            going to become what this checkout describes; DirtyError where one of them is half-way.
         ConnectionFailedError: the server was not there at the deadline; at once when waiting cannot help.
     """
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from commandline import SECRET, CommandLine
+from headway import DatabaseURL
 
 if TYPE_CHECKING:
     import subprocess
@@ -83,16 +84,36 @@ def test_pending_exits_4_when_behind_and_0_at_head(tool: CommandLine) -> None:
     assert "at head (r2)" in done.stderr
 
 
-def test_pending_exits_7_on_a_database_with_unknown_revisions(tool: CommandLine, database_url: str) -> None:
+def test_every_verb_that_minds_exits_7_on_a_database_with_unknown_revisions(
+    tool: CommandLine, database_url: str
+) -> None:
     tool("upgrade")
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ffff'")
     done = tool("pending", "--json")
     assert done.returncode == 7
     assert _document(done)["unknown"] == ["ffff"]
-    done = tool("upgrade")
-    assert done.returncode == 7
-    assert "ffff" in done.stderr
+    for verb in (
+        ["upgrade"],
+        ["plan"],
+        ["check"],
+        ["wait", "--timeout", "60s"],
+        ["revision", "--autogenerate", "-m", "x"],
+    ):
+        done = tool(*verb)
+        assert done.returncode == 7, verb
+        assert "ffff" in done.stderr
+
+
+def test_every_verb_that_minds_exits_8_on_a_database_with_an_interrupted_revision(
+    tool: CommandLine, project: ProjectFolder
+) -> None:
+    tool("upgrade")
+    path = project.revision("r3", "r2", upgrade="op.execute('CREATE TABLE c()')\nop.execute('SELECT 1/0')")
+    path.write_text(path.read_text().replace("down_revision", "transactional = False\ndown_revision", 1))
+    assert tool("upgrade").returncode == 1
+    for verb in ["pending"], ["check"], ["revision", "--autogenerate", "-m", "x"]:
+        assert tool(*verb).returncode == 8, verb
 
 
 def test_pending_imports_neither_sqlalchemy_nor_alembic_nor_rich(tool: CommandLine) -> None:
@@ -181,6 +202,19 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(tool: CommandLine, databas
     assert "upgrade base -> r2, in order:" in done.stdout
     assert _rows(database_url, "SELECT count(*) FROM pg_class WHERE relname IN ('users', 'notes')") == [0]
     assert done.stdout == tool("plan").stdout
+
+
+@pytest.mark.parametrize("words", [["plan"], ["upgrade", "--dry-run"], ["downgrade", "base", "--dry-run"]])
+def test_a_plan_names_the_database_that_it_is_for(
+    tool: CommandLine, database_url: str, words: list[str]
+) -> None:
+    tool("upgrade", "r1")
+    name = DatabaseURL.parse(database_url).database
+    said = [line for line in tool(*words).stderr.splitlines() if line.startswith("database:")]
+    assert len(said) == 1
+    assert f"/{name}" in said[0]
+    document = _document(tool(*words, "--json"))
+    assert document["database"] == said[0].removeprefix("database: ")
 
 
 def test_upgrade_sql_prints_what_sql_prints(tool: CommandLine, database_url: str) -> None:

@@ -89,11 +89,12 @@ def test_an_error_gives_every_fact_it_carries() -> None:
     }
 
 
-def test_a_plan_names_steps_and_losses() -> None:
+def test_a_plan_names_database_steps_and_losses() -> None:
     step = Step("bb", Direction.DOWNGRADE, "second", Path("bb.py"), ("bb",), ("aa",), ("aa",))
     plan = Plan(direction=Direction.DOWNGRADE, steps=(step,), before=("bb",), after=("aa",))
     losses = (Loss("bb", "table", "t", rows=3),)
-    assert documents.plain(documents.describe_plan(plan, losses)) == {
+    assert documents.plain(documents.describe_plan("db", plan, losses)) == {
+        "database": "db",
         "direction": "downgrade",
         "before": ["bb"],
         "after": ["aa"],

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from headway import ConnectionFailedError, Event, NotAtHeadError, PendingReport, State, Waiting, waiting
+from headway import (
+    ConnectionFailedError,
+    Event,
+    NotAtHeadError,
+    PendingReport,
+    State,
+    UnknownRevisionsError,
+    Waiting,
+    waiting,
+)
 from headway.waiting import wait_for_revision, wait_for_server
 
 if TYPE_CHECKING:
@@ -111,7 +120,7 @@ async def test_an_answer_that_will_not_change_ends_the_wait_at_once(sqlstate: st
 
 
 async def test_revisions_unknown_here_end_the_wait_at_once() -> None:
-    with pytest.raises(NotAtHeadError, match="unknown here: ffff"):
+    with pytest.raises(UnknownRevisionsError, match="unknown here: ffff"):
         await _wait(_AHEAD, _AT_HEAD)
 
 

@@ -31,9 +31,10 @@ def describe(result: DataclassInstance, *also: str) -> dict[str, Any]:
     return {name: plain(getattr(result, name)) for name in names}
 
 
-def describe_plan(plan: Plan, losses: Sequence[Loss]) -> dict[str, Any]:
-    """A plan: where from, where to, by which steps, and what data it destroys."""
+def describe_plan(database: str, plan: Plan, losses: Sequence[Loss]) -> dict[str, Any]:
+    """A plan: for which database, where from, where to, by which steps, and what data it destroys."""
     return {
+        "database": database,
         "direction": plan.direction,
         "before": plan.before,
         "after": plan.after,

@@ -132,46 +132,45 @@ def require_serving(report: PendingReport, *, strict: bool = False) -> None:
         UnknownRevisionsError: the database holds unknown revisions while others are missing, or at all, if
             ``strict``.
     """
-    missing = f"missing {', '.join(report.pending)}" if report.pending else ""
-    foreign = f"holds revisions unknown here: {', '.join(report.unknown)}" if report.unknown else ""
-    if report.serves and not (strict and (foreign or report.dirty)):
-        return
-    if report.dirty is not None:
-        raise DirtyError(
-            report.dirty,
-            f"{report.database} is dirty: {report.dirty} was interrupted, or is being applied right now",
-            hint="`headway status` says where it stands; `headway upgrade` goes on with it.",
-        )
-    if foreign:
-        found = f"{foreign}; {missing}" if missing else foreign
-        raise UnknownRevisionsError(
-            f"{report.database} is {report.state.value}: it {found}",
-            report.unknown,
-            hint="Start the code that holds them, or look at `headway status`.",
-        )
-    raise NotAtHeadError(
-        f"{report.database} is {report.state.value}: {missing}",
-        report.state.value,
-        report.pending,
-        hint="Run `headway upgrade` before this code starts.",
-    )
+    if not report.serves or (strict and (report.unknown or report.dirty)):
+        raise _unfit(report, hint="Run `headway upgrade` before this code starts.")
 
 
 def require_head(report: PendingReport) -> None:
     """Return when the report says that the database is at head.
 
     Raises:
-        NotAtHeadError: revisions are missing, or the database holds unknown ones; says which.
+        DirtyError: a revision is half-way.
+        NotAtHeadError: revisions are missing, and all that is there is known.
+        UnknownRevisionsError: the database holds unknown revisions.
     """
-    if report.at_head:
-        return
+    if not report.at_head:
+        raise _unfit(report, hint="Run `headway upgrade`.")
+
+
+def _unfit(report: PendingReport, *, hint: str) -> DirtyError | NotAtHeadError | UnknownRevisionsError:
+    """What is wrong with where the database stands; the hint is for a database that is behind."""
+    if report.dirty is not None:
+        return DirtyError(
+            report.dirty,
+            f"{report.database} is dirty: {report.dirty} was interrupted, or is being applied right now",
+            hint="`headway status` says where it stands; `headway upgrade` goes on with it.",
+        )
+    missing = f"missing {', '.join(report.pending)}" if report.pending else ""
     if report.unknown:
-        message = f"{report.database} holds revisions unknown here: {', '.join(report.unknown)}"
-        hint = "Start the code that holds them, or look at `headway status`."
-    else:
-        message = f"{report.database} is {report.state.value}: missing {', '.join(report.pending)}"
-        hint = "Run `headway upgrade`."
-    raise NotAtHeadError(message, report.state.value, report.pending, hint=hint)
+        foreign = f"holds revisions unknown here: {', '.join(report.unknown)}"
+        found = f"{foreign}; {missing}" if missing else foreign
+        return UnknownRevisionsError(
+            f"{report.database} is {report.state.value}: it {found}",
+            report.unknown,
+            hint="Start the code that holds them, or look at `headway status`.",
+        )
+    return NotAtHeadError(
+        f"{report.database} is {report.state.value}: {missing}",
+        report.state.value,
+        report.pending,
+        hint=hint,
+    )
 
 
 def still_valid(plan: Plan, current: Iterable[str]) -> Plan:

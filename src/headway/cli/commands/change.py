@@ -115,7 +115,7 @@ def _confirmed(desk: Sitting, target: str, *, yes: bool) -> Plan:
     losses = desk.run(desk.migrator.losses(planned))
     if not losses and desk.in_development:
         return planned
-    desk.name_database(desk.run(desk.migrator.pending()).database)
+    desk.name_database(desk.run(desk.migrator.database()))
     if losses:
         desk.terminal.complain(pictures.destroyed(losses))
     desk.terminal.confirm(f"Undo {pictures.count(planned.steps, 'revision')}?", yes=yes)

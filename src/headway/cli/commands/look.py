@@ -128,7 +128,8 @@ def history(invocation: Invocation, rev_range: str | None, *, indicate_current: 
 def check(invocation: Invocation) -> ExitCode:
     """Print what the models hold and no revision creates; exit 4 when there is anything.
 
-    The database must be at head, for it is what the models are compared with.
+    The database must be at head, for it is what the models are compared with. Where it is not, the exit code
+    is that of "headway pending": 4, 7 or 8.
     """
     with sitting(invocation) as desk:
         report = desk.run(desk.migrator.check())

@@ -57,8 +57,10 @@ def show_plan(desk: Sitting, target: str | None, direction: Direction) -> None:
     """Print the plan to a target (``None``: head, or one back), and what it destroys."""
     planned = desk.run(desk.migrator.plan(target, direction=direction))
     losses = desk.run(desk.migrator.losses(planned))
+    database = desk.run(desk.migrator.database())
+    desk.name_database(database)
     if desk.terminal.json:
-        desk.terminal.answer(documents.render(documents.describe_plan(planned, losses)))
+        desk.terminal.answer(documents.render(documents.describe_plan(database, planned, losses)))
     else:
         desk.terminal.answer(pictures.plan(desk.terminal, planned, losses))
 

@@ -39,8 +39,8 @@ def wait(invocation: Invocation, *, server: bool, target: str | None, timeout_s:
     A server that does not answer yet is waited for too. A wrong password, a database that does not exist and
     revisions that this checkout does not know end the wait at once: they are not going to pass.
 
-    Exit code 0 when it is so, 4 when revisions are still missing at the deadline, 1 when the server was never
-    there.
+    Exit code 0 when it is so, 4 when revisions are still missing at the deadline, 7 when the database holds
+    revisions that this checkout does not know, 1 when the server was never there.
     """
     if server and target is not None:
         raise click.UsageError("--server waits for no revision: leave out one of --server and --revision.")
