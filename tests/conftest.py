@@ -18,10 +18,13 @@ import pytest
 from psycopg import sql
 
 from headway import DatabaseURL, RefusedError, embedded
+from marked_secret import MarkedSecret, Watch, password_of_this_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import LiteralString
+
+SERVER_VARIABLE = "HEADWAY_TEST_SERVER_URL"
 
 ENV_PY = """\
 from headway import env
@@ -57,6 +60,17 @@ def upgrade() -> None:
 def downgrade() -> None:
     ${downgrades if downgrades else "pass"}
 '''
+
+
+_watch = pytest.StashKey[Watch]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    named = os.environ.get(SERVER_VARIABLE)
+    secret = DatabaseURL.parse(named).password if named else None
+    password = secret.get_secret_value() if secret else None
+    config.stash[_watch] = Watch(password if named else password_of_this_run())
+    config.pluginmanager.register(MarkedSecret(config.stash[_watch]), "marked-secret")
 
 
 @dataclass
@@ -147,9 +161,15 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def server_url() -> Iterator[str]:
+def watch(pytestconfig: pytest.Config) -> Watch:
+    """Looks for the marked password (see ``marked_secret``)."""
+    return pytestconfig.stash[_watch]
+
+
+@pytest.fixture(scope="session")
+def server_url(watch: Watch) -> Iterator[str]:
     """A superuser's URL on the server under test; all workers of a run share the embedded one."""
-    named = os.environ.get("HEADWAY_TEST_SERVER_URL")
+    named = os.environ.get(SERVER_VARIABLE)
     if named:
         yield named
         return
@@ -157,42 +177,49 @@ def server_url() -> Iterator[str]:
     # Not under pytest's own folders: they are closed to the user that the server runs as when we are root.
     shared = Path(tempfile.gettempdir()) / f"headway-tests-{run}"
     shared.mkdir(mode=0o755, exist_ok=True)
-    yield from _served(shared / "server")
+    with _served(shared / "server") as lease:
+        yield watch.marked(lease.url)
+        home = embedded.status(shared / "server").data_directory.parent
+        watch.look("log of the test server", (home / "server.log").read_bytes())
     with contextlib.suppress(RefusedError, OSError):  # another worker still uses it, and will clean up
         embedded.reset(shared / "server")
         shared.rmdir()
 
 
-def _served(directory: Path) -> Iterator[str]:
+@contextlib.contextmanager
+def _served(directory: Path) -> Iterator[embedded.Lease]:
     with embedded.acquire(directory) as lease:
         with psycopg.connect(lease.url, autocommit=True) as connection:
             # A test database is worth no wait for the disk.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
-        yield lease.url
+        yield lease
 
 
 @pytest.fixture
-def database_urls(server_url: str) -> Iterator[Sequence[str]]:
+def database_urls(server_url: str, watch: Watch) -> Iterator[Sequence[str]]:
     """Eight fresh, empty databases' URLs."""
-    with _databases(server_url, 8) as urls:
+    with _databases(server_url, watch, 8) as urls:
         yield urls
 
 
 @pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
+def database_url(server_url: str, watch: Watch) -> Iterator[str]:
     """A fresh, empty database's URL."""
-    with _databases(server_url, 1) as urls:
+    with _databases(server_url, watch, 1) as urls:
         yield urls[0]
 
 
 @contextlib.contextmanager
-def _databases(server_url: str, count: int) -> Iterator[list[str]]:
+def _databases(server_url: str, watch: Watch, count: int) -> Iterator[list[str]]:
     names = [f"headway_t_{secrets.token_hex(6)}" for _ in range(count)]
     server = DatabaseURL.parse(server_url)
+    urls = [dataclasses.replace(server, database=name).render() for name in names]
     _each(server_url, names, "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'")
     try:
-        yield [dataclasses.replace(server, database=name).render() for name in names]
+        yield urls
+        for url in urls:
+            watch.look_into_database(url)
     finally:
         _each(server_url, names, "DROP DATABASE {} WITH (FORCE)")
 

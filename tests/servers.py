@@ -70,9 +70,13 @@ class PgBouncer:
     log: Path
 
     def url(self, database: str | None = None) -> str:
-        """A database's URL through the pooler; the upstream's own database when ``None``."""
+        """A database's URL through the pooler; the upstream's own database when ``None``.
+
+        It carries the upstream's password, which the pooler does not ask for.
+        """
         name = database or self.upstream.database
-        return f"postgresql://{self.upstream.user}@127.0.0.1:{self.port}/{name}"
+        here = (("127.0.0.1", self.port),)
+        return dataclasses.replace(self.upstream, hosts=here, database=name, parameters=()).render()
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, timeout: float = _DEADLINE) -> None:
