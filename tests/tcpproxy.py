@@ -38,11 +38,17 @@ class Fault(Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """One fault, to happen once. Patterns are found across the borders of packets."""
+    """One fault, to happen once. Patterns are found across the borders of packets.
+
+    With ``after`` it waits until that has come by on the same connection in the same direction. With ``down``
+    it ends every other connection too, and none is taken until ``up`` is called.
+    """
 
     pattern: bytes
     towards: Towards
     fault: Fault
+    after: bytes = b""
+    down: bool = False
 
 
 class TcpProxy:
@@ -60,6 +66,7 @@ class TcpProxy:
         self._rules: list[Rule] = []
         self._wires: list[_Wire] = []
         self._threads: list[threading.Thread] = []
+        self._down = False
         self.struck = threading.Event()
         """Set when a rule's fault has happened."""
 
@@ -85,10 +92,16 @@ class TcpProxy:
             thread.join(timeout=60)
             assert not thread.is_alive()
 
-    def rule(self, pattern: bytes, towards: Towards, fault: Fault) -> None:
+    def rule(
+        self, pattern: bytes, towards: Towards, fault: Fault, *, after: bytes = b"", down: bool = False
+    ) -> None:
         """Let a fault happen to the first connection on which the pattern comes by from now on."""
         with self._guard:
-            self._rules.append(Rule(pattern, towards, fault))
+            self._rules.append(Rule(pattern, towards, fault, after, down))
+
+    def up(self) -> None:
+        """Take connections again after a fault that ended that."""
+        self._down = False
 
     def cut(self) -> None:
         """Break every connection now."""
@@ -109,6 +122,9 @@ class TcpProxy:
                 client, _ = self._listener.accept()
             except OSError:  # closed
                 return
+            if self._down:
+                client.close()
+                continue
             wire = _Wire(client, self._connect())
             with self._guard:
                 self._wires.append(wire)
@@ -128,33 +144,45 @@ class TcpProxy:
         passed = b""
         with contextlib.suppress(OSError):  # the other pump, or the test, closed it
             while data := source.recv(65536):
-                rule, keep = self._struck_by(passed, data, towards)
+                rule, keep = self._struck_by(wire, passed, data, towards)
                 muted = wire.mute
                 if rule and rule.fault is Fault.CUT_AFTER:
                     wire.mute = True  # before it gets through: the answer may come faster than the cut
                 if not muted:
                     sink.sendall(data[:keep])
                 if rule:
-                    self._strike(wire, towards, rule.fault)
+                    self._strike(wire, towards, rule)
                 passed = (passed + data)[-256:]
         if not wire.mute:
             wire.close()
 
-    def _strike(self, wire: _Wire, towards: Towards, fault: Fault) -> None:
-        if fault is Fault.CUT_BEFORE:
+    def _strike(self, wire: _Wire, towards: Towards, rule: Rule) -> None:
+        if rule.down:
+            self._down = True
+            with self._guard:
+                others = [other for other in self._wires if other is not wire]
+            for other in others:
+                other.cut()
+        if rule.fault is Fault.CUT_BEFORE:
             wire.cut()
-        elif fault is Fault.CUT_AFTER:
+        elif rule.fault is Fault.CUT_AFTER:
             wire.end(towards)
         else:
             wire.mute = True
         self.struck.set()
 
-    def _struck_by(self, passed: bytes, data: bytes, towards: Towards) -> tuple[Rule | None, int]:
+    def _struck_by(
+        self, wire: _Wire, passed: bytes, data: bytes, towards: Towards
+    ) -> tuple[Rule | None, int]:
         """The rule that applies, which is then used up, and how many bytes of ``data`` still get through."""
         with self._guard:
             for rule in self._rules:
+                if rule.towards is not towards:
+                    continue
+                if rule.after in passed + data:
+                    wire.primed.add(rule)
                 at = (passed + data).find(rule.pattern, max(len(passed) - len(rule.pattern) + 1, 0))
-                if rule.towards is towards and at >= 0:
+                if rule in wire.primed and at >= 0:
                     self._rules.remove(rule)
                     border = at + (len(rule.pattern) if rule.fault is Fault.CUT_AFTER else 0)
                     return rule, max(border - len(passed), 0)
@@ -174,6 +202,8 @@ class _Wire:
         self._server = server
         self.mute = False
         """A black hole: what comes is read and forgotten, an end of the connection too."""
+        self.primed: set[Rule] = set()
+        """Rules whose ``after`` has come by here."""
 
     def ends(self, towards: Towards) -> tuple[socket.socket, socket.socket]:
         """Where the bytes come from, and where they go."""

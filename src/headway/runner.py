@@ -228,8 +228,8 @@ class Run:
             return False
         raise OutcomeUnknownError(
             work.revision,
-            f"the connection broke while {work.revision} was being committed, and whether it took effect "
-            "cannot be told",
+            f"outcome unknown: the connection broke while {work.revision} was being committed, and whether "
+            "it took effect cannot be told",
             transaction=transaction,
             hint=f"When the server answers again, ask it: SELECT pg_xact_status('{transaction}'). "
             "`headway status` shows what the version table holds; nothing is tried again by itself.",
