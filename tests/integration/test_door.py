@@ -125,13 +125,13 @@ def stepwise(path: Path) -> None:
 # -- the lock ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("processes", [2, 8])
+@pytest.mark.parametrize("processes", [2, 8, pytest.param(32, marks=pytest.mark.slow)])
 async def test_of_many_processes_one_applies_and_all_end_well(
     project: ProjectFolder, database_url: str, processes: int
 ) -> None:
     concurrently(project)
     running = [headway(project, database_url, "upgrade") for _ in range(processes)]
-    ended = await asyncio.gather(*(asyncio.to_thread(process.communicate, None, 300) for process in running))
+    ended = await asyncio.gather(*(asyncio.to_thread(process.communicate, None, 600) for process in running))
     assert [process.returncode for process in running] == [0] * processes, ended
     assert ledger(database_url) == [(f"r{n}", "upgrade", "succeeded") for n in (1, 2, 3)]
     assert invalid_indexes(database_url) == []
@@ -224,6 +224,37 @@ async def test_a_lock_that_others_hold_is_waited_for_in_short_attempts(
     assert [peer.application_name for peer in retried.blockers] == ["a report"]
     assert versions(database_url) == ["r2"]
     assert ledger(database_url)[-1] == ("r2", "upgrade", "succeeded")
+
+
+async def test_live_queries_get_through_beside_a_reader_that_an_upgrade_waits_for(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a")
+    project.revision("r2", "r1", upgrade="op.add_column('a', sa.Column('b', sa.Text))")
+    heard: list[Event] = []
+    migrator = Migrator(project.ini, url=database_url, listeners=[heard.append])
+    await migrator.upgrade("r1")
+    answered = 0
+    live = await asyncpg.connect(**DatabaseURL.parse(database_url).connect_arguments())
+    with psycopg.connect(database_url, application_name="a report") as reader:
+        reader.execute("SELECT * FROM a")
+        task = asyncio.create_task(migrator.upgrade())
+        await until(lambda: any(isinstance(event, StepRetrying) for event in heard))
+        # Without an end to each attempt, these would queue behind it until the reader is gone.
+        async with asyncio.timeout(60):
+            while answered < 20 or sum(isinstance(event, StepRetrying) for event in heard) < 3:
+                await live.execute("SELECT * FROM a")
+                answered += 1
+                await asyncio.sleep(0.01)
+        assert not task.done()
+        reader.rollback()
+        await task
+    await live.close()
+    retries = [event for event in heard if isinstance(event, StepRetrying)]
+    assert {event.sqlstate for event in retries} == {"55P03"}
+    assert "a report" in {peer.application_name for event in retries for peer in event.blockers}
+    assert versions(database_url) == ["r2"]
+    assert ledger(database_url) == [("r1", "upgrade", "succeeded"), ("r2", "upgrade", "succeeded")]
 
 
 # -- not transactional -------------------------------------------------------------------------------
