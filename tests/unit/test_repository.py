@@ -17,7 +17,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SCRATCH = ("__pycache__", "build", "dist")
 
-INHERITED_FROM_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS", "PYTHON", "m"}
+INHERITED_FROM_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS", "PYTHON", "QUICK", "m"}
 
 TARGETS = {"migrate", "migration", "rollback", "status", "check", "sql"} | {
     *("test", "lint", "types", "bench", "run", "clean")
@@ -176,6 +176,15 @@ def test_make_names_a_python_that_fails_when_called(bare_checkout: Path) -> None
     assert str(broken) in outcome.stderr
     assert outcome.stdout == ""
     assert not (bare_checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [((), "benchmarks"), (("QUICK=1", "ARGS=--json r.json"), "benchmarks --quick --json r.json")],
+)
+def test_make_bench_runs_the_benchmarks(bare_checkout: Path, words: tuple[str, ...], command: str) -> None:
+    outcome = make(bare_checkout, "--dry-run", "bench", *words)
+    assert " ".join(outcome.stdout.splitlines()[-1].split()) == f"exec .venv/bin/python {command}"
 
 
 @pytest.mark.parametrize(("task", "command"), TASKS.items())

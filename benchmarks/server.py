@@ -1,0 +1,69 @@
+"""The server that all contenders of a run share, and fresh databases on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+import shutil
+import tempfile
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from headway import DatabaseURL, embedded
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+VARIABLE = "HEADWAY_BENCH_SERVER_URL"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server; the URL is that of a user who may create databases."""
+
+    url: DatabaseURL
+
+    async def version(self) -> str:
+        async with connected(self.url) as connection:
+            return str(await connection.fetchval("SHOW server_version"))
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[DatabaseURL]:
+        """An empty database, dropped with the block."""
+        name = f"headway_b_{secrets.token_hex(6)}"
+        async with connected(self.url) as connection:
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+            try:
+                yield dataclasses.replace(self.url, database=name)
+            finally:
+                await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def served() -> Iterator[Server]:
+    """The server that the environment names, or an embedded one that ends with the block."""
+    if named := os.environ.get(VARIABLE):
+        yield Server(DatabaseURL.parse(named, variable=VARIABLE))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="headway-bench-"))
+    folder.chmod(0o755)  # as root, the server runs as another user
+    try:
+        with embedded.acquire(folder / "server") as lease:
+            yield Server(DatabaseURL.parse(lease.url))
+    finally:
+        embedded.reset(folder / "server", force=True)
+        shutil.rmtree(folder)
+
+
+@asynccontextmanager
+async def connected(url: DatabaseURL) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(**url.connect_arguments())
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -1,0 +1,44 @@
+"""The benchmarks run, in their quick form, and say what they measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def benchmarks(*words: str, server_url: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks"), *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "HEADWAY_BENCH_SERVER_URL": server_url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_the_lock_queue_is_measured_for_both_contenders(server_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    done = benchmarks("--quick", "--json", str(file), "lock-queue", server_url=server_url)
+    assert done.returncode == 0, done.stderr
+    assert "median" in done.stdout
+    document = json.loads(file.read_text(encoding="utf-8"))
+    assert (document["format_version"], document["quick"]) == (1, True)
+    ours, plain = document["cases"]["lock-queue"]["series"]
+    assert (ours["contender"], plain["contender"]) == ("headway", "alembic, async template")
+    assert ours["ratio"] == 1
+    for series in (ours, plain):
+        assert series["values"] == [series["median"]]
+        assert series["median"] > 0
+        assert series["contender"] in done.stdout
+
+
+def test_an_unknown_case_is_refused_and_the_cases_are_listed() -> None:
+    done = benchmarks("no-such-case")
+    assert done.returncode == 2
+    assert "no such case: no-such-case (there are: lock-queue" in done.stderr
