@@ -21,7 +21,8 @@ from sqlalchemy.exc import DBAPIError
 from headway.commit import is_connection_lost
 from headway.errors import HeadwayError, LockBusyError
 from headway.events import LockWaiting, Warned
-from headway.peers import COLUMNS, in_words, read_peer
+from headway.narration.peers import name
+from headway.peers import COLUMNS, read_peer
 from headway.project import VersionTable
 from headway.shield import shielded
 
@@ -262,7 +263,7 @@ async def _enter(
 
 
 def _busy(peer: Peer | None, waited: float, database: str) -> LockBusyError:
-    who = "by a session that let go just now" if peer is None else f"by {in_words(peer)}"
+    who = "by a session that let go just now" if peer is None else f"by {name(peer)}"
     how_long = f"after {waited:.1f} s" if waited >= 1 else "and there was no time to wait"
     return LockBusyError(
         f"{database}: another migrator is at work; the migrator lock is held {who}; gave up {how_long}",

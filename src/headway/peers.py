@@ -1,4 +1,4 @@
-"""Other sessions of the server: who holds us up, in words, and, when asked, out of the way."""
+"""Other sessions of the server: who holds us up, and, when asked, out of the way."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from headway.diagnosis import read_error
 from headway.results import CancelBlockers, Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy.engine import Connection
 
 QUERY_LENGTH = 200
@@ -114,31 +112,6 @@ def read_peer(row: Any) -> Peer:
         since=row.since,
         query=_presentable(row.query) if row.query else None,
     )
-
-
-def in_words(peer: Peer) -> str:
-    """One session as a clause of a sentence: who, from where, since when, and what it runs."""
-    if not peer.pid:
-        return "a prepared transaction (see pg_prepared_xacts)"
-    known = [
-        f"application {peer.application_name}" if peer.application_name else "",
-        f"user {peer.user}" if peer.user else "",
-        f"from {peer.client}" if peer.client else "",
-        f"since {peer.since:%Y-%m-%d %H:%M:%S %Z}".rstrip() if peer.since else "",
-        _doing(peer),
-    ]
-    return ", ".join([f"process {peer.pid}", *filter(None, known)])
-
-
-def all_in_words(peers: Sequence[Peer]) -> str:
-    """Several sessions; ``nobody that can be seen`` when there are none."""
-    return "; ".join(map(in_words, peers)) or "nobody that can be seen"
-
-
-def _doing(peer: Peer) -> str:
-    if peer.query is None:
-        return peer.state or ""
-    return f"running {peer.query}" if peer.state == "active" else f"{peer.state}, last ran {peer.query}"
 
 
 def _presentable(query: str) -> str:

@@ -33,7 +33,8 @@ from headway.events import (
 )
 from headway.integrity import checksum
 from headway.ledger import NewEntry, Operation, Outcome
-from headway.peers import all_in_words, cancel_blockers
+from headway.narration.peers import names_alone
+from headway.peers import cancel_blockers
 from headway.results import CancelBlockers, Direction, RunReport, StepResult
 from headway.retry import RetryPolicy
 from headway.shield import shielded
@@ -207,7 +208,7 @@ class Run:
                 )
                 if cancelled:
                     door.emit(
-                        Warned(door.run_id, None, f"cancelled what was in the way: {all_in_words(cancelled)}")
+                        Warned(door.run_id, None, f"cancelled what was in the way: {names_alone(cancelled)}")
                     )
 
     async def _committed_after_all(

@@ -279,8 +279,8 @@ async def test_without_time_to_wait_the_refusal_names_the_holder_in_words(sessio
     assert error.exit_code == 75
     assert error.holder is not None
     assert error.holder.pid == pid
-    assert f"process {pid}, application deploy-7" in error.message
-    assert "last ran" in error.message
+    assert f"by pid {pid} (deploy-7, user " in error.message
+    assert ", last: " in error.message
     assert error.hint is not None
     assert f"pg_terminate_backend({pid})" in error.hint
 

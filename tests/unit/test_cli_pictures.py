@@ -7,8 +7,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from headway import (
     Direction,
@@ -24,9 +23,11 @@ from headway import (
     StepResult,
 )
 from headway.cli import pictures
-from headway.cli.figures import bar, readable_duration, readable_size, share
 from headway.cli.invocation import Colour, Invocation
 from headway.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    import pytest
 
 _TERMINAL = Terminal(Invocation(color=Colour.NEVER))
 _STATUS = StatusReport(
@@ -164,38 +165,3 @@ def test_a_run_is_summed_up_in_one_line() -> None:
     assert pictures.summary(replace(report, steps=()), ["aaaa"]) == "nothing to do: at head (aaaa)"
     undone = replace(report, after=(), steps=(replace(steps[0], direction=Direction.DOWNGRADE),))
     assert pictures.summary(undone, ["aaaa"]) == "1 revision undone in 1.2 s: at base"
-
-
-@pytest.mark.parametrize(
-    ("milliseconds", "text"),
-    [
-        (0.4, "0 ms"),
-        (12.3, "12 ms"),
-        (999.9, "1000 ms"),
-        (1000, "1.0 s"),
-        (59_900, "59.9 s"),
-        (125_000, "2 min 5 s"),
-    ],
-)
-def test_durations_are_readable(milliseconds: float, text: str) -> None:
-    assert readable_duration(milliseconds) == text
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 B"), (512, "512 B"), (49_152, "48 kB"), (3_355_443, "3.2 MB"), (1 << 50, "1024 TB")],
-)
-def test_sizes_use_postgresql_s_units(size: int, text: str) -> None:
-    assert readable_size(size) == text
-
-
-@pytest.mark.parametrize(("done", "total", "part"), [(0, 10, 0.0), (5, 10, 0.5), (12, 10, 1.0), (5, 0, 0.0)])
-def test_a_share_is_never_more_than_all(done: int, total: int, part: float) -> None:
-    assert share(done, total) == part
-
-
-@pytest.mark.parametrize("part", [0.0, 0.33, 0.5, 1.0])
-def test_a_bar_is_as_wide_when_empty_as_when_full(part: float) -> None:
-    drawn = bar(part, ascii_only=False)
-    assert (len(drawn), drawn.count("━")) == (24, int(part * 24))
-    assert bar(part, ascii_only=True).isascii()

@@ -26,7 +26,7 @@ from headway import (
     Warned,
 )
 from headway.cli.invocation import Invocation
-from headway.cli.progress import Progress
+from headway.cli.progress import Progress, bar, progress_bar
 from headway.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -220,3 +220,15 @@ def test_on_a_terminal_progress_is_a_bar_and_only_notes_stay(monkeypatch: pytest
         "applying aaaa first",
     ]
     assert "mind the gap" in screen.getvalue()
+
+
+def test_a_bar_is_drawn_only_where_the_end_is_known() -> None:
+    event = StepProgress("run", "aa", "CREATE INDEX", "phase", 5, 0, "tuples")
+    assert progress_bar(event, ascii_only=True) == "phase 5 tuples"
+
+
+@pytest.mark.parametrize("part", [0.0, 0.33, 0.5, 1.0])
+def test_a_bar_is_as_wide_when_empty_as_when_full(part: float) -> None:
+    drawn = bar(part, ascii_only=False)
+    assert (len(drawn), drawn.count("━")) == (24, int(part * 24))
+    assert bar(part, ascii_only=True).isascii()

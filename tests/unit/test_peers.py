@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from headway.peers import QUERY_LENGTH, all_in_words, in_words, read_peer
-from headway.results import Peer
+from headway.peers import QUERY_LENGTH, read_peer
 
 SINCE = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -63,31 +62,3 @@ def test_a_socket_is_told_from_what_may_not_be_seen() -> None:
     assert read_peer(row(client_port=-1)).client == "local"
     assert read_peer(row(client_port=None)).client is None
     assert read_peer(row(client_port=5000, client_host="10.0.0.5")).client == "10.0.0.5"
-
-
-@pytest.mark.parametrize(
-    ("peer", "words"),
-    [
-        (
-            Peer(7, "deploy", "app", "10.0.0.5", "client backend", "active", SINCE, "ALTER TABLE t"),
-            (
-                "process 7, application deploy, user app, from 10.0.0.5, since 2026-03-01 12:00:05 UTC, "
-                "running ALTER TABLE t"
-            ),
-        ),
-        (
-            Peer(7, state="idle in transaction", query="SELECT 1"),
-            "process 7, idle in transaction, last ran SELECT 1",
-        ),
-        (Peer(7, state="idle"), "process 7, idle"),
-        (Peer(7, user="app"), "process 7, user app"),
-        (Peer(0), "a prepared transaction (see pg_prepared_xacts)"),
-    ],
-)
-def test_a_session_in_words_says_what_is_known_of_it(peer: Peer, words: str) -> None:
-    assert in_words(peer) == words
-
-
-def test_several_sessions_in_words() -> None:
-    assert all_in_words([Peer(1), Peer(2)]) == "process 1; process 2"
-    assert all_in_words([]) == "nobody that can be seen"

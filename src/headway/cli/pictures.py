@@ -9,9 +9,9 @@ import click
 
 from headway.cli import tables
 from headway.cli.failure import shorten
-from headway.cli.figures import readable_duration, readable_size
 from headway.cli.tables import Cell
 from headway.cli.terminal import mark_colour
+from headway.narration.figures import readable_duration, readable_size
 from headway.results import Direction, Mark, State
 
 if TYPE_CHECKING:

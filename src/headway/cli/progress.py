@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 import click
 
-from headway.cli import narration
 from headway.cli.failure import shorten
-from headway.cli.figures import readable_duration
 from headway.cli.terminal import mark_colour
 from headway.events import (
     LockWaiting,
@@ -32,6 +31,9 @@ from headway.events import (
     Waiting,
     Warned,
 )
+from headway.narration import sentences
+from headway.narration.figures import readable_duration, share
+from headway.narration.pacing import Pace
 from headway.results import Direction, Mark
 
 if TYPE_CHECKING:
@@ -42,9 +44,7 @@ if TYPE_CHECKING:
     from headway.cli.terminal import Terminal
     from headway.events import Event
 
-_DOING = {Direction.UPGRADE: "applying", Direction.DOWNGRADE: "undoing"}
-_LINE_EVERY_S = 10.0
-"""How often a line repeats what a terminal would redraw, in seconds: a log is read afterwards."""
+_BAR_WIDTH = 24
 
 _Underway: TypeAlias = StepBlocked | StepRetrying | StepProgress | StatementFinished
 
@@ -59,11 +59,10 @@ class Progress:
 
     def __init__(self, terminal: Terminal, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._terminal = terminal
-        self._clock = clock
+        self._pace = Pace(clock=clock)
         self._spinner: Status | None = None
         self._database: str | None = None
         self._doing: str | None = None
-        self._said: dict[str, tuple[Hashable, float]] = {}
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
@@ -76,11 +75,11 @@ class Progress:
                 self._underway(event)
             case LockWaiting():
                 self.name_database(event.database)
-                self._wait("lock", narration.lock_waiting(event), event.holder and event.holder.pid)
+                self._wait("lock", sentences.lock_waiting(event), event.holder and event.holder.pid)
             case Waiting():
-                self._wait("waiting", narration.waiting(event), event.reason)
+                self._wait("waiting", sentences.waiting(event), event.reason)
             case Warned():
-                self._note(f"{click.style('warning:', fg='yellow')} {narration.warning(event)}")
+                self._note(f"{click.style('warning:', fg='yellow')} {sentences.warning(event)}")
             case ServerStarting():
                 self._starting(event)
             case StartupBegan() | StartupFinished() | StartupFailed():
@@ -111,8 +110,9 @@ class Progress:
         self._doing = None
         match event:
             case StepStarted():
-                self._doing = f"{_DOING[event.direction]} {event.revision} {event.description}".rstrip()
-                self._said = {"progress": (event.revision, self._clock())}
+                self._doing = sentences.step_started(event)
+                self._pace.clear()
+                self._pace.said("progress", event.revision)  # a short step needs none
                 self._spin(self._doing)
             case StepFinished():
                 duration = click.style(f"({readable_duration(event.duration_ms)})", dim=True)
@@ -124,40 +124,31 @@ class Progress:
         match event:
             case StepBlocked(blockers=()):
                 # Only to end what was said before: that a step did not wait is no news.
-                if self._said.pop("blocked", None):
-                    self._wait("free", narration.blocked(event), None)
+                if self._pace.over("blocked"):
+                    self._wait("free", sentences.blocked(event), None)
             case StepBlocked():
                 pids = frozenset(peer.pid for peer in event.blockers)
-                self._wait("blocked", narration.blocked(event), pids)
+                self._wait("blocked", sentences.blocked(event), pids)
             case StepRetrying():
-                self._note(f"  {narration.retrying(event)}")
+                self._note(f"  {sentences.retrying(event)}")
             case StepProgress():
                 self._advance(event)
             case StatementFinished():
-                self._note(click.style(f"  {narration.statement(event)}", dim=True))
+                self._note(click.style(f"  {sentences.statement(event)}", dim=True))
 
     def _advance(self, event: StepProgress) -> None:
         if self._terminal.redraws:
             plain = self._terminal.mark(Mark.APPLIED, sys.stderr).isascii()
-            self._spin(f"{self._doing}: {narration.progress_bar(event, ascii_only=plain)}")
-        elif self._due("progress", event.revision):
-            self._terminal.say(f"  {narration.progress_line(event)}")
+            self._spin(f"{self._doing}: {progress_bar(event, ascii_only=plain)}")
+        elif self._pace.due("progress", event.revision):
+            self._terminal.say(f"  {sentences.progress(event)}")
 
     def _wait(self, topic: str, text: str, about: Hashable) -> None:
         if self._terminal.redraws:
             self._spin(text)
-        elif self._due(topic, about):
+        elif self._pace.due(topic, about):
             indent = "  " if self._doing else ""
             self._terminal.say(indent + text)
-
-    def _due(self, topic: str, about: Hashable) -> bool:
-        """Whether a line is worth its place: it is about something new, or the last one is old."""
-        before = self._said.get(topic)
-        now = self._clock()
-        if before is not None and before[0] == about and now - before[1] < _LINE_EVERY_S:
-            return False
-        self._said[topic] = (about, now)
-        return True
 
     def _line(self, mark: Mark, text: str) -> None:
         self.stop()
@@ -174,8 +165,8 @@ class Progress:
     def _starting(self, event: ServerStarting) -> None:
         # Starting takes a tenth of a second, creating some seconds: only the wait is worth a word.
         if event.initialising or self._terminal.invocation.verbose:
-            doing = "creating" if event.initialising else "starting"
-            self._terminal.say(f"{doing} the embedded PostgreSQL in {shorten(Path(event.directory))}")
+            seen_from_here = str(shorten(Path(event.directory)))
+            self._terminal.say(sentences.server_starting(replace(event, directory=seen_from_here)))
 
     def _spin(self, text: str) -> None:
         if not self._terminal.redraws:
@@ -194,3 +185,17 @@ class Progress:
 def _title(event: StepFinished) -> str:
     undone = " undone" if event.direction is Direction.DOWNGRADE else ""
     return f"{click.style(event.revision, bold=True)} {event.description}".rstrip() + undone
+
+
+def progress_bar(event: StepProgress, *, ascii_only: bool) -> str:
+    """How far a long statement is, with a bar where the end is known; what it is stands beside it."""
+    phase, *figures = sentences.progress_facts(event)
+    drawn = [bar(share(event.done, event.total), ascii_only=ascii_only)] if event.total else []
+    return " ".join([phase, *drawn, *figures])
+
+
+def bar(part: float, *, ascii_only: bool) -> str:
+    """A bar of fixed width, filled to ``part`` of it."""
+    full, empty = "#-" if ascii_only else "━─"
+    filled = int(part * _BAR_WIDTH)
+    return full * filled + empty * (_BAR_WIDTH - filled)

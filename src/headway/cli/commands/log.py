@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli import documents, tables
-from headway.cli.figures import readable_duration
 from headway.cli.options import Example, Verb
 from headway.cli.sitting import sitting
 from headway.cli.tables import Cell
 from headway.errors import ExitCode
+from headway.narration.figures import readable_duration
 from headway.results import Operation, Outcome
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ _SECONDS_PER_MINUTE = 60
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _UNIT_STEP = 1024
 """PostgreSQL's own step for kB, MB, ... (pg_size_pretty)."""
-_BAR_WIDTH = 24
 
 
 def readable_duration(milliseconds: float) -> str:
@@ -33,10 +32,3 @@ def readable_size(size: int) -> str:
 def share(done: int, total: int) -> float:
     """How much of the whole is done, from 0 to 1; PostgreSQL's counts may run past their total."""
     return min(done / total, 1.0) if total > 0 else 0.0
-
-
-def bar(part: float, *, ascii_only: bool) -> str:
-    """A bar of fixed width, filled to ``part`` of it."""
-    full, empty = "#-" if ascii_only else "━─"
-    filled = int(part * _BAR_WIDTH)
-    return full * filled + empty * (_BAR_WIDTH - filled)

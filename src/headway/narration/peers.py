@@ -15,22 +15,18 @@ _QUERY_WIDTH = 72
 
 
 def name(peer: Peer) -> str:
-    """``pid 4711 (headway, 10.0.0.7, since 12:00:01, running: ALTER TABLE t ...)``, as far as it is known."""
-    if not peer.pid:  # pg_blocking_pids reports them so (PostgreSQL manual, section 9.27)
-        return "a prepared transaction (see pg_prepared_xacts)"
-    facts = [
-        peer.application_name or peer.backend_type,
-        peer.client,
-        peer.since and f"since {moment(peer.since)}",
-        peer.query and f"{_verb(peer)}: {one_line(peer.query)}",
-    ]
-    known = ", ".join(fact for fact in facts if fact)
-    return f"pid {peer.pid} ({known})" if known else f"pid {peer.pid}"
+    """``pid 4711 (headway, user app, 10.0.0.7, since 12:00:01, running: ALTER TABLE t ...)``, where known."""
+    return _named(peer, peer.query and f"{_verb(peer)}: {one_line(peer.query)}")
 
 
 def names(peers: Sequence[Peer]) -> str:
     """All of them in a row; ``another session`` when none could be seen."""
-    return " and ".join(name(peer) for peer in peers) or "another session"
+    return " and ".join(map(name, peers)) or "another session"
+
+
+def names_alone(peers: Sequence[Peer]) -> str:
+    """The same without what they run, which may show a table's data where it is not meant to be seen."""
+    return " and ".join(_named(peer, None) for peer in peers) or "another session"
 
 
 def moment(when: datetime) -> str:
@@ -44,6 +40,20 @@ def one_line(statement: str, width: int = _QUERY_WIDTH) -> str:
     """A statement's beginning on one line."""
     words = " ".join(statement.split())
     return words if len(words) <= width else f"{words[: width - 3]}..."
+
+
+def _named(peer: Peer, doing: str | None) -> str:
+    if not peer.pid:  # pg_blocking_pids reports them so (PostgreSQL manual, section 9.27)
+        return "a prepared transaction (see pg_prepared_xacts)"
+    facts = [
+        peer.application_name or peer.backend_type,
+        peer.user and f"user {peer.user}",
+        peer.client,
+        peer.since and f"since {moment(peer.since)}",
+        doing,
+    ]
+    known = ", ".join(fact for fact in facts if fact)
+    return f"pid {peer.pid} ({known})" if known else f"pid {peer.pid}"
 
 
 def _verb(peer: Peer) -> str:
