@@ -16,7 +16,7 @@ _QUERY_WIDTH = 72
 
 def name(peer: Peer) -> str:
     """``pid 4711 (headway, user app, 10.0.0.7, since 12:00:01, running: ALTER TABLE t ...)``, where known."""
-    return _named(peer, peer.query and f"{_verb(peer)}: {one_line(peer.query)}")
+    return _named(peer, f"{_verb(peer)}: {one_line(peer.query)}" if peer.query else _idle(peer))
 
 
 def names(peers: Sequence[Peer]) -> str:
@@ -26,7 +26,7 @@ def names(peers: Sequence[Peer]) -> str:
 
 def names_alone(peers: Sequence[Peer]) -> str:
     """The same without what they run, which may show a table's data where it is not meant to be seen."""
-    return " and ".join(_named(peer, None) for peer in peers) or "another session"
+    return " and ".join(_named(peer, _idle(peer)) for peer in peers) or "another session"
 
 
 def moment(when: datetime) -> str:
@@ -58,4 +58,9 @@ def _named(peer: Peer, doing: str | None) -> str:
 
 def _verb(peer: Peer) -> str:
     # A session that is idle holds its locks too; what it shows is the last thing it did.
-    return "running" if peer.state in {None, "active"} else f"{peer.state}, last"
+    state = _idle(peer)
+    return f"{state}, last" if state else "running"
+
+
+def _idle(peer: Peer) -> str | None:
+    return None if peer.state == "active" else peer.state

@@ -48,8 +48,8 @@ _STARTING = {
 
 
 def in_words(event: Event) -> str:
-    """Any event as a sentence."""
-    return _SENTENCES[type(event)](event)
+    """Any event as a sentence, on one line whatever its words hold."""
+    return _flat(_SENTENCES[type(event)](event))
 
 
 def run_started(event: RunStarted) -> str:
@@ -154,8 +154,8 @@ def progress_facts(event: StepProgress) -> list[str]:
 
 def statement(event: StatementFinished) -> str:
     """A statement that is done for good."""
-    took = readable_duration(event.duration_ms)
-    return f"{event.revision} statement {event.number} done ({took}): {peers.one_line(event.statement)}"
+    done = f"{event.revision} statement {event.number} done ({readable_duration(event.duration_ms)})"
+    return f"{done}: {peers.one_line(event.statement)}" if event.statement else done
 
 
 def warning(event: Warned) -> str:
