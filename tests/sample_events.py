@@ -49,7 +49,7 @@ SAMPLE: tuple[Event, ...] = (
     StatementFinished("run", "r1", STATEMENT, 3, 12.5),
     Warned("run", None, "the lock was gone"),
     StepFinished(*_STEP, 12.5),
-    StepFailed("run", "r1", Direction.UPGRADE, "no such table", "42P01"),
+    StepFailed("run", "r1", Direction.UPGRADE, "StepFailedError", "no such table", "42P01"),
     RunFinished("run", "upgrade", 2, 25.0),
     RunFailed("run", "upgrade", 1, 25.0, "StepFailedError", "no such table"),
     Waiting("no server", 2.0),

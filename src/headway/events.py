@@ -51,11 +51,15 @@ class StepFinished:
 
 @dataclass(frozen=True, slots=True)
 class StepFailed:
-    """One revision failed and was rolled back. ``error`` is redacted."""
+    """One revision failed, or its run was cancelled while it was at work.
+
+    ``error`` is redacted, and ``error_type`` the class of what was raised.
+    """
 
     run_id: str
     revision: str
     direction: Direction
+    error_type: str
     error: str
     sqlstate: str | None
 

@@ -113,11 +113,11 @@ class Run:
             for number, work in enumerate(works, start=1):
                 done.append(await self._step(work, number, len(works), done))
         except BaseException as error:
-            elapsed = _elapsed_ms(self._started)
-            told = (type(error).__name__, _told(error))
-            door.emit(RunFailed(door.run_id, self.operation, len(done), elapsed, *told))
+            elapsed = elapsed_ms(self._started)
+            fault = (type(error).__name__, told(error))
+            door.emit(RunFailed(door.run_id, self.operation, len(done), elapsed, *fault))
             raise
-        elapsed = _elapsed_ms(self._started)
+        elapsed = elapsed_ms(self._started)
         door.emit(RunFinished(door.run_id, self.operation, len(done), elapsed))
         return RunReport(door.run_id, self.operation, database, before, after, tuple(done), elapsed)
 
@@ -141,7 +141,7 @@ class Run:
             if failure is error:
                 raise
             raise failure from self._chained(error)
-        elapsed = _elapsed_ms(started)
+        elapsed = elapsed_ms(started)
         door.emit(StepFinished(*about, duration_ms=elapsed))
         return StepResult(work.revision, work.direction, work.description, elapsed)
 
@@ -320,9 +320,9 @@ class Run:
                 connection,
                 entry,
                 outcome,
-                duration_ms=_elapsed_ms(started),
+                duration_ms=elapsed_ms(started),
                 sqlstate=sqlstate,
-                error=door.session.redact(_told(failure)),
+                error=door.session.redact(told(failure)),
             )
 
         async def last_words() -> None:
@@ -356,7 +356,8 @@ class Run:
                 left=self._left,
             )
         sqlstate = getattr(failure, "sqlstate", None)
-        door.emit(StepFailed(door.run_id, work.revision, work.direction, _told(failure), sqlstate))
+        fault = (type(failure).__name__, told(failure))
+        door.emit(StepFailed(door.run_id, work.revision, work.direction, *fault, sqlstate))
         return failure
 
 
@@ -380,10 +381,11 @@ def nothing_to_do(
     return RunReport(run_id, operation, database, rows, rows)
 
 
-def _told(failure: BaseException) -> str:
+def told(failure: BaseException) -> str:
     """A failure in words; what is not headway's own is a cancellation, for all else was explained."""
     return failure.message if isinstance(failure, HeadwayError) else "cancelled"
 
 
-def _elapsed_ms(since: float) -> float:
+def elapsed_ms(since: float) -> float:
+    """Milliseconds since a moment of ``time.perf_counter()``."""
     return round((time.perf_counter() - since) * 1000, 3)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from headway.events import RunFinished, RunStarted
+from headway.events import RunFailed, RunFinished, RunStarted
 from headway.ledger import NewEntry, Operation
 from headway.results import RunReport
+from headway.runner import elapsed_ms, told
 
 if TYPE_CHECKING:
     from headway.alembic_bridge import Scope
@@ -32,20 +33,27 @@ class Stamp:
         Raises:
             VersionConflictError: the table did not hold ``before``.
         """
-        door, scope, started = self._door, self._scope, time.perf_counter()
+        door, started = self._door, time.perf_counter()
         door.emit(RunStarted(door.run_id, "stamp", door.session.database, 0))
-        if purge or set(before) != set(after):
-            await door.session.run(lambda _: scope.create_version_table())
-            await door.adopt(self._graph.applied(before))
-            entries = self._entries(before, after)
-            await door.session.run(
-                lambda _: scope.stamp(
-                    before, after, purge=purge, record=lambda c: door.ledger.record(c, entries)
-                )
-            )
-        elapsed = round((time.perf_counter() - started) * 1000, 3)
+        try:
+            if purge or set(before) != set(after):
+                await self._write(before, after, purge=purge)
+        except BaseException as error:
+            fault = (type(error).__name__, told(error))
+            door.emit(RunFailed(door.run_id, "stamp", 0, elapsed_ms(started), *fault))
+            raise
+        elapsed = elapsed_ms(started)
         door.emit(RunFinished(door.run_id, "stamp", 0, elapsed))
         return RunReport(door.run_id, "stamp", door.session.database, before, after, (), elapsed)
+
+    async def _write(self, before: tuple[str, ...], after: tuple[str, ...], *, purge: bool) -> None:
+        door, scope = self._door, self._scope
+        await door.session.run(lambda _: scope.create_version_table())
+        await door.adopt(self._graph.applied(before))
+        entries = self._entries(before, after)
+        await door.session.run(
+            lambda _: scope.stamp(before, after, purge=purge, record=lambda c: door.ledger.record(c, entries))
+        )
 
     def _entries(self, before: tuple[str, ...], after: tuple[str, ...]) -> list[NewEntry]:
         was, will = self._graph.applied(before), self._graph.applied(after)

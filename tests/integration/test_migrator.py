@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from headway import (
     CapabilityError,
+    DatabaseError,
     DatabaseURL,
     Direction,
     EnvironmentFileError,
@@ -265,6 +266,31 @@ async def test_stamp_moves_the_version_without_running_anything(
     assert tables(database_url) == {"alembic_version"}
 
 
+async def test_listeners_hear_of_a_stamp_and_of_one_that_failed(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a", "b")
+    heard: list[Event] = []
+    migrator = Migrator(project.ini, url=database_url, listeners=[heard.append])
+    await migrator.stamp("r1")
+    assert [type(event) for event in heard] == [RunStarted, RunFinished]
+    heard.clear()
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$"
+        )
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON alembic_version FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+    with pytest.raises(DatabaseError, match="not now"):
+        await migrator.stamp("r2")
+    assert [type(event) for event in heard] == [RunStarted, RunFailed]
+    assert isinstance(heard[-1], RunFailed)
+    assert (heard[-1].operation, heard[-1].error_type) == ("stamp", "DatabaseError")
+    assert "not now" in heard[-1].error
+    assert versions(database_url) == ["r1"]
+
+
 async def test_listeners_hear_the_whole_run_in_order(project: ProjectFolder, database_url: str) -> None:
     project.tables("a")
     project.revision("r2", "r1", upgrade="op.execute('SELECT 1/0')")
@@ -276,6 +302,10 @@ async def test_listeners_hear_the_whole_run_in_order(project: ProjectFolder, dat
     with pytest.raises(StepFailedError):
         await migrator.upgrade()
     assert [type(event) for event in heard] == [RunStarted, StepStarted, StepFailed, RunFailed]
+    assert [event.error_type for event in heard if isinstance(event, StepFailed | RunFailed)] == [
+        "StepFailedError",
+        "StepFailedError",
+    ]
 
 
 async def test_many_migrators_in_one_loop_never_mix(

@@ -182,7 +182,10 @@ _SENTENCES: list[tuple[Event, str]] = [
     (StepStarted(*_UNDO), "undoing aa"),
     (StepFinished(*_STEP, 12.0), "aa create t applied (12 ms)"),
     (StepFinished(*_UNDO, 12.0), "aa undone (12 ms)"),
-    (StepFailed("run", "aa", Direction.UPGRADE, "no such\ntable", "42P01"), "aa failed: no such table"),
+    (
+        StepFailed("run", "aa", Direction.UPGRADE, "StepFailedError", "no such\ntable", "42P01"),
+        "aa failed: no such table",
+    ),
     (StepBlocked("run", "aa", (), 2.0), "aa waits no longer for locks, after 2.0 s"),
     (
         StepRetrying("run", "aa", 1, "40001", 2.0, ()),
