@@ -14,6 +14,7 @@ from headway import (
     Event,
     LockWaiting,
     Peer,
+    RunFailed,
     RunStarted,
     StepBlocked,
     StepProgress,
@@ -22,7 +23,7 @@ from headway import (
 from headway.narration.sentences import in_words
 from headway.telemetry import LogListener
 from headway.telemetry.logs import LEVELS, PREFIX, event_name, fields_of
-from sample_events import DATABASE, PRIVATE, SAMPLE
+from sample_events import DATABASE, PRIVATE, SAMPLE, STATEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,6 +128,13 @@ def test_no_statement_is_written_neither_a_revisions_nor_another_sessions(kept: 
     assert "pid 4711 (psql, user app, idle in transaction)" in blocked.getMessage()
 
 
+def test_of_an_error_the_first_line_is_written(kept: Kept) -> None:
+    error = f"statement 2 is not the one that was journalled:\n  revision: {STATEMENT}"
+    (record,) = told(kept, [RunFailed("run", "upgrade", 0, 1.0, "DirtyError", error)])
+    assert record.getMessage().endswith(": statement 2 is not the one that was journalled:")
+    assert PRIVATE not in JsonFormatter().format(record)
+
+
 def test_percent_signs_are_words_like_any_other(kept: Kept) -> None:
     (record,) = told(kept, [Waiting("100%s of %d", 0.0)])
     assert record.getMessage() == "waiting: 100%s of %d"
@@ -199,3 +207,10 @@ def test_logging_needs_neither_opentelemetry_nor_sqlalchemy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+def test_an_unknown_name_is_an_attribute_error_as_of_any_module() -> None:
+    from headway import telemetry
+
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        telemetry.Nothing  # noqa: B018  # the access is the point

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from dataclasses import fields, replace
+from dataclasses import fields
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -31,6 +31,7 @@ from headway.events import (
 from headway.narration.pacing import Pace
 from headway.narration.sentences import in_words
 from headway.results import Peer
+from headway.telemetry.discretion import without_statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -71,8 +72,8 @@ class LogListener:
     The message is a sentence. The facts are attributes of the record as well (``headway_event``,
     ``headway_run_id``, ``headway_revision``, …; docs/observability.md lists them), where a formatter for JSON
     finds them. What an event repeats while nothing changes is written every ten seconds. No statement's text
-    is written, neither a revision's nor another session's: it may hold data. Logging itself is left as it is:
-    no handler, level or filter is set.
+    is written, neither a revision's nor another session's, because it may hold data; of an error the first
+    line is. Logging itself is left as it is: no handler, level or filter is set.
 
     Args:
         logger: where to write; the logger named ``headway`` when ``None``.
@@ -89,7 +90,8 @@ class LogListener:
         """Write the event, if its level is wanted and it is news."""
         level = level_of(event)
         if self._logger.isEnabledFor(level) and self._is_news(event):
-            self._logger.log(level, in_words(_without_statements(event)), extra=fields_of(event))
+            quiet = without_statements(event)
+            self._logger.log(level, in_words(quiet), extra=fields_of(quiet))
 
     def _is_news(self, event: Event) -> bool:
         match event:
@@ -128,18 +130,6 @@ def fields_of(event: Event) -> dict[str, Field]:
 def event_name(kind: type[Event]) -> str:
     """What a kind of event is called in ``headway_event``: ``run_started``."""
     return _WORD_BEGINS.sub("_", kind.__name__).lower()
-
-
-def _without_statements(event: Event) -> Event:
-    match event:
-        case StatementFinished():
-            return replace(event, statement="")
-        case LockWaiting(holder=Peer() as holder):
-            return replace(event, holder=replace(holder, query=None))
-        case StepBlocked() | StepRetrying():
-            return replace(event, blockers=tuple(replace(peer, query=None) for peer in event.blockers))
-        case _:
-            return event
 
 
 def _plain(fact: str | float | Enum | Peer | tuple[Peer, ...] | None) -> Field:
