@@ -18,6 +18,7 @@ from alembic.util import CommandError
 from sqlalchemy import MetaData
 
 from headway.alembic_bridge.defaults import compare_defaults_safely
+from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
 from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
 from headway.ledger import LedgerNames, ledger_filter
@@ -164,7 +165,7 @@ class AlembicProject:
         # Offline mode keeps an env.py that was not written for headway from opening a connection.
         environment = EnvironmentContext(self.config, self.script, fn=lambda *_: [], as_sql=True)
         try:
-            with _loading, environment_of(environment):
+            with _loading, host_logging_kept(), environment_of(environment):
                 self.script.run_env()
         except HeadwayError:
             raise
