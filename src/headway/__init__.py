@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         OutcomeUnknownError,
         RefusedError,
         ResolutionError,
+        StartupInterruptedError,
         StepFailedError,
         TransactionOpenError,
         UnknownRevisionsError,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
         StepResult,
     )
     from headway.settings import Environment, Settings, load_settings
+    from headway.startup import Startup
     from headway.url import DatabaseURL
 
 _HOMES = {
@@ -107,6 +109,7 @@ _HOMES = {
         "OutcomeUnknownError",
         "RefusedError",
         "ResolutionError",
+        "StartupInterruptedError",
         "StepFailedError",
         "TransactionOpenError",
         "UnknownRevisionsError",
@@ -163,6 +166,7 @@ _HOMES = {
         "StepResult",
     ),
     "headway.settings": ("Environment", "Settings", "load_settings"),
+    "headway.startup": ("Startup",),
     "headway.url": ("DatabaseURL",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -232,9 +236,11 @@ __all__ = [
     "ServerStarting",
     "Setting",
     "Settings",
+    "Startup",
     "StartupBegan",
     "StartupFailed",
     "StartupFinished",
+    "StartupInterruptedError",
     "StartupMode",
     "State",
     "StatementFinished",

@@ -5,8 +5,9 @@ SQLAlchemy is imported only where an engine is made, so that a probe costs no mo
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -36,6 +37,9 @@ CONNECT_TIMEOUT_S = 10.0
 
 libpq waits without end and asyncpg for 60 s; a server that is there answers within a few round trips.
 """
+
+_CLOSE_TIMEOUT_S = 1.0
+"""How long hanging up in order may take, in seconds."""
 
 # The ledger's own question, for a probe that does not load SQLAlchemy.
 _DIRTY = """
@@ -243,7 +247,10 @@ async def driver_connection(
     except asyncpg.PostgresError as error:
         raise DatabaseError(url.redact(f"{url.masked}: {error}"), sqlstate=error.sqlstate) from error
     finally:
-        await connection.close()
+        # asyncpg first waits for what is under way, if need be for ever; given up, it cuts the line.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await connection.close()
 
 
 async def fetch_versions(

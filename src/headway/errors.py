@@ -163,6 +163,10 @@ class TransactionOpenError(RefusedError):
     """
 
 
+class StartupInterruptedError(HeadwayError):
+    """An application's start-up was ended by a signal; what was under way was rolled back."""
+
+
 class EnvironmentFileError(HeadwayError):
     """The project's ``env.py`` cannot be used: it failed, or does not hand over to :mod:`headway.env`."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from headway.errors import UnknownRevisionsError
+from headway.errors import ConfigurationError, UnknownRevisionsError
 from headway.planning import (
     Plan,
     assess,
@@ -39,16 +40,18 @@ from headway.results import (
     RevisionStatus,
     RunOptions,
     RunReport,
+    StartupMode,
     State,
     StatusReport,
 )
 from headway.revisions import Graph, read_graph
-from headway.settings import Settings, load_settings
+from headway.settings import Environment, Settings, load_settings
+from headway.startup import TIMEOUT_S, Startup, Wish, started
 from headway.target import Target
 from headway.waiting import wait_for_revision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -483,6 +486,66 @@ class Migrator:
         return write_merge(
             self._target.alembic, revisions, message=message, branch_label=branch_label, rev_id=rev_id
         )
+
+    # -- starting an application -----------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def startup(
+        self,
+        mode: StartupMode | str = StartupMode.AUTO,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        strict: bool = False,
+        background: bool = False,
+        options: RunOptions | None = None,
+    ) -> AsyncIterator[Startup]:
+        """Around the life of an application: see that its database is what it needs, then let it run.
+
+        ``headway.asgi.lifespan`` does this for web frameworks. SIGINT or SIGTERM meanwhile ends it: what was
+        under way is rolled back, and whatever else the process does at a signal happens as well. At the end
+        the migrator is closed; it may be used again.
+
+        Args:
+            mode: ``off``, ``check``, ``wait``, ``upgrade``; ``auto`` is ``upgrade`` in development and
+                ``check`` elsewhere.
+            timeout_s: how long the server is waited for, in seconds, and in mode ``wait`` the revisions. How
+                long ``upgrade`` waits for another migrator is in ``options``.
+            strict: refuse a database that is ahead, too; else it is let in with a warning, for that is what
+                an old replica meets when it restarts in the midst of a rollout.
+            background: enter the block at once. Nothing is raised then: ``Startup.error`` says what was
+                wrong, and ``Startup.wait`` raises it. What is still under way at the end is cancelled and
+                rolled back.
+            options: for mode ``upgrade``; headway's defaults when ``None``.
+
+        Yields:
+            The start-up: over, unless in the background.
+
+        Raises:
+            ConfigurationError: there is no such mode.
+            NotAtHeadError: revisions are missing, and in mode ``wait`` still were at the deadline.
+            UnknownRevisionsError: revisions are missing while there are others, unknown here; or any are, if
+                ``strict``.
+            DirtyError: a revision is half-way.
+            ConnectionFailedError: the server did not answer until the deadline, or lets nobody in.
+            StartupInterruptedError: a signal came.
+            HeadwayError: in mode ``upgrade`` whatever that method raises.
+        """
+        wish = Wish(mode=self._mode(mode), timeout_s=timeout_s, strict=strict, options=options)
+        try:
+            async with started(Startup(wish, self, self._target.tell), background=background) as startup:
+                yield startup
+        finally:
+            await self.aclose()
+
+    def _mode(self, mode: StartupMode | str) -> StartupMode:
+        if mode not in {*StartupMode}:
+            raise ConfigurationError(
+                "mode", f"{mode!r} is none of {', '.join(StartupMode)}", example=StartupMode.AUTO.value
+            )
+        if mode != StartupMode.AUTO:
+            return StartupMode(mode)
+        in_development = self.settings.environment is Environment.DEVELOPMENT
+        return StartupMode.UPGRADE if in_development else StartupMode.CHECK
 
     # -- inside ----------------------------------------------------------------------------------------
 

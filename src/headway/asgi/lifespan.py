@@ -1,0 +1,98 @@
+"""The start of a web application: first its database, then what it does itself."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from headway.results import StartupMode
+from headway.startup import TIMEOUT_S
+from headway.telemetry.logs import LogListener
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from headway import Migrator, RunOptions
+
+Wrapped: TypeAlias = "Callable[[Any], Any] | AbstractAsyncContextManager[Any] | AbstractContextManager[Any]"
+"""An application's own lifespan: a function of the application that returns a context manager, is a generator
+function, or just does what is to be done at the start, each of them async or not; or a context manager
+itself."""
+
+_MANAGERS = (AbstractAsyncContextManager, AbstractContextManager)
+
+
+def lifespan(  # the arguments of Migrator.startup, and the lifespan to wrap
+    migrator: Migrator,
+    mode: StartupMode | str = StartupMode.AUTO,
+    *,
+    wraps: Wrapped | None = None,
+    timeout_s: float = TIMEOUT_S,
+    strict: bool = False,
+    background: bool = False,
+    options: RunOptions | None = None,
+) -> Callable[[Any], AbstractAsyncContextManager[Any]]:
+    """A lifespan that lets the application in when its database is what it needs.
+
+    Args:
+        migrator: of the application's database; what it does is logged by the logger ``headway``, and it is
+            closed when the application ends.
+        mode: ``off``, ``check``, ``wait``, ``upgrade``, or ``auto``, as in ``Migrator.startup``.
+        wraps: the application's own lifespan; it begins when the database is ready and ends before headway
+            lets go of it. What it yields is passed on.
+        timeout_s: how long the server, and in mode ``wait`` the revisions, are waited for, in seconds.
+        strict: refuse a database that is ahead, too.
+        background: start at once; ``Probes.readyz`` answers 503 until the database is ready.
+        options: for mode ``upgrade``.
+
+    Returns:
+        What FastAPI and Starlette take as ``lifespan=``, and Litestar in its list of that name.
+
+    Raises:
+        HeadwayError: when the application starts: what ``Migrator.startup`` raises.
+    """
+    migrator.listen(LogListener())
+
+    @asynccontextmanager
+    async def around(app: Any) -> AsyncIterator[Any]:
+        started = migrator.startup(
+            mode, timeout_s=timeout_s, strict=strict, background=background, options=options
+        )
+        async with started, _begun(wraps, app) as state:
+            yield state
+
+    return around
+
+
+@asynccontextmanager
+async def _begun(wraps: Wrapped | None, app: Any) -> AsyncIterator[Any]:
+    """The application's own lifespan, whatever it was written as."""
+    begun: Any = wraps
+    # Managers made by contextlib can be called too, as decorators: they are not functions of the application.
+    if callable(wraps) and not isinstance(wraps, _MANAGERS):
+        begun = _as_manager_function(wraps)(app)
+        if inspect.isawaitable(begun):
+            begun = await begun
+    if isinstance(begun, AbstractAsyncContextManager):
+        async with begun as state:
+            yield state
+    elif isinstance(begun, AbstractContextManager):
+        with begun as state:
+            yield state
+    else:
+        yield begun
+
+
+def _as_manager_function(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Generator functions made to return managers; any other function as it is."""
+    if inspect.isasyncgenfunction(function):
+        return asynccontextmanager(function)
+    if inspect.isgeneratorfunction(function):
+        return contextmanager(function)
+    return function

@@ -1,0 +1,159 @@
+"""Endpoints: whether the process lives, whether it can serve, and which revisions its database has."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from headway.asgi.documents import migrations_document, shortcoming
+from headway.asgi.progress import Progress
+from headway.asgi.remembered import Remembered
+from headway.errors import ConfigurationError, HeadwayError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.routing import Route
+
+    from headway import Migrator
+
+    # Wide enough for what each framework makes of them.
+    Scope: TypeAlias = Mapping[str, Any]
+    Receive: TypeAlias = Callable[[], Awaitable[Any]]
+    Send: TypeAlias = Callable[[Any], Awaitable[None]]
+
+LIVENESS = "/livez"
+READINESS = "/readyz"
+FORMAT_VERSION = 1
+"""Raised only when a key is renamed, removed or changes its meaning; a new key does not raise it."""
+DEADLINE_S = 3.0
+"""How long a probe's question to the database may take, in seconds.
+
+With what hanging up takes, the answer is there before a probe's ``timeoutSeconds`` of 5.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status code and a document."""
+
+    status: HTTPStatus
+    document: dict[str, Any]
+
+
+class Endpoint:
+    """An ASGI application of one read-only document, for GET and HEAD.
+
+    Args:
+        answer: makes the document.
+    """
+
+    def __init__(self, answer: Callable[[], Awaitable[Answer]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's
+        """Answer one request; nothing else than HTTP is served."""
+        if scope["type"] != "http":
+            return
+        headers = [(b"cache-control", b"no-store")]
+        if scope["method"] in {"GET", "HEAD"}:
+            answer = await self._answer()
+        else:
+            answer = Answer(HTTPStatus.METHOD_NOT_ALLOWED, {"error": "only GET and HEAD"})
+            headers.append((b"allow", b"GET, HEAD"))
+        body = json.dumps({"format_version": FORMAT_VERSION, **answer.document}).encode()
+        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+class Probes:
+    """The endpoints of one Migrator, each an ASGI application to mount anywhere; none writes anything.
+
+    No document holds a secret, a statement or the database's address. Each question to the database has a
+    deadline of 3 s, is asked once for all who wait, and its answer is good for ``cache_s``.
+
+    Args:
+        migrator: of the application's database.
+        strict: a database that is ahead is not ready, too.
+        cache_s: how long an answer is good for, in seconds.
+
+    Attributes:
+        livez: 200 as long as the event loop turns; asks no database.
+        readyz: 200 when the database is what this code needs, else 503 with ``reason``; while a start-up runs
+            in the background 503 with the ``step`` at work, and after one that failed 503 until the database
+            is found ready all the same.
+        migrations: state, pending and unknown revisions, and each revision with when it was applied, how long
+            it took and the checksum of its file then; 503 when the database cannot be asked.
+    """
+
+    def __init__(self, migrator: Migrator, *, strict: bool = False, cache_s: float = 2.0) -> None:
+        self._migrator = migrator
+        self._strict = strict
+        self._progress = Progress()
+        migrator.listen(self._progress)
+        self._standing = Remembered(self._ask_standing, for_s=cache_s)
+        self._all = Remembered(self._ask_all, for_s=cache_s)
+        self.livez = Endpoint(self._alive)
+        self.readyz = Endpoint(self._ready)
+        self.migrations = Endpoint(self._all.get)
+
+    def routes(self) -> list[Route]:
+        """``/livez`` and ``/readyz`` for ``app.router.routes.extend(...)`` of FastAPI and Starlette.
+
+        Raises:
+            ConfigurationError: Starlette is not installed.
+        """
+        try:
+            from starlette.routing import Route
+        except ImportError as error:
+            raise ConfigurationError(
+                "Probes.routes", "Starlette is not installed", example="pip install starlette"
+            ) from error
+
+        return [
+            Route(path, endpoint, include_in_schema=False)
+            for path, endpoint in ((LIVENESS, self.livez), (READINESS, self.readyz))
+        ]
+
+    async def _alive(self) -> Answer:
+        return Answer(HTTPStatus.OK, {"status": "alive"})
+
+    async def _ready(self) -> Answer:
+        if self._progress.starting:
+            self._standing.forget()
+            document = {"status": "starting", "reason": self._progress.reason, "step": self._progress.step}
+            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, document)
+        return await self._standing.get()
+
+    async def _ask_standing(self) -> Answer:
+        found = await _within_deadline(self._migrator.pending())
+        if isinstance(found, str):
+            return _unready(found)
+        missing = shortcoming(found, strict=self._strict)
+        known = {"state": found.state.value, "pending": [*found.pending], "unknown": [*found.unknown]}
+        if missing is None:
+            return Answer(HTTPStatus.OK, {"status": "ready", "reason": None, **known})
+        return _unready(self._progress.reason or missing, **known, step=self._progress.step)
+
+    async def _ask_all(self) -> Answer:
+        found = await _within_deadline(migrations_document(self._migrator))
+        return _unready(found) if isinstance(found, str) else Answer(HTTPStatus.OK, found)
+
+
+def _unready(reason: str, **known: Any) -> Answer:
+    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unready", "reason": reason, **known})
+
+
+async def _within_deadline(question: Awaitable[Any]) -> Any:
+    """The answer, or in words why there is none."""
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            return await question
+    except TimeoutError:
+        return f"the database did not answer within {DEADLINE_S:g} s"
+    except HeadwayError as error:
+        return f"the database could not be asked ({type(error).__name__})"

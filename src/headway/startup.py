@@ -1,0 +1,177 @@
+"""What an application does about its database while it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from headway.errors import HeadwayError, StartupInterruptedError
+from headway.events import StartupBegan, StartupFailed, StartupFinished, Warned
+from headway.planning import require_serving
+from headway.results import StartupMode
+from headway.signals import cancelling_on_signals
+from headway.waiting import wait_for_revision
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from headway.events import Event
+    from headway.results import PendingReport, RunOptions, RunReport
+
+TIMEOUT_S = 60.0
+"""How long, in seconds, the server is waited for, and in mode ``wait`` the revisions."""
+
+
+class Database(Protocol):
+    """Of a Migrator, what a start-up needs."""
+
+    async def pending(self) -> PendingReport:
+        """Where the database stands."""
+
+    async def upgrade(self, *, options: RunOptions | None) -> RunReport:
+        """Apply what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a start-up is asked to do; see ``Migrator.startup``."""
+
+    mode: StartupMode
+    timeout_s: float
+    strict: bool
+    options: RunOptions | None
+
+
+class Startup:
+    """One start-up of an application: what it found, or why it failed.
+
+    Attributes:
+        mode: what it does; never ``auto``.
+        report: where the database stood when the application was let in; ``None`` until then, after a
+            failure, and in mode ``off``.
+        error: why it failed; ``None`` as a rule.
+    """
+
+    def __init__(self, wish: Wish, database: Database, tell: Callable[[Event], None]) -> None:
+        self.mode = wish.mode
+        self.report: PendingReport | None = None
+        self.error: Exception | None = None
+        self._wish = wish
+        self._database = database
+        self._tell = tell
+        self._over = asyncio.Event()
+
+    @property
+    def done(self) -> bool:
+        """Whether it is over, well or not."""
+        return self._over.is_set()
+
+    async def wait(self) -> PendingReport | None:
+        """Wait until it is over.
+
+        Returns:
+            ``report``.
+
+        Raises:
+            Exception: ``error``, if there is one.
+        """
+        await self._over.wait()
+        if self.error is not None:
+            raise self.error
+        return self.report
+
+    async def run(self) -> None:
+        """Do it; what goes wrong is said in an event, kept in ``error``, and raised."""
+        began = time.perf_counter()
+        self._tell(StartupBegan(self.mode))
+        try:
+            self.report = await self._cancelled_by_signals()
+        except BaseException as error:
+            cancelled = StartupInterruptedError("cancelled")
+            self.error = error if isinstance(error, Exception) else cancelled
+            kind = type(self.error).__name__
+            # What is not headway's own may say anything, a password too: its class must do.
+            told = self.error.message if isinstance(self.error, HeadwayError) else kind
+            self._tell(StartupFailed(self.mode, kind, told, _elapsed_ms(began)))
+            raise
+        else:
+            state = self.report.state if self.report else None
+            self._tell(StartupFinished(self.mode, state, _elapsed_ms(began)))
+        finally:
+            self._over.set()
+
+    async def _cancelled_by_signals(self) -> PendingReport | None:
+        # A task of its own: the signal cancels this, and not the server that is starting.
+        task = asyncio.create_task(self._work(), name="headway start-up")
+        with cancelling_on_signals(task) as received:
+            try:
+                return await task
+            except asyncio.CancelledError:
+                ours = asyncio.current_task()
+                if received.signum is None or (ours is not None and ours.cancelling()):
+                    raise
+                raise StartupInterruptedError(f"interrupted by {received.signum.name}") from None
+
+    async def _work(self) -> PendingReport | None:
+        if self.mode is StartupMode.OFF:
+            return None
+        report = await self._look()
+        if self.mode is StartupMode.UPGRADE and not report.serves and not report.unknown:
+            await self._database.upgrade(options=self._wish.options)
+            report = await self._database.pending()
+        require_serving(report, strict=self._wish.strict)
+        if report.unknown:
+            self._tell(Warned("", None, _ahead(report)))
+        return report
+
+    async def _look(self) -> PendingReport:
+        """The first answer of the server; in mode ``wait`` the first that will do, or never will."""
+        enough = self.mode is not StartupMode.WAIT
+        return await wait_for_revision(
+            self._database.pending,
+            target="heads",
+            reached=lambda report: enough or report.serves,
+            timeout_s=self._wish.timeout_s,
+            emit=self._tell,
+        )
+
+
+@asynccontextmanager
+async def started(startup: Startup, *, background: bool) -> AsyncIterator[Startup]:
+    """Run a start-up before the block, or beside it; what is still under way at its end is cancelled.
+
+    Args:
+        startup: not begun yet.
+        background: enter the block at once; then no failure is raised.
+
+    Raises:
+        Exception: why it failed, unless in the background.
+    """
+    if not background:
+        await startup.run()
+        yield startup
+        return
+    task = asyncio.create_task(startup.run(), name="headway start-up in the background")
+    await asyncio.sleep(0)  # it has begun, and says so, before anybody asks
+    # Looked at, or asyncio would report it as never retrieved; it is in ``startup.error``.
+    task.add_done_callback(lambda over: over.cancelled() or over.exception())
+    try:
+        yield startup
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _ahead(report: PendingReport) -> str:
+    foreign = ", ".join(report.unknown)
+    return (
+        f"{report.database} is ahead of this code: it holds {foreign}, unknown here. "
+        "The start goes on, as it must while a new version is rolled out"
+    )
+
+
+def _elapsed_ms(since: float) -> float:
+    return round((time.perf_counter() - since) * 1000, 3)
