@@ -61,8 +61,8 @@ types: $(STAMP) ## check types with mypy, strict
 bench: $(STAMP) ## compare speed with plain Alembic; QUICK=1 only shows that it runs, ARGS="--json FILE CASE" goes to it
 	@exec $(BIN)/python benchmarks $(if $(QUICK),--quick) $(ARGS)
 
-run: $(STAMP) ## serve the reference application with uvicorn; ARGS="--port 8001 --reload" goes to it
-	@$(BIN)/uvicorn --factory taskman.app:create_app --app-dir src $(ARGS)
+run: $(STAMP) ## serve the reference application, its database at head; ARGS="--port 8001 --reload" goes to uvicorn
+	@exec $(BIN)/uvicorn --factory taskman.app:create_app --app-dir src --log-config src/taskman/logging.json $(ARGS)
 
 # The server is stopped first, because its programs go with .venv. Its data is for headway to remove: for root it
 # may lie elsewhere, and that is why ALL=1 installs first where nothing is installed.

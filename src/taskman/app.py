@@ -1,69 +1,59 @@
 """The FastAPI application: ``uvicorn --factory taskman.app:create_app``."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
 
-from fastapi import FastAPI, Request, Response, status
+from fastapi import FastAPI, Request, status
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
+from headway import StartupMode
+from headway.asgi import Probes, lifespan
 from taskman.database import DatabaseUnavailableError, engine_scope, session_factory
-from taskman.readiness import logger, shortcoming
 from taskman.routes import documents, projects, tasks
 from taskman.settings import migrations
+
+logger = logging.getLogger("taskman")
 
 # Classes of PostgreSQL's error codes that speak of the values sent (manual, appendix A).
 DATA_EXCEPTION = "22"
 INTEGRITY_CONSTRAINT_VIOLATION = "23"
 
 
-class Health(BaseModel):
-    """Whether requests can be served, and if not, what is missing."""
-
-    status: Literal["ok", "unavailable"] = "ok"
-    reason: str | None = None
-
-
-def create_app(*, database_url: str | None = None) -> FastAPI:
+def create_app(*, database_url: str | None = None, mode: StartupMode = StartupMode.AUTO) -> FastAPI:
     """Build the application.
 
     Args:
         database_url: the database to use; without it the one that is configured, as for the migrations.
+        mode: what is done at the start about a database that is not at head: in development it is upgraded,
+            elsewhere refused, unless another mode is given.
 
     Returns:
-        An application that opens its engine when its lifespan begins and disposes of it at the end. It
-        starts on a database that is not migrated, too, and says so in its log and at ``/health``.
+        An application that sees to its database first, then opens its engine, and disposes of it at the end;
+        ``/livez`` and ``/readyz`` are for probes.
+
+    Raises:
+        headway.ConfigurationError: a setting is wrong.
     """
+    migrator = migrations(database_url)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with engine_scope(database_url) as engine, migrations(database_url) as app.state.migrations:
+    async def resources(app: FastAPI) -> AsyncIterator[None]:
+        async with engine_scope(database_url) as engine:
             app.state.sessions = session_factory(engine)
-            if missing := await shortcoming(app.state.migrations):
-                logger.warning("taskman: %s", missing)
             yield
 
-    app = FastAPI(title="taskman", lifespan=lifespan)
+    app = FastAPI(title="taskman", lifespan=lifespan(migrator, mode, wraps=resources))
+    app.router.routes.extend(Probes(migrator).routes())
     for module in (projects, tasks, documents):
         app.include_router(module.router)
-    app.add_api_route("/health", health, tags=["health"], response_model_exclude_none=True)
     app.add_exception_handler(RequestValidationError, not_what_was_asked_for)
     app.add_exception_handler(DatabaseUnavailableError, unavailable)
     app.add_exception_handler(DBAPIError, refused_by_the_database)
     return app
-
-
-async def health(request: Request, response: Response) -> Health:
-    """Answer 200 when the database does and holds every revision this code knows, else 503."""
-    missing = await shortcoming(request.app.state.migrations)
-    if missing is None:
-        return Health()
-    response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    return Health(status="unavailable", reason=missing)
 
 
 async def not_what_was_asked_for(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001  # FastAPI's

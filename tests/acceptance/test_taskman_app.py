@@ -16,7 +16,7 @@ import pytest_asyncio
 from sqlalchemy import event, text
 
 from conftest import ProjectFolder
-from headway import ConfigurationError, DatabaseURL, Migrator, embedded
+from headway import ConfigurationError, DatabaseURL, Migrator, NotAtHeadError, embedded
 from headway.database import embedded_directory
 from servers import pgbouncer, wait_until
 from taskman import settings
@@ -263,7 +263,7 @@ async def test_with_nothing_configured_the_app_runs_on_the_embedded_database_and
     app = create_app()
     async with app.router.lifespan_context(app):
         async with client_of(app) as client:
-            assert (await client.get("/health")).json() == {"status": "ok"}
+            assert (await client.get("/readyz")).json()["status"] == "ready"
         assert embedded.status(embedded_directory(project.root)).running
     wait_until(
         lambda: not embedded.status(embedded_directory(project.root)).running,
@@ -279,7 +279,7 @@ async def test_when_the_embedded_server_has_ended_answers_are_a_503_and_the_log_
     app = create_app()
     async with app.router.lifespan_context(app), client_of(app) as client:
         embedded.stop(embedded_directory(checkout), force=True)
-        answers = [await client.get(path) for path in ("/projects", "/health")]
+        answers = [await client.get(path) for path in ("/projects", "/readyz")]
     assert [answer.status_code for answer in answers] == [503, 503]
     assert "start again what uses it" in caplog.text
 
@@ -421,34 +421,39 @@ async def test_bytes_that_are_no_text_are_a_422(client: httpx.AsyncClient) -> No
 
 
 @vector
-async def test_health_is_the_databases_health(client: httpx.AsyncClient) -> None:
-    response = await client.get("/health")
-    assert (response.status_code, response.json()) == (200, {"status": "ok"})
-
-
-async def test_on_a_database_that_is_not_migrated_log_and_health_say_what_to_run(
-    database_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_in_development_the_app_brings_its_database_to_head_and_is_ready(database_url: str) -> None:
     app = create_app(database_url=database_url)
     async with app.router.lifespan_context(app), client_of(app) as client:
-        [line] = [record.getMessage() for record in caplog.records if record.name == "taskman"]
-        response = await client.get("/health")
-    assert response.status_code == 503
-    assert response.json()["reason"] in line
-    assert "unversioned" in line
-    assert "make migrate" in line
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()["state"]) == (200, "at_head")
+        assert (await client.get("/projects")).status_code == 200
+        assert (await client.get("/livez")).json()["status"] == "alive"
+
+
+async def test_in_production_the_app_refuses_a_database_that_is_not_migrated_and_says_what_to_run(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APP_ENVIRONMENT", "production")
+    app = create_app(database_url=database_url)
+    with pytest.raises(NotAtHeadError) as caught:
+        async with app.router.lifespan_context(app):
+            raise AssertionError
+    assert "is unversioned: missing 2fab56042d27" in str(caught.value)
+    assert "`headway upgrade`" in str(caught.value)
 
 
 @vector
-async def test_a_database_that_is_ahead_is_healthy_for_the_old_replicas_of_a_rollout(
-    app: FastAPI, client: httpx.AsyncClient
+async def test_a_database_that_is_ahead_will_do_for_the_old_replicas_of_a_rollout(
+    app: FastAPI, client: httpx.AsyncClient, database_url: str
 ) -> None:
     # What is left of the old head once the new code's migration has run.
     async with app.state.sessions() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = 'from_the_new_code'"))
         await session.commit()
-    assert (await app.state.migrations.pending()).unknown == ("from_the_new_code",)
-    assert (await client.get("/health")).json() == {"status": "ok"}
+    again = create_app(database_url=database_url)
+    async with again.router.lifespan_context(again), client_of(again) as restarted:
+        answer = await restarted.get("/readyz")
+        assert (answer.status_code, answer.json()["unknown"]) == (200, ["from_the_new_code"])
 
 
 @vector
@@ -463,7 +468,7 @@ async def test_while_the_database_is_away_every_answer_is_a_503_and_it_comes_bac
         connection.execute(
             "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = %s", [name]
         )
-        answers = [await client.get(path) for path in ("/projects", "/projects", "/health")]
+        answers = [await client.get(path) for path in ("/projects", "/projects", "/readyz")]
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
     assert [answer.status_code for answer in answers] == [503, 503, 503]
     assert "is not currently accepting connections" in caplog.text
