@@ -154,9 +154,28 @@ async def test_a_server_that_is_not_there_is_no_secret_and_neither_is_its_addres
     for endpoint in (probes.readyz, probes.migrations):
         answer = await ask(endpoint)
         assert answer.status_code == 503
-        assert answer.json()["reason"] == "the database could not be asked (ConnectionFailedError)"
+        assert answer.json()["reason"] == (
+            "the database could not be asked (ConnectionFailedError); the log says more"
+        )
         assert "s3cr3t" not in answer.text
         assert str(port) not in answer.text
+
+
+async def test_why_the_database_cannot_be_asked_is_logged_once_and_again_after_it_could(
+    project: ProjectFolder, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with TcpProxy(database_url) as proxy:
+        probes = Probes(Migrator(project.ini, url=proxy.url), cache_s=0)
+        for _ in range(2):
+            caplog.clear()
+            proxy.rule(b"SELECT", Towards.SERVER, Fault.CUT_BEFORE, down=True)
+            for _ in range(3):
+                assert (await ask(probes.readyz)).status_code == 503
+            said = [record.getMessage() for record in caplog.records if record.name == "headway"]
+            assert 1 <= len(said) <= 2  # the line that broke is one thing, a server that is gone another
+            assert all("probe: " in line and "hint: " in line for line in said)
+            proxy.up()
+            assert (await ask(probes.readyz)).status_code == 200
 
 
 async def test_a_server_that_does_not_answer_is_given_up_at_the_deadline(

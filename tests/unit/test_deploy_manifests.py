@@ -11,15 +11,16 @@ import kubernetes_validate  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import yaml
 
+from headway.asgi import LIVENESS, READINESS
+from headway.asgi.probes import DEADLINE_S as PROBE_DEADLINE_S
 from headway.errors import ExitCode
 from headway.lock import DEFAULT_LOCK_WAIT_S
+from headway.startup import TIMEOUT_S as LIFESPAN_TIMEOUT_S
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 
-LIVENESS, READINESS = "/livez", "/readyz"  # the paths of headway.asgi.Probes
-LIFESPAN_TIMEOUT_S = 60  # timeout_s of headway.asgi.lifespan
 GRACE_S = 30  # what docs/deploy.md asks for between SIGTERM and SIGKILL
 MANIFESTS = sorted(
     path
@@ -177,7 +178,7 @@ def test_liveness_asks_no_database_and_readiness_does() -> None:
 def test_probes_allow_for_a_blocking_start_and_for_a_new_connection() -> None:
     startup = app()["startupProbe"]
     assert startup["periodSeconds"] * startup["failureThreshold"] > LIFESPAN_TIMEOUT_S
-    assert app()["readinessProbe"]["timeoutSeconds"] > 1
+    assert app()["readinessProbe"]["timeoutSeconds"] > PROBE_DEADLINE_S + 1  # the second is for hanging up
 
 
 def test_the_rollout_is_not_called_failed_while_the_init_container_waits() -> None:

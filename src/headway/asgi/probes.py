@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from headway.asgi.documents import migrations_document, shortcoming
 from headway.asgi.progress import Progress
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     Receive: TypeAlias = Callable[[], Awaitable[Any]]
     Send: TypeAlias = Callable[[Any], Awaitable[None]]
 
+T = TypeVar("T")
+
 LIVENESS = "/livez"
 READINESS = "/readyz"
 FORMAT_VERSION = 1
@@ -34,6 +37,8 @@ DEADLINE_S = 3.0
 
 With what hanging up takes, the answer is there before a probe's ``timeoutSeconds`` of 5.
 """
+
+_LOGGER = logging.getLogger("headway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class Probes:
         migrator.listen(self._progress)
         self._standing = Remembered(self._ask_standing, for_s=cache_s)
         self._all = Remembered(self._ask_all, for_s=cache_s)
+        self._logged: str | None = None
         self.livez = Endpoint(self._alive)
         self.readyz = Endpoint(self._ready)
         self.migrations = Endpoint(self._all.get)
@@ -130,7 +136,7 @@ class Probes:
         return await self._standing.get()
 
     async def _ask_standing(self) -> Answer:
-        found = await _within_deadline(self._migrator.pending())
+        found = await self._asked(self._migrator.pending())
         if isinstance(found, str):
             return _unready(found)
         missing = shortcoming(found, strict=self._strict)
@@ -140,20 +146,26 @@ class Probes:
         return _unready(self._progress.reason or missing, **known, step=self._progress.step)
 
     async def _ask_all(self) -> Answer:
-        found = await _within_deadline(migrations_document(self._migrator))
+        found = await self._asked(migrations_document(self._migrator))
         return _unready(found) if isinstance(found, str) else Answer(HTTPStatus.OK, found)
+
+    async def _asked(self, question: Awaitable[T]) -> T | str:
+        """The answer, or in words for everybody why there is none; the log gets the whole story, once."""
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                found = await question
+        except TimeoutError:
+            reason = story = f"the database did not answer within {DEADLINE_S:g} s"
+        except HeadwayError as error:
+            reason, story = f"the database could not be asked ({type(error).__name__})", str(error)
+        else:
+            self._logged = None
+            return found
+        if story != self._logged:
+            self._logged = story
+            _LOGGER.warning("probe: %s", story)
+        return f"{reason}; the log says more" if reason != story else reason
 
 
 def _unready(reason: str, **known: Any) -> Answer:
     return Answer(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unready", "reason": reason, **known})
-
-
-async def _within_deadline(question: Awaitable[Any]) -> Any:
-    """The answer, or in words why there is none."""
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            return await question
-    except TimeoutError:
-        return f"the database did not answer within {DEADLINE_S:g} s"
-    except HeadwayError as error:
-        return f"the database could not be asked ({type(error).__name__})"
