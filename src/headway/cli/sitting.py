@@ -15,7 +15,7 @@ from headway.cli.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
-    from headway import Migrator, Project
+    from headway import Listener, Migrator, Project
     from headway.cli.foreground import Foreground
     from headway.cli.invocation import Invocation
 
@@ -109,7 +109,7 @@ def sitting(invocation: Invocation) -> Iterator[Sitting]:
             project_of(invocation),
             url=invocation.url,
             environment=invocation.environment,
-            listeners=[progress],
+            listeners=[progress, *_telemetry()],
             x_arguments=invocation.x_arguments,
         )
         at_work = Sitting(terminal, migrator, progress, foreground)
@@ -119,6 +119,15 @@ def sitting(invocation: Invocation) -> Iterator[Sitting]:
         finally:
             progress.stop()
             foreground.finish(migrator.aclose())
+
+
+def _telemetry() -> list[Listener]:
+    # As under `opentelemetry-instrument headway ...`: whoever wants spans has loaded it before us.
+    if "opentelemetry.trace" not in sys.modules:
+        return []
+    from headway.telemetry import OpenTelemetryListener
+
+    return [OpenTelemetryListener()]
 
 
 def _show_log_lines() -> None:
