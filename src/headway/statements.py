@@ -205,7 +205,8 @@ class StatementRun:
             missing = self._journal[self._position].statement
             raise DirtyError(
                 self._revision,
-                f"the revision ended after {self._position} statements; the journal has one more: {missing}",
+                f"the revision ended after {self._position} statements; the journal has one more:\n"
+                f"  {missing}",
                 statements_done=self.statements_done,
                 hint="Put the revision back as it was when it began, and run the command again.",
             )

@@ -12,8 +12,17 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from commandline import CommandLine
-from headway import DatabaseURL, LockWaiting, Migrator, RunOptions, StepFailedError, StepRetrying
-from headway.errors import LockBusyError
+from headway import (
+    DatabaseURL,
+    DirtyError,
+    LockBusyError,
+    LockWaiting,
+    Migrator,
+    NotAtHeadError,
+    RunOptions,
+    StepFailedError,
+    StepRetrying,
+)
 from headway.lock import lock_key
 from headway.project import VersionTable
 from headway.telemetry import LogListener
@@ -21,6 +30,7 @@ from recorded_telemetry import Recorded, attributes, parent, span_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from conftest import ProjectFolder
     from headway import Event, Listener
@@ -33,6 +43,11 @@ def recorded() -> Iterator[Recorded]:
     made = Recorded()
     yield made
     made.close()
+
+
+def stepwise(path: Path) -> None:
+    """Run a revision statement by statement."""
+    path.write_text(f"{path.read_text(encoding='utf-8')}\ntransactional = False\n", encoding="utf-8")
 
 
 def name_of(url: str) -> str:
@@ -209,9 +224,7 @@ async def test_no_statement_and_no_password_is_in_a_span_a_measurement_or_a_reco
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="headway")
     project.tables("a")
-    stepwise = f"op.execute(\"CREATE TABLE c () /* '{PRIVATE}' */\")"
-    path = project.revision("r2", "r1", upgrade=stepwise)
-    path.write_text(f"{path.read_text(encoding='utf-8')}\ntransactional = False\n", encoding="utf-8")
+    stepwise(project.revision("r2", "r1", upgrade=f"op.execute(\"CREATE TABLE c () /* '{PRIVATE}' */\")"))
     project.revision("r3", "r2", upgrade=f"op.execute(\"SELECT 1/0 /* '{PRIVATE}' */\")")
     listeners: list[Listener] = [recorded.listener, LogListener()]
     with pytest.raises(StepFailedError) as caught:
@@ -224,6 +237,57 @@ async def test_no_statement_and_no_password_is_in_a_span_a_measurement_or_a_reco
     for told in (recorded.texts(), "\n".join(records)):
         assert PRIVATE not in told
         assert password is None or password.get_secret_value() not in told
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("changed", ["pass", "op.execute('CREATE TABLE other ()')"])
+async def test_a_revision_that_was_changed_half_way_shows_its_statements_in_the_error_alone(
+    project: ProjectFolder,
+    database_url: str,
+    recorded: Recorded,
+    caplog: pytest.LogCaptureFixture,
+    changed: str,
+) -> None:
+    interrupted = f"op.execute(\"CREATE TABLE c () /* '{PRIVATE}' */\")\nop.execute('SELECT nothing')"
+    stepwise(project.revision("r1", upgrade=interrupted))
+    listeners: list[Listener] = [recorded.listener, LogListener()]
+    migrator = Migrator(project.ini, url=database_url, listeners=listeners)
+    with pytest.raises(StepFailedError):
+        await migrator.upgrade()
+    stepwise(project.revision("r1", upgrade=changed))
+    with pytest.raises(DirtyError, match=PRIVATE):
+        await migrator.upgrade()
+    assert PRIVATE not in recorded.texts() + caplog.text
+    assert "DirtyError" in recorded.texts()
+
+
+@pytest.mark.asyncio
+async def test_the_upgrade_of_an_application_that_starts_is_inside_its_start_up(
+    project: ProjectFolder, database_url: str, recorded: Recorded
+) -> None:
+    project.tables("a")
+    migrator = Migrator(project.ini, url=database_url, listeners=[recorded.listener])
+    async with migrator.startup("upgrade"):
+        await migrator.stamp("head")
+    startup = recorded.span("headway startup")
+    assert attributes(startup)["headway.startup.mode"] == "upgrade"
+    assert attributes(startup)["headway.state"] == "at_head"
+    assert parent(recorded.span("headway upgrade")) == span_id(startup)
+    assert parent(recorded.span("headway stamp")) is None
+
+
+@pytest.mark.asyncio
+async def test_a_start_up_that_is_refused_says_why(
+    project: ProjectFolder, database_url: str, recorded: Recorded
+) -> None:
+    project.tables("a")
+    migrator = Migrator(project.ini, url=database_url, listeners=[recorded.listener])
+    with pytest.raises(NotAtHeadError):
+        async with migrator.startup("check"):
+            pass
+    (startup,) = recorded.spans()
+    assert attributes(startup)["error.type"] == "NotAtHeadError"
+    assert "r1" in str(startup.status.description)
 
 
 SITECUSTOMIZE = """
