@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from sqlalchemy import text
 
+from headway.bearings import bearings_kept
 from headway.capabilities import probe, require_migratable, wanted_extensions
 from headway.commit import server_identity, transaction_id
 from headway.errors import RefusedError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from headway.bearings import Bearings
     from headway.commit import ServerIdentity
     from headway.events import Event
     from headway.ledger import Ledger
@@ -40,6 +42,7 @@ class Door:
     Attributes:
         pid: the server process of ``session``.
         server: who the server is, for the day a COMMIT gets no answer.
+        bearings: what every step begins with, whatever the one before it set.
     """
 
     session: Session
@@ -48,6 +51,7 @@ class Door:
     key: int
     pid: int
     server: ServerIdentity | None
+    bearings: Bearings
     capabilities: Capabilities
     options: RunOptions
     run_id: str
@@ -98,17 +102,19 @@ async def open_door(  # each names one thing that must be known before a change
         session_settings(session),
         migrator_lock(session, key, wait_s=wait_s, run_id=run_id, database=session.database, emit=emit),
         session.beside() as control,
+        bearings_kept(session) as bearings,
     ):
         await control.run(ledger.prepare)
         await control.run(ledger.interrupt_abandoned)
-        yield Door(session, control, ledger, key, pid, server, capabilities, options, run_id, emit)
+        yield Door(session, control, ledger, key, pid, server, bearings, capabilities, options, run_id, emit)
 
 
 def survey(connection: Connection, table: VersionTable, ledger: Ledger) -> tuple[Capabilities, bool]:
     """What the server can do, and whether a run would have to create the version table or the ledger."""
     capabilities = probe(connection, version_table=table)
-    there = capabilities.can_write_versions is not None and ledger.is_current(connection)
-    return capabilities, not there
+    # Asked in any case: here, on the session that runs the steps, the ledger settles where it is.
+    ready = ledger.is_current(connection)
+    return capabilities, not (ready and capabilities.can_write_versions is not None)
 
 
 def _identify(connection: Connection, table: VersionTable) -> tuple[int, int, ServerIdentity | None]:

@@ -23,6 +23,7 @@ from headway.errors import HeadwayError, LockBusyError
 from headway.events import LockWaiting, Warned
 from headway.narration.peers import name
 from headway.peers import COLUMNS, read_peer
+from headway.placement import VERSION_SCHEMA
 from headway.project import VersionTable
 from headway.shield import shielded
 
@@ -80,16 +81,7 @@ _HOLDS = text(f"""
     )
 """)  # noqa: S608  # constants
 
-_WHERE = text("""
-    SELECT current_database(), coalesce(
-        CAST(:schema AS text),
-        (
-            SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-            WHERE pg_class.oid = to_regclass(quote_ident(:name))
-        ),
-        current_schema()
-    )
-""")
+_WHERE = text(f"SELECT pg_catalog.current_database(), {VERSION_SCHEMA}")  # constants
 
 
 class Runs(Protocol):
@@ -122,7 +114,7 @@ def lock_key_on(connection: Connection, table: VersionTable) -> int:
     there yet. So whoever names the schema and whoever leaves it out wait for each other.
     """
     with connection.begin():
-        database, schema = connection.execute(_WHERE, {"schema": table.schema, "name": table.name}).one()
+        database, schema = connection.execute(_WHERE, {"schema": table.schema, "table": table.name}).one()
     return lock_key(database, VersionTable(table.name, schema))
 
 

@@ -162,7 +162,7 @@ class Run:
             )
             try:
                 async with watching(watcher, door.control, door.pid), self._cancelling(lock_timeout_ms):
-                    await door.session.run(partial(_apply, attempt, self._scope, code, work.write))
+                    await door.session.run(partial(self._apply, attempt, code, work.write))
             except Exception as error:
                 self._left = attempt.left
                 if not isinstance(error, DatabaseError):
@@ -182,6 +182,16 @@ class Run:
                 await anyio.sleep(delay)
             else:
                 return
+
+    def _apply(
+        self, attempt: Attempt | StatementRun, code: RevisionCode, write: Callable[[], None], _: Connection
+    ) -> None:
+        def write_version() -> None:
+            # The search_path and the role that the revision set were for its own statements.
+            self._door.bearings.restore(self._scope.connection)
+            write()
+
+        attempt.apply(self._scope, code, write_version)
 
     @contextlib.asynccontextmanager
     async def _cancelling(self, lock_timeout_ms: int) -> AsyncIterator[None]:
@@ -359,16 +369,6 @@ class Run:
         fault = (type(failure).__name__, told(failure))
         door.emit(StepFailed(door.run_id, work.revision, work.direction, *fault, sqlstate))
         return failure
-
-
-def _apply(
-    attempt: Attempt | StatementRun,
-    scope: Scope,
-    code: RevisionCode,
-    write: Callable[[], None],
-    _: Connection,
-) -> None:
-    attempt.apply(scope, code, write)
 
 
 def nothing_to_do(

@@ -115,3 +115,13 @@ def test_alembics_own_loop_writes_versions_with_a_head_maintainer() -> None:
     assert "update_to_step(step)" in source
     assert list(inspect.signature(HeadMaintainer.update_to_step).parameters) == ["self", "step"]
     assert list(inspect.signature(RevisionStep).parameters) == ["revision_map", "revision", "is_upgrade"]
+
+
+def test_alembic_reads_and_writes_versions_through_the_table_at_context_version() -> None:
+    methods = (
+        MigrationContext.get_current_heads,
+        HeadMaintainer._insert_version,
+        HeadMaintainer._delete_version,
+        HeadMaintainer._update_version,
+    )
+    assert all("_version" in method.__code__.co_names for method in methods)

@@ -22,11 +22,12 @@ from alembic.runtime.migration import (
 from alembic.script import Script
 from alembic.util import CommandError, to_tuple
 from alembic.util.pyfiles import load_python_file
-from sqlalchemy import Table, delete, insert, update
+from sqlalchemy import Table, delete, insert, text, update
 from sqlalchemy.exc import DBAPIError
 
 from headway.alembic_bridge.routing import environment_of, operations_of
 from headway.errors import HeadwayError, RefusedError, VersionConflictError
+from headway.placement import VERSION_SCHEMA
 from headway.results import Direction
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from headway.planning import Step
+
+_SCHEMA = text(f"SELECT {VERSION_SCHEMA}")
 
 
 class Guard(Protocol):
@@ -83,9 +86,21 @@ class Scope:
         self._operations = Operations(self.context)
         self._table: Table = self.context.impl.version_table_impl(
             version_table=self.context.version_table,
-            version_table_schema=self.context.version_table_schema,
+            version_table_schema=self._schema(),
             version_table_pk=self.context.opts.get("version_table_pk", True),
         )
+        # Alembic's own reading, and the HeadMaintainer of its commands, must mean the same table.
+        self.context._version = self._table  # noqa: SLF001  # Alembic offers no other way to it
+
+    def _schema(self) -> str | None:
+        """The version table's schema, looked up once: a revision may set ``search_path`` for itself.
+
+        ``None`` when the search path leads to none; creating the table then fails in PostgreSQL's words.
+        """
+        table, schema = self.context.version_table, self.context.version_table_schema
+        with self.connection.begin():
+            found = self.connection.scalar(_SCHEMA, {"schema": schema, "table": table})
+        return str(found) if found is not None else None
 
     @property
     def connection(self) -> Connection:
@@ -111,7 +126,9 @@ class Scope:
         try:
             with self.connection.begin():
                 self._table.create(self.connection, checkfirst=True)
-        except DBAPIError:
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise  # SQLAlchemy would go on with a new connection, which does not hold the migrator lock
             # Another migrator may have created it between the look and the leap; if not, this raises again.
             with self.connection.begin():
                 self._table.create(self.connection, checkfirst=True)

@@ -52,7 +52,7 @@ class Ledger:
         Raises:
             LedgerError: something else has one of the names, or a newer headway made the ledger.
         """
-        self._place = schema.prepare(connection, self.names)
+        self._place = schema.prepare(connection, self._pinned())
 
     def exists(self, connection: Connection) -> bool:
         """Whether there is a ledger; a foreign table of its name is none. Joins the caller's transaction."""
