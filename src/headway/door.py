@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import anyio
 import anyio.to_thread
 from sqlalchemy import text
 
 from headway.bearings import bearings_kept
 from headway.capabilities import probe, require_migratable, wanted_extensions
-from headway.commit import server_identity, transaction_id
-from headway.errors import RefusedError
-from headway.lock import DEFAULT_LOCK_WAIT_S, lock_key_on, migrator_lock
-from headway.timeouts import session_settings
+from headway.commit import is_connection_lost, server_identity, transaction_id
+from headway.errors import DatabaseError, RefusedError
+from headway.lock import DEFAULT_LOCK_WAIT_S, lock_key_on, migrator_lock, try_lock
+from headway.timeouts import Timeouts, session_settings, set_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -34,13 +35,21 @@ if TYPE_CHECKING:
     from headway.results import Capabilities, RunOptions
     from headway.session import Session
 
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
+# How long a session that has lost its client may keep the lock before we give up, in seconds.
+_REGAIN_WITHIN_S = 10.0
+_PAUSE_S = 0.1
+
+_PID = text("SELECT pg_catalog.pg_backend_pid()")
+
+
+@dataclass(slots=True)
 class Door:
     """An open door: the lock is held on ``session``; ``control`` is a second connection beside it.
 
     Attributes:
-        pid: the server process of ``session``.
+        pid: the server process of ``session``; another one after ``regain``.
         server: who the server is, for the day a COMMIT gets no answer.
         bearings: what every step begins with, whatever the one before it set.
     """
@@ -60,6 +69,38 @@ class Door:
     async def adopt(self, applied: Mapping[str, str]) -> None:
         """Note in the ledger what came or went without it: revision to description, oldest first."""
         await self.control.run(lambda connection: self.ledger.adopt(connection, self.run_id, applied))
+
+    async def regain(self) -> bool:
+        """Take the lock again on the connection that took the place of a broken one, and settle in there.
+
+        The server may need a moment to notice that the old one is gone.
+
+        Returns:
+            Whether it is ours, and no other run has come and gone in between; another run may follow at once.
+        """
+        deadline = anyio.current_time() + _REGAIN_WITHIN_S
+        while not await self.session.run(lambda connection: try_lock(connection, self.key)):
+            if anyio.current_time() > deadline:
+                return False
+            await anyio.sleep(_PAUSE_S)
+        self.pid = await self.session.run(self._settle_in)
+        newest = await self._revived(lambda connection: self.ledger.entries(connection, limit=1))
+        return bool(newest) and newest[0].run_id == self.run_id
+
+    def _settle_in(self, connection: Connection) -> int:
+        set_session(connection, Timeouts())
+        with connection.begin():
+            self.bearings.restore(connection)
+            return int(connection.scalar(_PID) or 0)
+
+    async def _revived(self, work: Callable[[Connection], T]) -> T:
+        """Run on ``control``, which may have broken as well; SQLAlchemy says so once, then connects anew."""
+        try:
+            return await self.control.run(work)
+        except DatabaseError as error:
+            if not is_connection_lost(error.__cause__ or error):
+                raise
+        return await self.control.run(work)
 
 
 @asynccontextmanager
@@ -120,7 +161,7 @@ def survey(connection: Connection, table: VersionTable, ledger: Ledger) -> tuple
 def _identify(connection: Connection, table: VersionTable) -> tuple[int, int, ServerIdentity | None]:
     key = lock_key_on(connection, table)
     with connection.begin():
-        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        pid = connection.execute(_PID).scalar_one()
         if transaction_id(connection) != transaction_id(connection):
             raise RefusedError(
                 "this connection commits every statement by itself (isolation level AUTOCOMMIT), so "

@@ -216,7 +216,10 @@ class LockBusyError(HeadwayError):
 
 
 class LockLostError(HeadwayError):
-    """The migrator lock was gone when a step came to write its version; the step was rolled back.
+    """The migrator lock was gone when a step came to write its version, or was about to begin.
+
+    The message says whether the step was rolled back. A step whose connection broke in COMMIT is committed,
+    and those after it do not begin, when another migrator took the lock meanwhile.
 
     Attributes:
         revision: the step's revision.

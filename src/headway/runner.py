@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 from headway.attempt import Attempt
-from headway.commit import CommitOutcome, is_connection_lost, transaction_status
+from headway.commit import transaction_id
 from headway.diagnosis import Left, step_failed
-from headway.errors import DatabaseError, DirtyError, HeadwayError, OutcomeUnknownError, RefusedError
+from headway.errors import DatabaseError, DirtyError, HeadwayError, LockLostError, RefusedError
 from headway.events import (
     RunFailed,
     RunFinished,
@@ -33,6 +33,7 @@ from headway.events import (
 )
 from headway.integrity import checksum
 from headway.ledger import NewEntry, Operation, Outcome
+from headway.lost_commit import may_be_committed, step_on_record, took_effect
 from headway.narration.peers import names_alone
 from headway.peers import cancel_blockers
 from headway.results import CancelBlockers, Direction, RunReport, StepResult
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
 
 # How long the ledger and the server are waited for when a step has failed; they may be what failed.
 _LAST_WORDS_S = 5.0
-# More than idle_in_transaction_session_timeout, after which an orphan's fate is settled.
-_RECONNECT_S = 75.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,8 @@ class Run:
         self._scope = scope
         self._started = time.perf_counter()
         self._left = Left.NOTHING
+        self._transaction: str | None = None
+        self._lock_lost_by: str | None = None
 
     async def execute(
         self, works: Sequence[Work], *, before: tuple[str, ...], after: tuple[str, ...]
@@ -122,6 +123,7 @@ class Run:
         return RunReport(door.run_id, self.operation, database, before, after, tuple(done), elapsed)
 
     async def _step(self, work: Work, number: int, total: int, done: Sequence[StepResult]) -> StepResult:
+        await self._require_lock()
         door = self._door
         about = (door.run_id, work.revision, work.direction, work.description, number, total)
         door.emit(StepStarted(*about))
@@ -187,6 +189,8 @@ class Run:
         self, attempt: Attempt | StatementRun, code: RevisionCode, write: Callable[[], None], _: Connection
     ) -> None:
         def write_version() -> None:
+            # Known before COMMIT, for the day it gets no answer.
+            self._transaction = attempt.transaction or transaction_id(self._scope.connection)
             # The search_path and the role that the revision set were for its own statements.
             self._door.bearings.restore(self._scope.connection)
             write()
@@ -229,46 +233,29 @@ class Run:
         Raises:
             OutcomeUnknownError: nobody can say.
         """
-        if not attempt.committing or not is_connection_lost(error.__cause__ or error):
+        if not may_be_committed(error, committing=attempt.committing):
             return False
-        transaction = attempt.transaction or ""
-        outcome, on_record = await self._outcome_of(transaction, work)
-        if outcome is CommitOutcome.COMMITTED and on_record:
-            return True
-        if outcome is CommitOutcome.ABORTED:
-            return False
-        raise OutcomeUnknownError(
-            work.revision,
-            f"outcome unknown: the connection broke while {work.revision} was being committed, and whether "
-            "it took effect cannot be told",
-            transaction=transaction,
-            hint=f"When the server answers again, ask it: SELECT pg_xact_status('{transaction}'). "
-            "`headway status` shows what the version table holds; nothing is tried again by itself.",
-        )
-
-    async def _outcome_of(self, transaction: str, work: Work) -> tuple[CommitOutcome, bool]:
-        """Ask the server on a new connection, for as long as it may take to come back.
-
-        The ledger entry that the step closed in its own transaction must bear a COMMITTED out: a server that
-        crashed may give an id that had not reached the disk to another transaction.
-        """
         door = self._door
+        found = step_on_record(door, work.revision)
+        self._lock_lost_by = work.revision
+        return await took_effect(door, work.revision, self._transaction, on_record=found)
 
-        def ask(connection: Connection) -> tuple[CommitOutcome, bool]:
-            status = transaction_status(connection, transaction, server=door.server)
-            newest = door.ledger.entries(connection, run_id=door.run_id, revision=work.revision, limit=1)
-            return status, bool(newest) and newest[0].outcome is Outcome.SUCCEEDED
+    async def _require_lock(self) -> None:
+        """Before anything else is written, take the lock again that a connection lost in COMMIT took along.
 
-        deadline = anyio.current_time() + _RECONNECT_S
-        while True:
-            with contextlib.suppress(HeadwayError, OSError):
-                async with door.session.beside() as session:
-                    outcome, on_record = await session.run(ask)
-                if outcome is not CommitOutcome.IN_PROGRESS:
-                    return outcome, on_record
-            if anyio.current_time() > deadline:
-                return CommitOutcome.UNKNOWN, False
-            await anyio.sleep(0.2)
+        Raises:
+            LockLostError: another migrator has it now, or was at work meanwhile.
+        """
+        if self._lock_lost_by is None:
+            return
+        if not await self._door.regain():
+            raise LockLostError(
+                self._lock_lost_by,
+                f"{self._lock_lost_by} is committed, but its connection broke in COMMIT, and another "
+                "migrator has come in; the revisions after it were not run",
+                hint="Run the command again: it goes on with what is then still missing.",
+            )
+        self._lock_lost_by = None
 
     async def _journal_of(self, work: Work, code: RevisionCode) -> tuple[JournalledStatement, ...]:
         """What an interrupted attempt at this very step has done; empty as a rule.

@@ -5,14 +5,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from headway.commit import transaction_id
+from headway.errors import DatabaseError
 from headway.events import RunFailed, RunFinished, RunStarted
 from headway.ledger import NewEntry, Operation
+from headway.lost_commit import may_be_committed, took_effect
 from headway.results import RunReport
 from headway.runner import elapsed_ms, told
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from headway.alembic_bridge import Scope
     from headway.door import Door
+    from headway.ledger import LedgerEntry
     from headway.revisions import Graph
 
 
@@ -23,21 +29,27 @@ class Stamp:
         self._door = door
         self._scope = scope
         self._graph = graph
+        self._transaction: str | None = None
 
     async def execute(self, before: tuple[str, ...], after: tuple[str, ...], *, purge: bool) -> RunReport:
         """Put the version rows from ``before`` to ``after``; every revision that comes or goes is recorded.
 
+        It is the operator's word on where the database stands, so it also settles a revision that was
+        interrupted, wherever the rows are put, or if they stay as they are.
+
         Returns:
-            The report; nothing is written when the rows are what they should be.
+            The report; nothing is written when the rows are what they should be and nothing is dirty.
 
         Raises:
             VersionConflictError: the table did not hold ``before``.
+            OutcomeUnknownError: the connection broke during COMMIT, and nobody knows what became of it.
         """
         door, started = self._door, time.perf_counter()
         door.emit(RunStarted(door.run_id, "stamp", door.session.database, 0))
         try:
-            if purge or set(before) != set(after):
-                await self._write(before, after, purge=purge)
+            dirty = await door.control.run(door.ledger.dirty)
+            if purge or set(before) != set(after) or dirty is not None:
+                await self._write(before, after, dirty, purge=purge)
         except BaseException as error:
             fault = (type(error).__name__, told(error))
             door.emit(RunFailed(door.run_id, "stamp", 0, elapsed_ms(started), *fault))
@@ -46,28 +58,52 @@ class Stamp:
         door.emit(RunFinished(door.run_id, "stamp", 0, elapsed))
         return RunReport(door.run_id, "stamp", door.session.database, before, after, (), elapsed)
 
-    async def _write(self, before: tuple[str, ...], after: tuple[str, ...], *, purge: bool) -> None:
+    async def _write(
+        self, before: tuple[str, ...], after: tuple[str, ...], dirty: LedgerEntry | None, *, purge: bool
+    ) -> None:
+        """Versions and entries in one transaction, whose outcome is found out if COMMIT gets no answer."""
         door, scope = self._door, self._scope
         await door.session.run(lambda _: scope.create_version_table())
         await door.adopt(self._graph.applied(before))
-        entries = self._entries(before, after)
-        await door.session.run(
-            lambda _: scope.stamp(before, after, purge=purge, record=lambda c: door.ledger.record(c, entries))
-        )
+        entries = self._entries(before, after, dirty)
 
-    def _entries(self, before: tuple[str, ...], after: tuple[str, ...]) -> list[NewEntry]:
+        def record(connection: Connection) -> None:
+            door.ledger.record(connection, entries)
+            self._transaction = transaction_id(connection)
+
+        def on_record(connection: Connection) -> bool:
+            found = door.ledger.entries(connection, run_id=door.run_id, operation=Operation.STAMP)
+            return len(found) == len(entries)
+
+        try:
+            await door.session.run(lambda _: scope.stamp(before, after, purge=purge, record=record))
+        except DatabaseError as error:
+            if not may_be_committed(error, committing=self._transaction is not None):
+                raise
+            what = f"the stamp of {', '.join(after) or 'base'}"
+            if not await took_effect(door, what, self._transaction, on_record=on_record):
+                raise
+
+    def _entries(
+        self, before: tuple[str, ...], after: tuple[str, ...], dirty: LedgerEntry | None
+    ) -> list[NewEntry]:
         was, will = self._graph.applied(before), self._graph.applied(after)
         # Rows that this checkout does not know go or come by themselves: their ancestors cannot be told.
         was = was | {row: "" for row in before if row not in was}
         gone = [(revision, False) for revision in reversed(was) if revision not in will]
         come = [(revision, True) for revision in will if revision not in was]
+        changed = dict([*gone, *come])
+        if dirty is not None and dirty.revision not in changed:
+            changed[dirty.revision] = dirty.revision in will
+        titles = {dirty.revision: dirty.description} if dirty is not None else {}
+        titles |= was | will
         return [
             NewEntry(
                 self._door.run_id,
                 revision,
                 Operation.STAMP,
-                self._door.session.redact((was | will)[revision]),
+                self._door.session.redact(titles[revision]),
                 applied=applied,
             )
-            for revision, applied in [*gone, *come]
+            for revision, applied in changed.items()
         ]

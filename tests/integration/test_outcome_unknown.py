@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _IMPATIENT = """
 import sys
-import headway.runner
+import headway.lost_commit
 from headway.cli import main
-headway.runner._RECONNECT_S = 1
+headway.lost_commit.RECONNECT_S = 1
 sys.exit(main())
 """  # the command itself, but it does not wait 75 seconds for a server that stays away
 

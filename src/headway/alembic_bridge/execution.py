@@ -276,6 +276,7 @@ class CommandScope(Scope):
     def __init__(self, environment: EnvironmentContext) -> None:
         super().__init__(environment)
         self._maintainer: HeadMaintainer | None = None
+        self._writing: tuple[CommandStep, frozenset[str]] | None = None
 
     def steps(self, versions: tuple[str, ...]) -> list[CommandStep]:
         """Ask the command for its steps; commands that only look do their looking here and return none."""
@@ -322,6 +323,10 @@ class CommandScope(Scope):
         if self._maintainer is None:
             raise HeadwayError("steps() was not asked before write_command_step()")
         step = command_step.alembic
+        if self._writing is None or self._writing[0] is not command_step:
+            self._writing = (command_step, frozenset(self._maintainer.heads))
+        # A step that is tried again begins where it began before: an attempt may fail as late as in COMMIT.
+        self._maintainer.heads = set(self._writing[1])
         try:
             self._maintainer.update_to_step(step)
         except CommandError as error:
