@@ -15,6 +15,7 @@ from headway.telemetry import OpenTelemetryListener
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from opentelemetry.sdk.metrics.export import Metric
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Tracer
 
@@ -40,15 +41,18 @@ class Recorded:
 
     def points(self, metric: str) -> list[Any]:
         """A metric's data points; none when nothing was measured."""
-        data = self._reader.get_metrics_data() or MetricsData([])
         return [
-            point
-            for resource in data.resource_metrics
-            for scope in resource.scope_metrics
-            for found in scope.metrics
-            if found.name == metric
-            for point in found.data.data_points
+            point for found in self._metrics() if found.name == metric for point in found.data.data_points
         ]
+
+    def metrics(self) -> set[str]:
+        """The names of all that was measured."""
+        return {found.name for found in self._metrics()}
+
+    def _metrics(self) -> list[Metric]:
+        data = self._reader.get_metrics_data() or MetricsData([])
+        scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics]
+        return [found for scope in scopes for found in scope.metrics]
 
     def close(self) -> None:
         self._traces.shutdown()
