@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import anyio
 import asyncpg
+from pydantic import SecretStr
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -24,6 +25,7 @@ from headway.database import create_engine, sqlstate_of, sync_twin_of, twin_of
 from headway.diagnosis import database_error, read_error
 from headway.errors import ConnectionFailedError, HeadwayError, RefusedError, TransactionOpenError
 from headway.url import DatabaseURL
+from headway.url.conninfo import SECRET_PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -192,10 +194,19 @@ def _refuse_open_transaction(connection: AsyncConnection | Connection) -> None:
         )
 
 
+def name_of(url: Any) -> str:
+    """What the database of a caller's engine is called: SQLAlchemy's URL without any secret."""
+    return str(url.difference_update_query(SECRET_PARAMETERS).render_as_string(hide_password=True))
+
+
 def _named(url: Any) -> tuple[str, Callable[[str], str]]:
-    password = url.password
+    # Its query goes to asyncpg as it is, and may hold a password as well.
+    in_query = [value for name in SECRET_PARAMETERS for value in url.normalized_query.get(name, ())]
+    secrets = [str(secret) for secret in (url.password, *in_query) if secret]
 
     def redact(text: str) -> str:
-        return text.replace(str(password), "***") if password else text
+        for secret in secrets:
+            text = DatabaseURL(password=SecretStr(secret)).redact(text)
+        return text
 
-    return url.render_as_string(hide_password=True), redact
+    return name_of(url), redact

@@ -105,7 +105,9 @@ class Target:
     async def name(self) -> str:
         """What to call the database, as a session on it does, without connecting."""
         if self._connection is not None:
-            return self._connection.engine.url.render_as_string(hide_password=True)
+            from headway.session import name_of
+
+            return name_of(self._connection.engine.url)
         _, _, label = await self._url()
         return label
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import asyncpg
 import psycopg
@@ -264,6 +265,27 @@ async def test_stamp_moves_the_version_without_running_anything(
     await migrator.stamp("base")
     assert versions(database_url) == []
     assert tables(database_url) == {"alembic_version"}
+
+
+async def test_a_password_in_the_query_of_an_engines_url_is_told_to_nobody(
+    project: ProjectFolder, database_url: str
+) -> None:
+    secret = "secret in the query"
+    project.revision("r1", upgrade=f"op.execute(\"SELECT '{secret}'::int\")")
+    arguments = DatabaseURL.parse(database_url).connect_arguments()
+    engine = create_async_engine(
+        f"postgresql+asyncpg://app@h/d?password={quote(secret)}&ssl=prefer",
+        async_creator=lambda: asyncpg.connect(**arguments),
+    )
+    heard: list[Event] = []
+    migrator = Migrator(project.ini, connection=engine, listeners=[heard.append])
+    with pytest.raises(StepFailedError, match="invalid input syntax") as caught:
+        await migrator.upgrade()
+    assert await migrator.database() == "postgresql+asyncpg://app@h/d?ssl=prefer"
+    assert isinstance(heard[0], RunStarted)
+    assert heard[0].database == await migrator.database()
+    assert "in the query" not in f"{heard} {caught.value} {[*await migrator.log()]}"
+    await engine.dispose()
 
 
 async def test_listeners_hear_of_a_stamp_and_of_one_that_failed(
