@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy.util import await_only
 
-from headway.commit import transaction_id
+from headway.commit import is_committed, transaction_id
 from headway.diagnosis import Left
-from headway.errors import LockLostError, RefusedError
+from headway.enclosure import Enclosure, ended_by_itself
+from headway.errors import HeadwayError, LockLostError
 from headway.events import Warned
 from headway.ledger import Outcome
 from headway.lock import holds
@@ -46,6 +48,7 @@ class Attempt:
         self._timeouts = timeouts
         self._lock_timeout_ms = lock_timeout_ms
         self._started = time.perf_counter()
+        self._enclosure = Enclosure(lambda: self._divide(ENDED_BY_ITSELF))
         self.transaction: str | None = None
         self.divided = False
         self.committing = False
@@ -57,15 +60,26 @@ class Attempt:
 
     def apply(self, scope: Scope, code: RevisionCode, write: Callable[[], None]) -> None:
         """Run the revision and write its version, in one transaction under these eyes."""
-        scope.run_transaction(self, code.function, write)
+
+        def migrate() -> None:
+            with self._enclosure.watched(scope.connection):
+                try:
+                    code.function()
+                except Exception:
+                    self._look_back()
+                    raise
+
+        scope.run_transaction(self, migrate, write)
 
     def begin(self, connection: Connection) -> None:
         """Set the timeouts and remember which transaction this is."""
         set_local(connection, self._timeouts, self._lock_timeout_ms)
         self.transaction = transaction_id(connection)
+        self._enclosure.closed = True
 
     def leave_transaction(self) -> None:
         """Put on record that from here on the database may hold a part of the revision."""
+        self._enclosure.closed = False
         self._divide(AUTOCOMMIT)
         self._door.emit(
             Warned(
@@ -85,12 +99,7 @@ class Attempt:
         """
         if transaction_id(connection) != self.transaction:
             self._divide(ENDED_BY_ITSELF)
-            raise RefusedError(
-                "the revision ended its own transaction (COMMIT or ROLLBACK), so its version was not written",
-                hint="Take the COMMIT, ROLLBACK, commit() or rollback() out of it; one that must not run "
-                "in a transaction says `transactional = False`. What it committed is still there, and what "
-                "came after may be: look, put it right by hand, then run the command again.",
-            )
+            raise ended_by_itself()
         if not holds(connection, self._door.key):
             raise LockLostError(
                 self._revision,
@@ -108,6 +117,19 @@ class Attempt:
             duration_ms=(time.perf_counter() - self._started) * 1000,
         )
         self.committing = True
+
+    def _look_back(self) -> None:
+        """The revision failed: find out whether it had committed its transaction where nobody could see it.
+
+        ``COMMIT AND CHAIN`` begins the next one in the same breath.
+        """
+        transaction, door = self.transaction, self._door
+        if self.divided or transaction is None:
+            return
+        # A server that cannot be asked has not committed it unseen: it ended with the connection.
+        with suppress(HeadwayError, OSError):
+            if await_only(door.control.run(lambda connection: is_committed(connection, transaction))):
+                self._divide(ENDED_BY_ITSELF)
 
     def _divide(self, why: str) -> None:
         if not self.divided:

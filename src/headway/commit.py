@@ -116,6 +116,20 @@ def transaction_status(
     return CommitOutcome(str(status).replace(" ", "_")) if status else CommitOutcome.UNKNOWN
 
 
+def is_committed(connection: Connection, transaction: str) -> bool:
+    """Whether a transaction of the same server has been committed; in a short one on another connection.
+
+    ``False`` where the server cannot say.
+    """
+    try:
+        with connection.begin():
+            return bool(connection.scalar(_STATUS, {"id": transaction}) == CommitOutcome.COMMITTED.value)
+    except DBAPIError as error:
+        if read_error(error).sqlstate in _CANNOT_SAY:
+            return False
+        raise
+
+
 def is_connection_lost(error: BaseException) -> bool:
     """Whether an error means that the connection is gone, so that what was under way has no known end.
 

@@ -25,8 +25,8 @@ SURFACE_ROOM = "__init__"
 _LAYERS = {
     L0: "errors results events",
     L1: "revisions planning integrity sqlfiles lint settings syntax url project narration",
-    L2: "database capabilities alembic_bridge commit diagnosis losses embedded lock timeouts peers remains "
-    "bearings placement retry ledger shield signals watch autogenerate",
+    L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts peers "
+    "remains bearings placement retry ledger shield signals watch autogenerate",
     SESSION: "session",
     RUNNER: "door attempt lost_commit statements stamping runner target waiting startup doctor",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
