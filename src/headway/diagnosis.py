@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 
 from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, HeadwayError, StepFailedError
+from headway.sqltext import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SYNTAX_ERROR = "42601"
+_IN_A_TRANSACTION = "25001"
 # What PostgreSQL says of an extension it does not carry: 0A000 since version 13, 58P01 and 42704 by others.
 _NO_EXTENSION = frozenset({"0A000", "58P01", "42704"})
 
@@ -27,7 +29,10 @@ A_SERVER_WITH_IT = (
 
 _TODO = {
     INSUFFICIENT_PRIVILEGE: "Grant the migration role what is missing,",
-    "25001": "Say `transactional = False` in the revision: that statement may not run in a transaction;",
+    "2D000": "Nothing that a revision calls can commit by itself: take the COMMIT or ROLLBACK out of the "
+    "procedure or DO block, and make its loop one of this revision's, with `transactional = False`,",
+    _IN_A_TRANSACTION: "Say `transactional = False` in the revision: that statement may not run in a "
+    "transaction;",
     "25006": "This connection may only read: name a writable server in DATABASE_URL,",
     "53100": "The server's disk is full: make room,",
     "55P03": "Others held the lock too long, attempt after attempt: see who, by `headway log` and "
@@ -121,7 +126,7 @@ def step_failed(  # one argument for each fact of the message
         revision=revision,
         path=path,
         line=line_in(path, error) if path else None,
-        statement=redact(report.statement) if report.statement else None,
+        statement=redact(shown(report.statement)) if report.statement else None,
         sqlstate=report.sqlstate,
         detail=redact(report.detail) if report.detail else None,
         server_hint=redact(report.hint) if report.hint else None,
@@ -133,7 +138,7 @@ def step_failed(  # one argument for each fact of the message
 def _advice(error: BaseException, report: ServerReport, operation: str, left: Left) -> str:
     if isinstance(error, HeadwayError) and error.hint:
         return error.hint
-    todo, again = _todo(report), f"run `headway {operation}` again"
+    todo, again = _todo(report, left), f"run `headway {operation}` again"
     match left:
         case Left.NOTHING:
             return f"{todo} then {again}: this revision was rolled back whole."
@@ -146,8 +151,13 @@ def _advice(error: BaseException, report: ServerReport, operation: str, left: Le
             )
 
 
-def _todo(report: ServerReport) -> str:
+def _todo(report: ServerReport, left: Left) -> str:
     """What to do first, by SQLSTATE (PostgreSQL manual, appendix A)."""
+    if report.sqlstate == _IN_A_TRANSACTION and left is Left.STATEMENTS:
+        return (
+            "headway took this statement for one that may run in a transaction: take it out of the revision "
+            "and run it by hand,"
+        )
     statement = (report.statement or "").strip().rstrip(";")
     if report.sqlstate == _SYNTAX_ERROR and ";" in statement:
         return (

@@ -359,13 +359,19 @@ class Outcome(StrEnum):
 class JournalledStatement:
     """One statement that was committed on its own; ``position`` counts from 0.
 
-    ``finished_at`` is ``None`` when nobody knows whether it was done: it was running when the trace ends.
+    ``statement`` is redacted. ``finished_at`` is ``None`` when it is not done: the server refused it, then
+    ``rejected`` is the SQLSTATE; or nobody knows, for it was running when the trace ends. ``digest`` tells
+    whether a statement is still the same, parameters included; ``rowcount`` is that of one that is done,
+    ``None`` where it has none.
     """
 
     position: int
     statement: str
     started_at: datetime
     finished_at: datetime | None = None
+    digest: str | None = None
+    rowcount: int | None = None
+    rejected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

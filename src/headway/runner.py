@@ -19,7 +19,7 @@ import anyio
 
 from headway.attempt import Attempt
 from headway.commit import transaction_id
-from headway.diagnosis import Left, step_failed
+from headway.diagnosis import Left, read_error, step_failed
 from headway.errors import DatabaseError, DirtyError, HeadwayError, LockLostError, RefusedError
 from headway.events import (
     RunFailed,
@@ -32,6 +32,7 @@ from headway.events import (
     Warned,
 )
 from headway.integrity import checksum
+from headway.journal import journal_to_resume, lines_of
 from headway.ledger import NewEntry, Operation, Outcome
 from headway.lost_commit import may_be_committed, step_on_record, took_effect
 from headway.narration.peers import names_alone
@@ -39,7 +40,8 @@ from headway.peers import cancel_blockers
 from headway.results import CancelBlockers, Direction, RunReport, StepResult
 from headway.retry import RetryPolicy
 from headway.shield import shielded
-from headway.statements import Line, StatementRun
+from headway.sqltext import is_confidential
+from headway.statements import StatementRun
 from headway.timeouts import Timeouts
 from headway.watch import Watcher, interval_within, watching
 
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from headway.alembic_bridge import RevisionCode, Scope
     from headway.door import Door
     from headway.events import Event
+    from headway.journal import Line
     from headway.results import JournalledStatement
 
 # How long the ledger and the server are waited for when a step has failed; they may be what failed.
@@ -134,8 +137,7 @@ class Run:
             code = work.code()
             journal = await self._journal_of(work, code)
             entry = await self._open_entry(work, code, journal)
-            lines = [Line(line.statement, line.finished_at is not None) for line in journal]
-            await self._attempts(work, code, entry, lines)
+            await self._attempts(work, code, entry, lines_of(journal))
         except (Exception, asyncio.CancelledError) as error:
             failure = self._explained(error, work, done)
             if entry is not None:
@@ -276,8 +278,9 @@ class Run:
                 hint=f"Run `headway {dirty.operation.value}` to go on with it, or finish it by hand and "
                 "`headway stamp` where the database then stands.",
             )
-        if not code.transactional and not dirty.transactional:
-            return dirty.journal
+        journal = journal_to_resume(dirty, transactional=code.transactional)
+        if not code.transactional:
+            return journal
         door.emit(
             Warned(
                 door.run_id,
@@ -332,6 +335,8 @@ class Run:
 
     def _chained(self, error: BaseException) -> BaseException | None:
         """The error as the cause of ours, unless its own words hold a secret that ours do not."""
+        if is_confidential(read_error(error.__cause__ or error).statement or ""):
+            return None
         words = "".join(traceback.format_exception(error))
         return error if self._door.session.redact(words) == words else None
 

@@ -2,27 +2,33 @@
 
 A statement that may run in a transaction is committed together with its line in the journal, so the two
 never disagree. One that may not (``CREATE INDEX CONCURRENTLY`` and its kin) is journalled before and
-after, and when it was cut short, what it left is looked at before it runs again.
+after, and when it was cut short, what it left is looked at before it runs again. What only reads, or sets
+something for the session, is not journalled: every attempt runs it anew.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event
+from sqlalchemy import event, text
+from sqlalchemy.exc import ResourceClosedError, SQLAlchemyError
 from sqlalchemy.util import await_only
 
+from headway.commit import is_connection_lost
 from headway.diagnosis import Left
 from headway.errors import DirtyError, LockLostError, RefusedError
 from headway.events import StatementFinished
+from headway.guc import kept
+from headway.journal import Journal, Line, digest
+from headway.kinds import Kind, is_concurrent, kind_of, require_resumable
 from headway.ledger import Outcome
 from headway.lock import holds
 from headway.remains import Remains, clear_remains
-from headway.timeouts import set_local
+from headway.sqltext import presentable, uncommented
+from headway.timeouts import set_for_session, set_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,29 +39,25 @@ if TYPE_CHECKING:
     from headway.door import Door
     from headway.timeouts import Timeouts
 
-# PostgreSQL manual, the reference page of each: "cannot be executed inside a transaction block".
-_OUTSIDE = re.compile(
-    r"""\s*(?:
-        (?:CREATE\s+(?:UNIQUE\s+)?INDEX|DROP\s+INDEX)\s+CONCURRENTLY\b
-      | REINDEX\b .*? \bCONCURRENTLY\b | REINDEX\s+(?:\(.*?\)\s*)?(?:SCHEMA|DATABASE|SYSTEM)\b
-      | ALTER\s+TABLE\b .*? \bDETACH\s+PARTITION\b .*? \b(?:CONCURRENTLY|FINALIZE)\b
-      | VACUUM\b | CLUSTER\s*;?\s*$ | ALTER\s+SYSTEM\b
-      | (?:CREATE|DROP)\s+(?:DATABASE|TABLESPACE)\b | (?:CREATE|DROP)\s+SUBSCRIPTION\b
-    )""",
-    re.IGNORECASE | re.VERBOSE | re.DOTALL,
-)
-# These are run anew by every attempt: they change nothing, and the revision may need what they answer.
-_READING = re.compile(r"\s*(?:SELECT|SHOW|VALUES|TABLE|EXPLAIN)\b", re.IGNORECASE)
 # What takes the place of a statement that is done already.
 _NOTHING = "SELECT WHERE false"
+_HAS_WRITTEN = text("SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL")
+_EXCHANGE_LOCK_TIMEOUT = text(
+    "SELECT pg_catalog.current_setting('lock_timeout'), pg_catalog.set_config('lock_timeout', :value, false)"
+)
+# A statement that is worded wrong is refused before it does anything (PostgreSQL manual, appendix A).
+_WORDED_WRONG = "42"
 
 
 @dataclass(slots=True)
-class Line:
-    """A statement of the journal, as it stands now; shared by all attempts of a run."""
+class _Running:
+    """The statement that is between its two events; ``answered_by`` is the line of one that is not sent."""
 
     statement: str
-    done: bool
+    kind: Kind
+    parameters: Any
+    started: float
+    answered_by: Line | None = None
 
 
 class StatementRun:
@@ -66,8 +68,7 @@ class StatementRun:
         revision: the revision.
         entry: its open ledger entry.
         timeouts: of the run and the revision.
-        lock_timeout_ms: of this attempt, for statements that run in a transaction; the others wait for no
-            lock that would hold anybody up, and take theirs as the revision says.
+        lock_timeout_ms: of this attempt. Only what says CONCURRENTLY waits longer: nobody queues behind it.
         journal: what earlier attempts did; brought up to date as statements are done.
     """
 
@@ -85,10 +86,10 @@ class StatementRun:
         self._entry = entry
         self._timeouts = timeouts
         self._lock_timeout_ms = lock_timeout_ms
-        self._journal = journal
-        self._position = 0
+        self._journal = Journal(revision, journal)
         self._ours = False
-        self._running: tuple[int, float] | None = None
+        self._running: _Running | None = None
+        self._withheld: Line | None = None
         self._started = time.perf_counter()
         self.committing = False
 
@@ -102,35 +103,28 @@ class StatementRun:
         """What a failure leaves in the database: what is done stays done, and is not done again."""
         return Left.STATEMENTS
 
-    @property
-    def statements_done(self) -> int:
-        """How many statements are done, those of earlier attempts included."""
-        return sum(line.done for line in self._journal)
-
     def apply(self, scope: Scope, code: RevisionCode, write: Callable[[], None]) -> None:
         """Run what is not done yet, then write the version in a transaction of its own.
 
+        What the revision sets for its session holds until its last statement.
+
         Raises:
-            DirtyError: the revision's statements are not those that the journal has, or what an interrupted
-                one left cannot be proved to be its own.
+            DirtyError: the revision's statements are not those that the journal has, one that is done would
+                have to give its rows back, or what an interrupted one left cannot be proved to be its own.
             LockLostError: the migrator lock is gone.
             Exception: whatever the revision raises; the statements done before it stay done.
         """
         connection = scope.connection
-        try:
+        with kept(connection):
+            set_for_session(connection, self._timeouts, self._lock_timeout_ms)
             with self._listening(connection), scope.routed_in_autocommit():
-                code.function()
-        finally:
-            if connection.in_transaction():
-                connection.rollback()  # what was read, or a statement that failed
-        self._require_whole_journal()
+                self._call(code.function)
+        self._journal.require_whole()
+        for line in self._journal.rest:
+            self._forget(line)
         with connection.begin():
-            if not holds(connection, self._door.key):
-                raise LockLostError(
-                    self._revision,
-                    "the migrator lock was gone before the version was written; its statements are done",
-                    hint="Run the command again: it goes on where this stopped.",
-                )
+            set_local(connection, self._timeouts, self._lock_timeout_ms)
+            self._require_lock(connection, "before the version was written; its statements are done")
             write()
             self._door.ledger.close(
                 connection,
@@ -139,6 +133,24 @@ class StatementRun:
                 duration_ms=(time.perf_counter() - self._started) * 1000,
             )
             self.committing = True
+
+    def _call(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except ResourceClosedError as error:
+            if self._withheld is None:
+                raise
+            raise DirtyError(
+                self._revision,
+                "the revision asks for the rows of a statement that an earlier attempt has done, and that is "
+                f"not run again:\n  {self._withheld.statement}",
+                statements_done=self._journal.done,
+                hint="Change the revision so that it does not need them (ask by a SELECT that writes "
+                "nothing), and run the command again; or finish by hand, then `headway stamp` the revision.",
+            ) from error
+        self._require_nothing_failed()
+
+    # -- the two events of every statement -------------------------------------------------------------
 
     @contextmanager
     def _listening(self, connection: Connection) -> Iterator[None]:
@@ -153,116 +165,203 @@ class StatementRun:
     def _before(  # SQLAlchemy calls it with these
         self, connection: Connection, _cursor: Any, statement: str, parameters: Any, context: Any, *_: Any
     ) -> tuple[str, Any]:
-        if self._ours or _READING.match(statement):
+        if self._ours:
             return statement, parameters
-        position, self._position = self._position, self._position + 1
-        line = self._line(position, statement)
-        if line is not None and line.done:
-            self._running = (-1, 0.0)
-            return _NOTHING, ()
-        self._require_no_answer(context)
-        started = time.perf_counter()
-        outside = _OUTSIDE.match(statement) is not None
-        self._note(position, statement)
-        self._running = (position, started)
-        if outside:
-            self._run_outside(connection, statement, resumed=line is not None)
-            self._finish(position, started)
-            self._running = (-1, 0.0)
-            return _NOTHING, ()
-        with self._own():
-            set_local(connection, self._timeouts, self._lock_timeout_ms)
-        return statement, parameters
+        self._require_nothing_failed()
+        running = _Running(statement, kind_of(statement), parameters, time.perf_counter())
+        self._running = running
+        line = self._line_of(running)
+        if line is None or not line.done:
+            self._require_resumable(connection, running, context)
+            if running.kind is not Kind.OUTSIDE:
+                return statement, parameters
+            line = self._run_outside(connection, running, line, context)
+        running.answered_by = line
+        return _NOTHING, ()
 
-    def _after(self, connection: Connection, *_: Any) -> None:
+    def _after(self, connection: Connection, cursor: Any, _statement: str, *more: Any) -> None:
         if self._ours or self._running is None:
             return
-        (position, started), self._running = self._running, None
+        running, self._running = self._running, None
+        line, context = running.answered_by, more[1]
         with self._own():
-            if position >= 0:
-                self._door.ledger.journal_done(connection, self._entry, position)
+            if line is None:
+                self._require_lock(connection, f"after this statement:\n  {self._text(running.statement)}")
+                if running.kind is Kind.WRITING or connection.scalar(_HAS_WRITTEN):
+                    line = self._write_down(connection, running, cursor.rowcount)
             connection.commit()
-        if position >= 0:
-            self._told(position, started)
+        if running.answered_by is not None:
+            self._answer(running, running.answered_by, context)
+        elif line is not None:
+            self._tell(running, line)
+        self._journal.position += line is not None
 
-    def _line(self, position: int, statement: str) -> Line | None:
-        if position >= len(self._journal):
-            return None
-        line = self._journal[position]
-        if line.statement != self._text(statement):
-            raise DirtyError(
-                self._revision,
-                f"statement {position + 1} is not the one that was journalled:\n"
-                f"  journal:  {line.statement}\n  revision: {self._text(statement)}",
-                statements_done=self.statements_done,
-                hint="The revision was changed after it had run in part. Put it back as it was and run the "
-                "command again; or finish the work by hand, then `headway stamp` the revision.",
+    def _require_nothing_failed(self) -> None:
+        """Return unless the revision went on after a statement of it had failed."""
+        if self._running is not None:
+            raise RefusedError(
+                f"the revision goes on although a statement failed:\n  {self._text(self._running.statement)}",
+                hint="Let the error out, so that the run can resume there; or word the statement so that it "
+                "does not fail (IF EXISTS, IF NOT EXISTS, a DO block that looks first).",
             )
+
+    # -- what is in the journal ------------------------------------------------------------------------
+
+    def _line_of(self, running: _Running) -> Line | None:
+        """The statement's line in the journal; ``None`` when it has none.
+
+        Raises:
+            DirtyError: the journal has another statement in its place.
+        """
+        line, shown = self._journal.next, self._text(running.statement)
+        if line is None or line.is_of(running.statement, shown, running.parameters):
+            return line
+        # What reads is not in the journal. Should it write, `_write_down` sees that it does not belong here.
+        if running.kind is not Kind.REPEATED:
+            self._replace(line, shown)
+        return None
+
+    def _replace(self, line: Line, shown: str) -> None:
+        """Let another statement have the place of one that the server refused.
+
+        Raises:
+            DirtyError: it was not refused: it is done, or nobody knows.
+        """
+        if line.rejected is None:
+            raise self._journal.differs(line, shown)
+        self._forget(line)
+
+    def _forget(self, line: Line) -> None:
+        if not _is_worded_wrong(line):
+            self._clear(line.statement, resumed=True)
+
+    def _write_down(self, connection: Connection, running: _Running, rowcount: int) -> Line:
+        """Journal a statement as done, in its own transaction."""
+        line, present = self._new_line(running), self._journal.next
+        if present is not None and not present.is_of(running.statement, line.statement, running.parameters):
+            self._replace(present, line.statement)
+        line.done, line.rowcount = True, rowcount
+        self._door.ledger.journal(
+            connection,
+            self._entry,
+            line.statement,
+            self._journal.position,
+            digest=line.digest,
+            done=True,
+            rowcount=rowcount,
+        )
+        self._journal.put(line)
         return line
 
-    def _require_whole_journal(self) -> None:
-        if self._position < len(self._journal):
-            missing = self._journal[self._position].statement
-            raise DirtyError(
-                self._revision,
-                f"the revision ended after {self._position} statements; the journal has one more:\n"
-                f"  {missing}",
-                statements_done=self.statements_done,
-                hint="Put the revision back as it was when it began, and run the command again.",
+    def _new_line(self, running: _Running) -> Line:
+        return Line(self._text(running.statement), digest(running.statement, running.parameters))
+
+    def _answer(self, running: _Running, line: Line, context: Any) -> None:
+        """Answer for a statement that is done with what it answered when it was run, where that is known."""
+        if line.rowcount is not None:
+            context._rowcount = line.rowcount  # noqa: SLF001  # results offer no other place for it
+        if running.kind is not Kind.OUTSIDE:
+            self._withheld = line
+
+    def _tell(self, running: _Running, line: Line) -> None:
+        elapsed = round((time.perf_counter() - running.started) * 1000, 3)
+        number = self._journal.position + 1
+        self._door.emit(StatementFinished(self._door.run_id, self._revision, line.statement, number, elapsed))
+
+    # -- what no transaction may surround --------------------------------------------------------------
+
+    def _run_outside(
+        self, connection: Connection, running: _Running, line: Line | None, context: Any
+    ) -> Line:
+        """Run it, unless an earlier attempt brought it to its end and died before it could say so."""
+        door, entry, position = self._door, self._entry, self._journal.position
+        begun = line is not None and not _is_worded_wrong(line)
+        # Before it is on record as begun: what it then finds in its way is not its own.
+        remains = self._clear(running.statement, resumed=begun)
+        line = self._new_line(running)
+        shown, fingerprint = line.statement, line.digest
+        self._on_record(
+            lambda control: door.ledger.journal(
+                control, entry, shown, position, digest=fingerprint, backend_pid=door.pid
             )
-
-    def _require_no_answer(self, context: Any) -> None:
-        compiled = getattr(context, "compiled", None)
-        if compiled is not None and getattr(compiled, "effective_returning", None):
-            raise RefusedError(
-                "a statement with RETURNING in a revision with `transactional = False` could not be resumed",
-                hint="Put it into a revision of its own that is transactional.",
-            )
-
-    def _note(self, position: int, statement: str) -> None:
-        text, door = self._text(statement), self._door
-        await_only(
-            door.control.run(
-                lambda connection: door.ledger.journal(
-                    connection, self._entry, text, position, backend_pid=door.pid
-                )
-            )
         )
-        if position == len(self._journal):
-            self._journal.append(Line(text, done=False))
-
-    def _run_outside(self, connection: Connection, statement: str, *, resumed: bool) -> None:
-        """Run what no transaction may surround, unless an earlier attempt brought it to its end."""
-        door = self._door
-        remains = await_only(
-            door.control.run(lambda control: clear_remains(control, statement, resumed=resumed))
-        )
-        if remains is Remains.DONE:
-            return
-        driver: Any = connection.connection.dbapi_connection
-        driver.rollback()  # the transaction that a read before this one began; SQLAlchemy's own goes on
-        raw = driver.driver_connection
-        timeouts = (
-            f"SET lock_timeout = {self._timeouts.lock_timeout_ms or 0}",
-            f"SET statement_timeout = {self._timeouts.statement_timeout_ms}",
-        )
-        for command in (*timeouts, statement, "RESET lock_timeout", "RESET statement_timeout"):
-            await_only(raw.execute(command))
-
-    def _finish(self, position: int, started: float) -> None:
-        door = self._door
-        await_only(
-            door.control.run(lambda connection: door.ledger.journal_done(connection, self._entry, position))
-        )
-        self._told(position, started)
-
-    def _told(self, position: int, started: float) -> None:
-        line = self._journal[position]
+        self._journal.put(line)
+        if remains is Remains.RUN:
+            self._execute_outside(connection, running, line, context)
+        self._on_record(lambda control: door.ledger.journal_done(control, entry, position))
         line.done = True
-        elapsed = round((time.perf_counter() - started) * 1000, 3)
-        self._door.emit(
-            StatementFinished(self._door.run_id, self._revision, line.statement, position + 1, elapsed)
+        self._tell(running, line)
+        return line
+
+    def _execute_outside(self, connection: Connection, running: _Running, line: Line, context: Any) -> None:
+        door, entry, position = self._door, self._entry, self._journal.position
+        try:
+            with self._own(), _autocommit(connection), self._patience(connection, running.statement):
+                cursor = connection.connection.cursor()
+                try:
+                    connection.dialect.do_execute(cursor, running.statement, running.parameters, context)
+                finally:
+                    cursor.close()
+        except Exception as error:
+            # SQLAlchemy makes of the driver's error what it makes of it for every other statement.
+            sqlstate = getattr(error, "sqlstate", None)
+            if sqlstate is not None and not is_connection_lost(error):
+                self._on_record(
+                    lambda control: door.ledger.journal_rejected(control, entry, position, sqlstate)
+                )
+                line.rejected = sqlstate
+            raise
+
+    @contextmanager
+    def _patience(self, connection: Connection, statement: str) -> Iterator[None]:
+        """Wait for locks as long as the revision says, or without end, where nobody queues behind us."""
+        if not is_concurrent(statement):
+            yield
+            return
+        wanted = {"value": str(self._timeouts.lock_timeout_ms or 0)}
+        before = {"value": connection.execute(_EXCHANGE_LOCK_TIMEOUT, wanted).one()[0]}
+        try:
+            yield
+        except Exception:
+            with suppress(SQLAlchemyError):  # an error from here would hide the one that matters
+                connection.execute(_EXCHANGE_LOCK_TIMEOUT, before)
+            raise
+        connection.execute(_EXCHANGE_LOCK_TIMEOUT, before)
+
+    def _clear(self, statement: str, *, resumed: bool) -> Remains:
+        words = uncommented(statement)
+        return await_only(
+            self._door.control.run(lambda control: clear_remains(control, words, resumed=resumed))
         )
+
+    def _on_record(self, work: Callable[[Connection], None]) -> None:
+        await_only(self._door.control.run(work))
+
+    # -- what must hold --------------------------------------------------------------------------------
+
+    def _require_resumable(self, connection: Connection, running: _Running, context: Any) -> None:
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            raise RefusedError(
+                "the revision has set isolation_level='AUTOCOMMIT', so a statement and its line in the "
+                "journal would not be committed together",
+                hint="Take it out: with `transactional = False` every statement is committed by itself.",
+            )
+        if context.execution_options.get("stream_results") or context.execution_options.get("yield_per"):
+            raise RefusedError(
+                "rows cannot be streamed in a revision with `transactional = False`, for they end with their "
+                f"statement's own transaction:\n  {self._text(running.statement)}",
+                hint="Read in batches: WHERE id > :last ORDER BY id LIMIT 1000.",
+            )
+        require_resumable(running.statement)
+
+    def _require_lock(self, connection: Connection, when: str) -> None:
+        if not holds(connection, self._door.key):
+            raise LockLostError(
+                self._revision,
+                f"the migrator lock was gone {when}",
+                hint="Take pg_advisory_unlock_all(), or whatever else lets go of the lock, out of the "
+                "revision; then run the command again: it goes on where this stopped.",
+            )
 
     @contextmanager
     def _own(self) -> Iterator[None]:
@@ -274,4 +373,25 @@ class StatementRun:
             self._ours = False
 
     def _text(self, statement: str) -> str:
-        return self._door.session.redact(" ".join(statement.split()))
+        return self._door.session.redact(presentable(statement))
+
+
+@contextmanager
+def _autocommit(connection: Connection) -> Iterator[None]:
+    """No transaction on the connection, beneath SQLAlchemy, whose own goes on."""
+    dialect, driver = connection.dialect, connection.connection.dbapi_connection
+    assert driver is not None  # noqa: S101  # for the type: the statement is about to be sent on it
+    dialect.set_isolation_level(driver, "AUTOCOMMIT")
+    try:
+        yield
+    finally:
+        level = connection.get_execution_options().get("isolation_level")
+        if level is None:
+            dialect.reset_isolation_level(driver)
+        else:
+            dialect.set_isolation_level(driver, level)
+
+
+def _is_worded_wrong(line: Line) -> bool:
+    """Whether the server refused it before it did anything, so that nothing can be left of it."""
+    return line.rejected is not None and line.rejected.startswith(_WORDED_WRONG)

@@ -123,13 +123,30 @@ def set_local(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int) 
         timeouts: of the run and the revision.
         lock_timeout_ms: of this attempt.
     """
+    _set(connection, timeouts, lock_timeout_ms, local=True)
+
+
+def set_for_session(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int) -> None:
+    """Set a step's timeouts for the session, in a short transaction: for a step of many transactions.
+
+    Args:
+        connection: with no transaction open; whoever calls puts back what was set before.
+        timeouts: of the run and the revision.
+        lock_timeout_ms: of this attempt.
+    """
+    with connection.begin():
+        _set(connection, timeouts, lock_timeout_ms, local=False)
+
+
+def _set(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int, *, local: bool) -> None:
     values = {
         "lock_timeout": lock_timeout_ms,
         "statement_timeout": timeouts.statement_timeout_ms,
         "idle_in_transaction_session_timeout": timeouts.idle_in_transaction_session_timeout_ms,
     }
-    calls = ", ".join(f"set_config('{name}', :{name}, true)" for name in values)
-    connection.execute(text(f"SELECT {calls}"), {name: str(value) for name, value in values.items()})
+    calls = ", ".join(f"pg_catalog.set_config('{name}', :{name}, :local)" for name in values)
+    parameters = {name: str(value) for name, value in values.items()}
+    connection.execute(text(f"SELECT {calls}"), {**parameters, "local": local})
 
 
 def set_session(connection: Connection, timeouts: Timeouts) -> str | None:

@@ -501,6 +501,31 @@ def test_a_statement_that_is_done_is_not_journalled_anew(desk: Desk, ledger: Led
     desk(work)
 
 
+def test_a_statement_can_be_journalled_when_it_is_done_and_marked_as_refused(
+    on: Desk, ledger: Ledger
+) -> None:
+    def work(connection: Connection) -> tuple[LedgerEntry, LedgerEntry]:
+        ledger.prepare(connection)
+        id_ = ledger.open(connection, upgrade("r1", transactional=False))
+        ledger.journal(connection, id_, "UPDATE", 0, digest="ab:cd", done=True, rowcount=3_000_000_000)
+        ledger.journal(connection, id_, "VACUUM", 1, digest="ef:01")
+        ledger.journal_rejected(connection, id_, 1, "55P03")
+        with pytest.raises(LedgerError):
+            ledger.journal_rejected(connection, id_, 0, "55P03")
+        refused = ledger.entries(connection)[0]
+        ledger.journal(connection, id_, "VACUUM", 1, digest="ef:02")
+        return refused, ledger.entries(connection)[0]
+
+    refused, again = on(work)
+    update, vacuum = refused.journal
+    assert (update.digest, update.rowcount, update.rejected) == ("ab:cd", 3_000_000_000, None)
+    assert update.finished_at is not None
+    assert update.started_at <= update.finished_at
+    assert (vacuum.digest, vacuum.finished_at, vacuum.rejected) == ("ef:01", None, "55P03")
+    assert refused.statements_done == 1
+    assert (again.journal[1].digest, again.journal[1].rejected) == ("ef:02", None)
+
+
 def _interrupt(connection: Connection, ledger: Ledger) -> None:
     """Leave an attempt at r2 with its first statement done and its second begun."""
     id_ = ledger.open(connection, upgrade("r2", transactional=False))
@@ -847,7 +872,10 @@ def test_a_users_table_that_only_shares_the_name_is_compared(desk: Desk) -> None
 
 def test_a_journalled_statement_keeps_its_times_when_it_is_carried_over(on: Desk, ledger: Ledger) -> None:
     moment = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
-    journal = (JournalledStatement(0, "SELECT 1", moment, moment), JournalledStatement(1, "SELECT 2", moment))
+    journal = (
+        JournalledStatement(0, "SELECT 1", moment, moment, digest="ab:cd", rowcount=3),
+        JournalledStatement(1, "SELECT 2", moment, rejected="55P03"),
+    )
 
     def work(connection: Connection) -> LedgerEntry:
         ledger.prepare(connection)

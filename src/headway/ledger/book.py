@@ -201,42 +201,47 @@ class Ledger:
         statement: str,
         position: int,
         *,
+        digest: str | None = None,
+        done: bool = False,
+        rowcount: int | None = None,
         backend_pid: int | None = None,
     ) -> None:
-        """Put on record that a statement is about to be committed on its own. Joins the caller's transaction.
+        """Put on record that a statement is committed on its own. Joins the caller's transaction.
 
         Args:
             connection: where.
             id: what ``open`` returned.
             statement: its text, redacted.
             position: counted from 0, without gaps. A statement that is not done may be journalled again.
-            backend_pid: the server process that will run it; ``connection``'s own by default.
+            digest: what tells whether a later attempt has the same statement.
+            done: whether it is done when this transaction is committed; otherwise it is about to begin.
+            rowcount: of a statement that is done; ``None`` where it has none.
+            backend_pid: the server process that runs it; ``connection``'s own by default.
 
         Raises:
             LedgerError: the entry is not open, the position leaves a gap, or its statement is done.
         """
-        place, clean = self._known(connection)
+        _, clean = self._known(connection)
         parameters = {
-            "id": id,
             "statement": clean(statement),
-            "position": position,
+            "digest": digest,
+            "done": done,
+            "rowcount": rowcount,
             "backend_pid": backend_pid,
         }
-        with _transaction(connection):
-            if _execute(connection, place, statements.JOURNAL, parameters).rowcount != 1:
-                raise self._not_open(id, position)
+        self._write_line(connection, statements.JOURNAL, id, position, parameters)
 
     def journal_done(self, connection: Connection, id: int, position: int) -> None:  # noqa: A002
-        """Put on record that a journalled statement is done. Joins the caller's transaction.
+        """Put on record that a statement that was begun is done. Joins the caller's transaction.
 
         Raises:
             LedgerError: the entry is not open, or no such statement is under way.
         """
-        place, _ = self._known(connection)
-        with _transaction(connection):
-            parameters = {"id": id, "position": position}
-            if _execute(connection, place, statements.JOURNAL_DONE, parameters).rowcount != 1:
-                raise self._not_open(id, position)
+        self._write_line(connection, statements.JOURNAL_DONE, id, position, {})
+
+    def journal_rejected(self, connection: Connection, id: int, position: int, sqlstate: str) -> None:  # noqa: A002
+        """The same for a statement that the server refused."""
+        self._write_line(connection, statements.JOURNAL_REJECTED, id, position, {"sqlstate": sqlstate})
 
     # -- reading: all of these join the caller's transaction, and answer empty when there is no ledger -----
 
@@ -327,6 +332,15 @@ class Ledger:
                 hint="Another run is at work, or has died; the next run closes what a dead one left.",
             )
         return int(id_)
+
+    def _write_line(
+        self, connection: Connection, statement: str, id_: int, position: int, more: Mapping[str, Any]
+    ) -> None:
+        place, _ = self._known(connection)
+        with _transaction(connection):
+            written = _execute(connection, place, statement, {"id": id_, "position": position, **more})
+            if written.rowcount != 1:
+                raise self._not_open(id_, position)
 
     def _ask(self, connection: Connection, statement: str, **parameters: Any) -> Sequence[Any]:
         with _transaction(connection):

@@ -101,6 +101,9 @@ class NewEntry:
                 "statement": clean(line.statement),
                 "started_at": _written(line.started_at),
                 "finished_at": _written(line.finished_at) if line.finished_at else None,
+                "digest": line.digest,
+                "rowcount": line.rowcount,
+                "rejected": line.rejected,
             }
             for line in self.journal
         ]
@@ -158,7 +161,14 @@ def read_entry(row: Any) -> LedgerEntry:
 def _read_line(position: int, line: Mapping[str, Any]) -> JournalledStatement:
     started_at, finished_at = line["started_at"], line["finished_at"]
     return JournalledStatement(
-        position, line["statement"], datetime.fromisoformat(started_at), read_time(finished_at)
+        position,
+        line["statement"],
+        datetime.fromisoformat(started_at),
+        read_time(finished_at),
+        # Lines written before there were these three have none of them.
+        digest=line.get("digest"),
+        rowcount=line.get("rowcount"),
+        rejected=line.get("rejected"),
     )
 
 

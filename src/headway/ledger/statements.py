@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from headway.ledger.schema import APPLIED
 
-_UTC = """to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-_NOW = _UTC.format("clock_timestamp()")
+_UTC = """pg_catalog.to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+_NOW = _UTC.format("pg_catalog.clock_timestamp()")
 
 _SEALED = (
     "id",
@@ -116,31 +116,56 @@ CLOSE = f"""
     WHERE entry.id = closed.id
 """  # noqa: S608
 
-# A line is written anew when its statement is tried again, and stays when the statement is done.
+_LINE = "CAST(CAST(:position AS integer) AS text)"
+_OPEN_LINE = """
+    WHERE id = CAST(:id AS bigint) AND outcome = 'running'
+        AND (journal -> CAST(:position AS integer) ->> 'finished_at') IS NULL
+        AND CAST(:position AS integer) BETWEEN 0 AND pg_catalog.jsonb_array_length(journal)
+"""
+
+# A line is written anew when its statement is tried again, and stays when the statement is done. One that is
+# written when it is done began with its transaction.
 JOURNAL = f"""
     UPDATE {{history}}
-    SET journal = jsonb_set(journal, ARRAY[CAST(CAST(:position AS integer) AS text)], jsonb_build_object(
-            'statement', CAST(:statement AS text), 'started_at', {_NOW}, 'finished_at', NULL
+    SET journal = pg_catalog.jsonb_set(journal, ARRAY[{_LINE}], pg_catalog.jsonb_build_object(
+            'statement', CAST(:statement AS text),
+            'started_at', CASE WHEN CAST(:done AS boolean)
+                THEN {_UTC.format("pg_catalog.transaction_timestamp()")}
+                ELSE {_NOW} END,
+            'finished_at', CASE WHEN CAST(:done AS boolean)
+                THEN {_NOW} END,
+            'digest', CAST(:digest AS text),
+            'rowcount', CAST(:rowcount AS bigint),
+            'rejected', NULL
         )),
-        backend_pid = coalesce(CAST(:backend_pid AS integer), pg_backend_pid()),
+        statements_done = CASE WHEN CAST(:done AS boolean)
+            THEN greatest(statements_done, CAST(:position AS integer) + 1) ELSE statements_done END,
+        backend_pid = coalesce(CAST(:backend_pid AS integer), pg_catalog.pg_backend_pid()),
         backend_start = (
-            SELECT activity.backend_start FROM pg_stat_activity AS activity
-            WHERE activity.pid = coalesce(CAST(:backend_pid AS integer), pg_backend_pid())
+            SELECT activity.backend_start FROM pg_catalog.pg_stat_activity AS activity
+            WHERE activity.pid = coalesce(CAST(:backend_pid AS integer), pg_catalog.pg_backend_pid())
         )
-    WHERE id = CAST(:id AS bigint) AND outcome = 'running'
-        AND CAST(:position AS integer) BETWEEN 0 AND jsonb_array_length(journal)
-        AND (journal -> CAST(:position AS integer) ->> 'finished_at') IS NULL
+    {_OPEN_LINE}
 """  # noqa: S608
 
 JOURNAL_DONE = f"""
     UPDATE {{history}}
-    SET journal = jsonb_set(
-            journal, ARRAY[CAST(CAST(:position AS integer) AS text), 'finished_at'], to_jsonb({_NOW})
+    SET journal = pg_catalog.jsonb_set(
+            journal, ARRAY[{_LINE}, 'finished_at'],
+            pg_catalog.to_jsonb({_NOW})
         ),
         statements_done = greatest(statements_done, CAST(:position AS integer) + 1)
-    WHERE id = CAST(:id AS bigint) AND outcome = 'running'
-        AND CAST(:position AS integer) BETWEEN 0 AND jsonb_array_length(journal) - 1
-        AND (journal -> CAST(:position AS integer) ->> 'finished_at') IS NULL
+    {_OPEN_LINE}
+        AND CAST(:position AS integer) < pg_catalog.jsonb_array_length(journal)
+"""  # noqa: S608
+
+JOURNAL_REJECTED = f"""
+    UPDATE {{history}}
+    SET journal = pg_catalog.jsonb_set(
+            journal, ARRAY[{_LINE}, 'rejected'], pg_catalog.to_jsonb(CAST(:sqlstate AS text))
+        )
+    {_OPEN_LINE}
+        AND CAST(:position AS integer) < pg_catalog.jsonb_array_length(journal)
 """  # noqa: S608
 
 _COLUMNS = f"""

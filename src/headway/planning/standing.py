@@ -96,7 +96,10 @@ def interruption(entry: LedgerEntry) -> str:
     """What an interrupted revision left, in a sentence or two."""
     done = [line for line in entry.journal if line.finished_at is not None]
     begun = [line for line in entry.journal if line.finished_at is None]
-    at = f"; statement {begun[0].position + 1} was under way: {begun[0].statement}" if begun else ""
+    at = ""
+    if begun:
+        how = f"failed ({begun[0].rejected})" if begun[0].rejected else "was under way"
+        at = f"; statement {begun[0].position + 1} {how}: {begun[0].statement}"
     count = f"{len(done)} of its statements {'is' if len(done) == 1 else 'are'} done"
     return (
         f"{entry.operation.value} of {entry.revision} was interrupted: {count}{at}. "

@@ -1,0 +1,77 @@
+"""What a session has set (PostgreSQL's own word: GUC), so that it can be put back as it was."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy.engine import Connection
+
+# pg_settings shows neither role nor session_authorization, and it shows the running transaction's own kind.
+# Who the session is comes first, for it decides what may be set; its authorization resets the role.
+_SET = text("""
+    SELECT name, setting, reset_val FROM (
+        SELECT 1 AS place, 'session_authorization' AS name,
+            pg_catalog.current_setting('session_authorization') AS setting, CAST(NULL AS text) AS reset_val
+        UNION ALL SELECT 2, 'role', pg_catalog.current_setting('role'), 'none'
+        UNION ALL SELECT 3, name, setting, reset_val FROM pg_catalog.pg_settings
+        WHERE source = 'session'
+            AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')
+    ) AS known ORDER BY place, name
+""")
+_PUT_BACK = text("""
+    SELECT pg_catalog.set_config(setting ->> 0, setting ->> 1, false)
+    FROM pg_catalog.jsonb_array_elements(CAST(:settings AS jsonb)) AS setting
+""")
+
+
+def session_values(connection: Connection) -> dict[str, str]:
+    """What the session has set, by name, role included; in a short transaction."""
+    with connection.begin():
+        return {row.name: row.setting for row in connection.execute(_SET)}
+
+
+def put_back(connection: Connection, before: Mapping[str, str]) -> None:
+    """Set everything as :func:`session_values` found it, in a short transaction.
+
+    Settings of an extension's own that the server does not list in ``pg_settings`` stay as they are.
+    """
+    with connection.begin():
+        now = connection.execute(_SET).all()
+        wanted = {row.name: before.get(row.name, row.reset_val) for row in now}
+        wanted |= {name: value for name, value in before.items() if name not in wanted}
+        present = {row.name: row.setting for row in now}
+        changes = [(name, value) for name, value in wanted.items() if present.get(name) != value]
+        if changes:
+            connection.execute(_PUT_BACK, {"settings": json.dumps(changes)})
+
+
+@contextmanager
+def kept(connection: Connection) -> Iterator[None]:
+    """Whatever is set within the block holds until its end, and is then as it was.
+
+    What the block left open is rolled back first. A connection that died has nothing to put back.
+    """
+    before = session_values(connection)
+    try:
+        yield
+    except BaseException:
+        with suppress(SQLAlchemyError):  # an error from here would hide the one that matters
+            _leave(connection, before)
+        raise
+    _leave(connection, before)
+
+
+def _leave(connection: Connection, before: Mapping[str, str]) -> None:
+    if connection.closed or connection.invalidated:
+        return
+    if connection.in_transaction():
+        connection.rollback()
+    put_back(connection, before)
