@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from headway.errors import ConfigurationError
@@ -103,8 +103,8 @@ class OpenTelemetryListener:
     def __init__(
         self, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
     ) -> None:
-        self._tracer = trace.get_tracer(_NAME, version(_NAME), tracer_provider)
-        self._measured = Instruments(metrics.get_meter(_NAME, version(_NAME), meter_provider))
+        self._tracer = trace.get_tracer(_NAME, _own_version(), tracer_provider)
+        self._measured = Instruments(metrics.get_meter(_NAME, _own_version(), meter_provider))
         self._runs: dict[str, _Run] = {}
         self._waiting_since: dict[str, int] = {}
         # Which start-up a run belongs to is known by the task it runs in, and by nothing else.
@@ -213,6 +213,13 @@ class OpenTelemetryListener:
             self._measured.retries.add(1, {**run.labels, DB_RESPONSE_STATUS_CODE: event.sqlstate})
         span = run.step.span if run.step else run.span
         span.add_event(*_noted(event))
+
+
+def _own_version() -> str:
+    try:
+        return version(_NAME)
+    except PackageNotFoundError:  # run from its source tree
+        return ""
 
 
 def _end(span: Span, event: StartupFinished | StepFinished | RunFinished | _Failed) -> Attributes:
