@@ -126,6 +126,11 @@ class Migrator:
         """What the settings could not honour, in words; empty as a rule, or with the caller's connection."""
         return self._target.notes
 
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """Those that are called with each event."""
+        return tuple(self._listeners)
+
     def listen(self, listener: Listener) -> None:
         """Call ``listener`` with each event from now on, after those that listen already."""
         self._listeners.append(listener)

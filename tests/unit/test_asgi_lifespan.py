@@ -14,6 +14,7 @@ import pytest
 
 from headway import ConfigurationError, Migrator
 from headway.asgi import lifespan
+from headway.telemetry import LogListener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -133,3 +134,16 @@ async def test_two_lives_of_one_application_log_each_event_once(
             "start-up: the database is not looked at",
             "start-up: done",
         ]
+
+
+async def test_a_migrator_that_logs_already_does_not_log_twice(
+    project: ProjectFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "headway")
+    logging = Migrator(project.ini, url="postgresql://nobody@localhost/nowhere", listeners=[LogListener()])
+    async with lifespan(logging, "off")(APP):
+        pass
+    assert [record.getMessage() for record in caplog.records] == [
+        "start-up: the database is not looked at",
+        "start-up: done",
+    ]

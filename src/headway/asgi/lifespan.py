@@ -41,8 +41,8 @@ def lifespan(  # the arguments of Migrator.startup, and the lifespan to wrap
     """A lifespan that lets the application in when its database is what it needs.
 
     Args:
-        migrator: of the application's database; what it does is logged by the logger ``headway``, and it is
-            closed when the application ends.
+        migrator: of the application's database; what it does is logged by the logger ``headway``, unless it
+            has a ``LogListener`` already, and it is closed when the application ends.
         mode: ``off``, ``check``, ``wait``, ``upgrade``, or ``auto``, as in ``Migrator.startup``.
         wraps: the application's own lifespan; it begins when the database is ready and ends before headway
             lets go of it. What it yields is passed on.
@@ -57,7 +57,8 @@ def lifespan(  # the arguments of Migrator.startup, and the lifespan to wrap
     Raises:
         HeadwayError: when the application starts: what ``Migrator.startup`` raises.
     """
-    migrator.listen(LogListener())
+    if not any(isinstance(listener, LogListener) for listener in migrator.listeners):
+        migrator.listen(LogListener())
 
     @asynccontextmanager
     async def around(app: Any) -> AsyncIterator[Any]:
