@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from headway.project import Project
-    from headway.results import Capabilities, DoctorReport
+    from headway.results import Capabilities, DoctorReport, LedgerEntry
     from headway.revisions import Graph
     from headway.settings import Settings
     from headway.target import Target
@@ -37,6 +37,7 @@ async def examined(
     capabilities: Capabilities | None = None
     rows: tuple[str, ...] | None = None
     key: int | None = None
+    dirty: LedgerEntry | None = None
     needs_create = True
     database = settings.database.masked if settings.database is not None else "the embedded server"
     try:
@@ -47,6 +48,7 @@ async def examined(
             )
             key = await session.run(lambda connection: lock_key_on(connection, table))
             _, rows = await target.scope(session)
+            dirty = await target.interrupted(session)
     except HeadwayError as error:
         failures.append(error)
     return examine(
@@ -57,6 +59,7 @@ async def examined(
         capabilities=capabilities,
         graph=graph,
         current=rows,
+        dirty=dirty,
         lock_key=key,
         failures=failures,
         needs_create=needs_create,

@@ -39,9 +39,10 @@ from headway.alembic_bridge import (
 )
 from headway.database import EMBEDDED, open_database
 from headway.door import open_door
-from headway.errors import HeadwayError, RefusedError
+from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, HeadwayError, RefusedError
 from headway.events import StepStarted
 from headway.ledger import Ledger
+from headway.planning import unfinished
 from headway.project import project_of_config
 from headway.results import Direction, RunOptions
 from headway.runner import Run, Work
@@ -198,6 +199,8 @@ async def _run_command(
 
     scope, versions, steps = await session.run(begin)
     if not steps and not scope.purging:
+        if scope.migrating:
+            await _require_settled(session, Ledger(options.ledger))
         return
     listener = _printer(environment) if environment.config.cmd_opts is not None else None
     async with open_door(
@@ -212,6 +215,18 @@ async def _run_command(
         emit=listener or (lambda _: None),
     ) as door:
         await _run_steps(door, scope, versions, steps)
+
+
+async def _require_settled(session: Session, ledger: Ledger) -> None:
+    """``alembic upgrade`` has nothing to do; that is no success while a revision is half-way."""
+    try:
+        dirty = await session.run(ledger.dirty)
+    except DatabaseError as error:
+        if error.sqlstate == INSUFFICIENT_PRIVILEGE:
+            return  # a role that may only look at the version table
+        raise
+    if dirty is not None:
+        raise unfinished(dirty)
 
 
 async def _run_steps(

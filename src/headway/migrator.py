@@ -41,7 +41,6 @@ from headway.results import (
     RunOptions,
     RunReport,
     StartupMode,
-    State,
     StatusReport,
 )
 from headway.revisions import Graph, read_graph
@@ -161,7 +160,7 @@ class Migrator:
         database, rows, dirty = await self._target.versions()
         return PendingReport(
             database=database,
-            state=State.DIRTY if dirty else assess(graph, rows),
+            state=assess(graph, rows, dirty=dirty),
             current=rows,
             heads=graph.heads,
             pending=pending(graph, rows),
@@ -195,7 +194,7 @@ class Migrator:
         described += unknown(graph, rows, standing.applied_at)
         return StatusReport(
             standing.database,
-            State.DIRTY if dirty else assess(graph, rows, standing.applied_at),
+            assess(graph, rows, standing.applied_at, dirty=dirty),
             rows,
             graph.heads,
             described,
@@ -383,7 +382,8 @@ class Migrator:
             CapabilityError: this server cannot be migrated safely the way it is reached, or lacks an
                 extension that a revision creates.
             LockBusyError: another migrator kept the lock until the deadline.
-            DirtyError: another revision was interrupted, or this one was changed after it was.
+            DirtyError: another revision was interrupted, in either direction, or this one was changed after
+                it was; also when there is nothing to do.
             OutcomeUnknownError: a COMMIT got no answer, and the server cannot say what became of it.
             TransactionOpenError: the caller's connection has begun a transaction.
         """
@@ -575,7 +575,7 @@ class Migrator:
                 plan = self._planned(graph, rows, target, direction)
             except UnknownRevisionsError as error:
                 raise await self._target.dated(session, error) from None
-            if not plan.steps and not await self._target.is_dirty(session):
+            if not plan.steps and await self._target.interrupted(session) is None:
                 return nothing_to_do(direction.value, session.database, rows, self._target.tell)
             async with self._target.door(session, options or RunOptions(), plan.applies) as door:
                 # Another migrator may have been at work until the lock was ours.

@@ -20,7 +20,7 @@ import anyio
 from headway.attempt import Attempt
 from headway.commit import transaction_id
 from headway.diagnosis import Left, read_error, step_failed
-from headway.errors import DatabaseError, DirtyError, HeadwayError, LockLostError, RefusedError
+from headway.errors import DatabaseError, HeadwayError, LockLostError, RefusedError
 from headway.events import (
     RunFailed,
     RunFinished,
@@ -37,6 +37,7 @@ from headway.ledger import NewEntry, Operation, Outcome
 from headway.lost_commit import may_be_committed, step_on_record, took_effect
 from headway.narration.peers import names_alone
 from headway.peers import cancel_blockers
+from headway.planning import unfinished
 from headway.results import CancelBlockers, Direction, RunReport, StepResult
 from headway.retry import RetryPolicy
 from headway.shield import shielded
@@ -108,12 +109,15 @@ class Run:
             VersionConflictError: somebody else moved the version meanwhile.
             LockLostError: the migrator lock was gone; the step is rolled back.
             OutcomeUnknownError: the connection broke during COMMIT, and nobody knows what became of it.
+            DirtyError: a revision was interrupted, and the first of these is not what goes on with it.
         """
         door = self._door
         database = door.session.database
         door.emit(RunStarted(door.run_id, self.operation, database, len(works)))
         done: list[StepResult] = []
         try:
+            if not works:
+                await self._require_settled()
             for number, work in enumerate(works, start=1):
                 done.append(await self._step(work, number, len(works), done))
         except BaseException as error:
@@ -259,25 +263,30 @@ class Run:
             )
         self._lock_lost_by = None
 
+    async def _require_settled(self) -> None:
+        """There is nothing to run; say so only when nothing is left half-way, in whichever direction.
+
+        Raises:
+            DirtyError: a revision was interrupted that is not among those to run.
+        """
+        dirty = await self._door.control.run(self._door.ledger.dirty)
+        if dirty is not None:
+            raise unfinished(dirty)
+
     async def _journal_of(self, work: Work, code: RevisionCode) -> tuple[JournalledStatement, ...]:
         """What an interrupted attempt at this very step has done; empty as a rule.
 
         Raises:
             DirtyError: another step was interrupted, and must be brought to its end first.
         """
+        if work.path is None:
+            return ()  # a stamp runs nothing, and is the way out
         door = self._door
         dirty = await door.control.run(door.ledger.dirty)
         if dirty is None:
             return ()
         if (dirty.revision, dirty.operation.value) != (work.revision, work.operation):
-            raise DirtyError(
-                dirty.revision,
-                f"{dirty.operation.value} of {dirty.revision} was interrupted after {dirty.statements_done} "
-                "of its statements; nothing else can run before it is brought to its end",
-                statements_done=dirty.statements_done,
-                hint=f"Run `headway {dirty.operation.value}` to go on with it, or finish it by hand and "
-                "`headway stamp` where the database then stands.",
-            )
+            raise unfinished(dirty)
         journal = journal_to_resume(dirty, transactional=code.transactional)
         if not code.transactional:
             return journal

@@ -162,19 +162,19 @@ class Target:
                     )
                 except DBAPIError as error:
                     if read_error(error).sqlstate != INSUFFICIENT_PRIVILEGE:
-                        raise  # else as in is_dirty
+                        raise  # else as in interrupted
                     return Standing(session.database, rows, dirty=None, ledger=False, applied_at={})
 
             return await session.run(ask)
 
-    async def is_dirty(self, session: Session) -> bool:
-        """Whether a revision was interrupted and not brought to its end."""
+    async def interrupted(self, session: Session) -> LedgerEntry | None:
+        """The step that was interrupted and not brought to its end; ``None`` as a rule."""
         try:
-            return await session.run(self.ledger().dirty) is not None
+            return await session.run(self.ledger().dirty)
         except DatabaseError as error:
             # The application's role may look at the version table and not at the ledger.
             if error.sqlstate == INSUFFICIENT_PRIVILEGE:
-                return False
+                return None
             raise
 
     async def dated(self, session: Session, error: UnknownRevisionsError) -> UnknownRevisionsError:

@@ -429,6 +429,14 @@ def test_rows_decide_the_state_and_what_is_pending(
     assert " ".join(pending(revisions, current.split())) == missing
 
 
+@pytest.mark.parametrize("dirty", ["bbbb2", "dddd4", "gone9"])
+def test_what_was_interrupted_makes_a_database_dirty_wherever_its_rows_are_and_known_or_not(
+    dirty: str,
+) -> None:
+    for rows in ([], ["bbbb2"], ["dddd4"], ["gone9"]):
+        assert assess(LINE, rows, dirty=dirty) is State.DIRTY
+
+
 @pytest.mark.parametrize(
     ("current", "recorded", "state", "missing"),
     [

@@ -3,7 +3,7 @@
 Private names in use, each with a canary in ``tests/integration/test_alembic_canaries.py``: the module
 attribute ``_proxy`` of ``alembic.op`` and ``alembic.context``, ``ModuleClsProxy``'s ``_install_proxy``,
 ``_remove_proxy`` and ``_setups``, ``MigrationContext.begin_transaction``'s
-``_per_migration`` and ``MigrationContext._migrations_fn``.
+``_per_migration``, ``MigrationContext._migrations_fn`` and ``MigrationContext._version``.
 """
 
 from alembic.runtime.environment import EnvironmentContext
@@ -18,8 +18,9 @@ from headway.alembic_bridge.authoring import (
 )
 from headway.alembic_bridge.destruction import losses_of
 from headway.alembic_bridge.environment import HANDOVER, AlembicProject, EnvironmentOptions, TargetMetadata
-from headway.alembic_bridge.execution import CommandScope, CommandStep, RevisionCode, Scope, load_code
+from headway.alembic_bridge.execution import CommandScope, CommandStep, Scope
 from headway.alembic_bridge.offline import configure_offline, render_sql, run_offline
+from headway.alembic_bridge.revision_code import RevisionCode, load_code
 from headway.alembic_bridge.routing import alembics_own_environment
 
 __all__ = [

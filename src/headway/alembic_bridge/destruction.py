@@ -11,8 +11,8 @@ from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from sqlalchemy.exc import CompileError, SQLAlchemyError
 
-from headway.alembic_bridge.execution import load_code
 from headway.alembic_bridge.offline import configure_offline, in_one_line
+from headway.alembic_bridge.revision_code import load_code
 from headway.alembic_bridge.routing import environment_of, operations_of
 from headway.results import Loss
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,18 +20,17 @@ from alembic.runtime.migration import (
 )
 from alembic.script import Script
 from alembic.util import CommandError, to_tuple
-from alembic.util.pyfiles import load_python_file
 from sqlalchemy import Table, delete, insert, text, update
 from sqlalchemy.exc import DBAPIError
 
+from headway.alembic_bridge.revision_code import RevisionCode, code_of
 from headway.alembic_bridge.routing import environment_of, operations_of
-from headway.errors import HeadwayError, RefusedError, VersionConflictError
+from headway.errors import HeadwayError, VersionConflictError
 from headway.placement import VERSION_SCHEMA
 from headway.results import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import ModuleType
 
     from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import Connection
@@ -60,17 +58,6 @@ class Guard(Protocol):
     def close(self, connection: Connection) -> None:
         """The version is written and COMMIT comes next."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RevisionCode:
-    """A revision file's function for one direction, and what the file says about how to run it."""
-
-    function: Callable[[], None]
-    transactional: bool = True
-    lock_timeout: object = None
-    statement_timeout: object = None
-    idle_in_transaction_session_timeout: object = None
 
 
 class Scope:
@@ -267,7 +254,7 @@ class CommandStep:
         """The step's function, and what its file says about how to run it."""
         script = self.alembic.revision if isinstance(self.alembic, RevisionStep) else None
         module = script.module if isinstance(script, Script) else None
-        return _code(self.alembic.migration_fn, module)
+        return code_of(self.alembic.migration_fn, module)
 
 
 class CommandScope(Scope):
@@ -286,6 +273,11 @@ class CommandScope(Scope):
         self._maintainer = HeadMaintainer(self.context, versions)
         with self.routed(), self.connection.begin():
             return [_taken_apart(step) for step in function(versions, self.context)]
+
+    @property
+    def migrating(self) -> bool:
+        """Whether the command goes to a revision, as ``upgrade`` and ``downgrade`` do, rather than looks."""
+        return self._environment.context_opts.get("destination_rev") is not None
 
     @property
     def purging(self) -> bool:
@@ -349,51 +341,3 @@ def _taken_apart(step: RevisionStep | StampStep) -> CommandStep:
         path=Path(script.path) if isinstance(script, Script) else None,
         alembic=step,
     )
-
-
-def load_code(path: Path, direction: Direction) -> RevisionCode:
-    """Execute one revision file and return its ``upgrade`` or ``downgrade``, with its wishes.
-
-    Raises:
-        RefusedError: the function is a coroutine function, or the file calls ``sys.exit()``.
-        AttributeError: the file has no such function.
-        Exception: whatever executing the file raises.
-    """
-    with _no_exit():
-        module = load_python_file(str(path.parent), path.name)
-    function = getattr(module, direction.value, None)
-    if not callable(function):
-        # What a plain `module.upgrade` would raise.
-        raise AttributeError(f"{path.name} has no function {direction.value}()")  # noqa: TRY004
-    return _code(function, module)
-
-
-def _code(function: Callable[[], None], module: ModuleType | None) -> RevisionCode:
-    if iscoroutinefunction(function):
-        raise RefusedError(
-            f"{function.__name__}() is an `async def`, and would never run",
-            hint="Write a plain `def`; its statements do not block the event loop.",
-        )
-
-    def run() -> None:
-        with _no_exit():
-            function()
-
-    return RevisionCode(
-        function=run,
-        transactional=bool(getattr(module, "transactional", True)),
-        lock_timeout=getattr(module, "lock_timeout", None),
-        statement_timeout=getattr(module, "statement_timeout", None),
-        idle_in_transaction_session_timeout=getattr(module, "idle_in_transaction_session_timeout", None),
-    )
-
-
-@contextmanager
-def _no_exit() -> Iterator[None]:
-    """A revision that ends the process would end it with somebody else's exit code."""
-    try:
-        yield
-    except SystemExit as error:
-        raise RefusedError(
-            f"the revision called sys.exit({error.code!r})", hint="Raise an exception instead."
-        ) from error

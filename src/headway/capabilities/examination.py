@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headway.capabilities.extensions import wanted_extensions
 from headway.capabilities.requirements import checks_of
 from headway.errors import GraphError
-from headway.planning import assess, pending
+from headway.planning import assess, interruption, pending, unfinished
 from headway.results import Check, DoctorReport, Setting
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from headway.errors import HeadwayError
     from headway.project import Project, VersionTable
-    from headway.results import Capabilities
+    from headway.results import Capabilities, LedgerEntry
     from headway.revisions import Graph
     from headway.settings import Settings
 
@@ -36,6 +36,7 @@ def examine(  # noqa: PLR0913  # each is one thing the report tells of
     graph: Graph | None,
     current: tuple[str, ...] | None,
     lock_key: int | None,
+    dirty: LedgerEntry | None = None,
     failures: Sequence[HeadwayError] = (),
     needs_create: bool = True,
     notes: Sequence[str] = (),
@@ -51,6 +52,7 @@ def examine(  # noqa: PLR0913  # each is one thing the report tells of
         graph: ``None`` when the revision files do not form one.
         current: the version table's rows; ``None`` when they could not be read.
         lock_key: the migrator lock's key, if it is known.
+        dirty: the step that was interrupted, as the ledger says; ``None`` as a rule.
         failures: what went wrong on the way; each becomes a check that did not pass.
         needs_create: as for :func:`headway.capabilities.require_migratable`.
         notes: what the settings could not honour.
@@ -58,6 +60,8 @@ def examine(  # noqa: PLR0913  # each is one thing the report tells of
     judged = [*map(_failed, failures)]
     if graph is not None:
         judged.append(Check("revisions", passed=True, finding=_headline(graph)))
+    if dirty is not None:
+        judged.append(_half_way(dirty, here=graph is not None and dirty.revision in graph))
     if capabilities is not None:
         wanted = wanted_extensions(_pending_files(graph, current or ())) if graph is not None else {}
         judged += checks_of(capabilities, needs_create=needs_create, wanted=wanted)
@@ -67,7 +71,7 @@ def examine(  # noqa: PLR0913  # each is one thing the report tells of
         versions=_versions(capabilities),
         capabilities=capabilities,
         lock_key=lock_key,
-        state=assess(graph, current) if graph is not None and current is not None else None,
+        state=assess(graph, current, dirty=dirty) if graph is not None and current is not None else None,
         current=current or (),
         heads=graph.heads if graph is not None else (),
         checks=tuple(judged),
@@ -78,6 +82,11 @@ def examine(  # noqa: PLR0913  # each is one thing the report tells of
 def _failed(error: HeadwayError) -> Check:
     name = "revisions" if isinstance(error, GraphError) else "connection"
     return Check(name, passed=False, finding=error.message, way_out=error.hint)
+
+
+def _half_way(dirty: LedgerEntry, *, here: bool) -> Check:
+    """What was interrupted is in the way where its file is not at hand to go on with."""
+    return Check("interrupted", passed=here, finding=interruption(dirty), way_out=unfinished(dirty).hint)
 
 
 def _headline(graph: Graph) -> str:

@@ -24,6 +24,7 @@ from headway.planning.standing import (
     require_serving,
     serves,
     still_valid,
+    unfinished,
     unknown,
 )
 
@@ -47,5 +48,6 @@ __all__ = [
     "resolve",
     "serves",
     "still_valid",
+    "unfinished",
     "unknown",
 ]

@@ -16,19 +16,25 @@ if TYPE_CHECKING:
     from headway.revisions import Graph
 
 
-def assess(graph: Graph, current: Iterable[str], recorded: Iterable[str] = ()) -> State:
+def assess(
+    graph: Graph, current: Iterable[str], recorded: Iterable[str] = (), *, dirty: object = None
+) -> State:
     """Compare the version table's rows with this checkout's revisions.
 
     Args:
         graph: this checkout's revisions.
         current: rows of the version table.
         recorded: what the ledger says is applied, where there is one; see :func:`pending`.
+        dirty: what was interrupted, as the ledger says; ``None`` as a rule.
 
     Returns:
-        ``UNVERSIONED`` without rows; but when there are no revision files either, nothing is missing, and it
+        ``DIRTY`` when something was interrupted, whether or not this checkout holds it. ``UNVERSIONED``
+        without rows; but when there are no revision files either, nothing is missing, and it
         is ``AT_HEAD``. With rows that this checkout does not hold: ``AHEAD`` when no revision here can be
-        told to be missing, else ``DIVERGED``. Never ``DIRTY``, which the rows cannot tell.
+        told to be missing, else ``DIVERGED``.
     """
+    if dirty is not None:
+        return State.DIRTY
     rows = frozenset(current)
     if not rows:
         return State.UNVERSIONED if len(graph) else State.AT_HEAD
@@ -104,6 +110,19 @@ def interruption(entry: LedgerEntry) -> str:
     return (
         f"{entry.operation.value} of {entry.revision} was interrupted: {count}{at}. "
         f"`headway {entry.operation.value}` goes on with it."
+    )
+
+
+def unfinished(entry: LedgerEntry) -> DirtyError:
+    """The error for whatever cannot be done before an interrupted revision is brought to its end."""
+    operation = entry.operation.value
+    return DirtyError(
+        entry.revision,
+        f"{operation} of {entry.revision} was interrupted after {entry.statements_done} of its statements; "
+        "nothing else can run before it is brought to its end",
+        statements_done=entry.statements_done,
+        hint=f"Run `headway {operation}` to go on with it, from a checkout that holds it; or finish or undo "
+        "it by hand, then `headway stamp` where the database stands.",
     )
 
 

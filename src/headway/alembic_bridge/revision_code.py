@@ -1,0 +1,83 @@
+"""A revision file's code: its functions, and what the file says about how to run them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING
+
+from alembic.util.pyfiles import load_python_file
+
+from headway.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+    from headway.results import Direction
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionCode:
+    """A revision file's function for one direction, and what the file says about how to run it."""
+
+    function: Callable[[], None]
+    transactional: bool = True
+    lock_timeout: object = None
+    statement_timeout: object = None
+    idle_in_transaction_session_timeout: object = None
+
+
+def load_code(path: Path, direction: Direction) -> RevisionCode:
+    """Execute one revision file and return its ``upgrade`` or ``downgrade``, with its wishes.
+
+    Raises:
+        RefusedError: the function is a coroutine function, or the file calls ``sys.exit()``.
+        AttributeError: the file has no such function.
+        Exception: whatever executing the file raises.
+    """
+    with _no_exit():
+        module = load_python_file(str(path.parent), path.name)
+    function = getattr(module, direction.value, None)
+    if not callable(function):
+        # What a plain `module.upgrade` would raise.
+        raise AttributeError(f"{path.name} has no function {direction.value}()")  # noqa: TRY004
+    return code_of(function, module)
+
+
+def code_of(function: Callable[[], None], module: ModuleType | None) -> RevisionCode:
+    """A revision's function with the wishes of its module; ``None`` has none.
+
+    Raises:
+        RefusedError: it is a coroutine function.
+    """
+    if iscoroutinefunction(function):
+        raise RefusedError(
+            f"{function.__name__}() is an `async def`, and would never run",
+            hint="Write a plain `def`; its statements do not block the event loop.",
+        )
+
+    def run() -> None:
+        with _no_exit():
+            function()
+
+    return RevisionCode(
+        function=run,
+        transactional=bool(getattr(module, "transactional", True)),
+        lock_timeout=getattr(module, "lock_timeout", None),
+        statement_timeout=getattr(module, "statement_timeout", None),
+        idle_in_transaction_session_timeout=getattr(module, "idle_in_transaction_session_timeout", None),
+    )
+
+
+@contextmanager
+def _no_exit() -> Iterator[None]:
+    """A revision that ends the process would end it with somebody else's exit code."""
+    try:
+        yield
+    except SystemExit as error:
+        raise RefusedError(
+            f"the revision called sys.exit({error.code!r})", hint="Raise an exception instead."
+        ) from error
