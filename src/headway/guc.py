@@ -72,6 +72,5 @@ def kept(connection: Connection) -> Iterator[None]:
 def _leave(connection: Connection, before: Mapping[str, str]) -> None:
     if connection.closed or connection.invalidated:
         return
-    if connection.in_transaction():
-        connection.rollback()
+    connection.rollback()  # does nothing without a transaction; one whose COMMIT failed is no longer active
     put_back(connection, before)

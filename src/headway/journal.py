@@ -33,6 +33,7 @@ class Line:
         done: it is committed.
         rejected: the SQLSTATE with which the server refused it; ``None`` when it is done, or nobody knows.
         rowcount: of a statement that is done; ``None`` where it has none.
+        cleared: what a rejected one had left was taken away.
     """
 
     statement: str
@@ -40,6 +41,7 @@ class Line:
     done: bool = False
     rejected: str | None = None
     rowcount: int | None = None
+    cleared: bool = False
 
     def is_of(self, statement: str, shown: str, parameters: object) -> bool:
         """Whether this is the line of that very statement with those very parameters."""

@@ -193,6 +193,7 @@ class StatementRun:
         if running.answered_by is not None:
             self._answer(running, running.answered_by, context)
         elif line is not None:
+            self._journal.put(line)
             self._tell(running, line)
         self._journal.position += line is not None
 
@@ -216,30 +217,28 @@ class StatementRun:
         line, shown = self._journal.next, self._text(running.statement)
         if line is None or line.is_of(running.statement, shown, running.parameters):
             return line
+        if line.rejected is not None:
+            self._forget(line)
         # What reads is not in the journal. Should it write, `_write_down` sees that it does not belong here.
-        if running.kind is not Kind.REPEATED:
-            self._replace(line, shown)
+        elif running.kind is not Kind.REPEATED:
+            raise self._journal.differs(line, shown)
         return None
 
-    def _replace(self, line: Line, shown: str) -> None:
-        """Let another statement have the place of one that the server refused.
-
-        Raises:
-            DirtyError: it was not refused: it is done, or nobody knows.
-        """
-        if line.rejected is None:
-            raise self._journal.differs(line, shown)
-        self._forget(line)
-
     def _forget(self, line: Line) -> None:
-        if not _is_worded_wrong(line):
+        """Take away what a statement left that the server refused: another may have its place."""
+        if not line.cleared and not _is_worded_wrong(line):
             self._clear(line.statement, resumed=True)
+            line.cleared = True
 
     def _write_down(self, connection: Connection, running: _Running, rowcount: int) -> Line:
-        """Journal a statement as done, in its own transaction."""
+        """Journal a statement as done, in its own transaction; it is so once that is committed."""
         line, present = self._new_line(running), self._journal.next
-        if present is not None and not present.is_of(running.statement, line.statement, running.parameters):
-            self._replace(present, line.statement)
+        if (
+            present is not None
+            and present.rejected is None
+            and not present.is_of(running.statement, line.statement, running.parameters)
+        ):
+            raise self._journal.differs(present, line.statement)
         line.done, line.rowcount = True, rowcount
         self._door.ledger.journal(
             connection,
@@ -250,7 +249,6 @@ class StatementRun:
             done=True,
             rowcount=rowcount,
         )
-        self._journal.put(line)
         return line
 
     def _new_line(self, running: _Running) -> Line:

@@ -273,6 +273,29 @@ async def test_a_lock_timeout_of_the_revisions_own_holds_for_what_says_concurren
     assert sql(database_url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix'::regclass") == [(True,)]
 
 
+async def test_a_statement_whose_commit_is_refused_is_run_again(
+    project: ProjectFolder, database_url: str
+) -> None:
+    """A deferred trigger that fails with 40001 the first time; a sequence remembers, rolled back or not."""
+    project.revision("r1", upgrade=TABLE)
+    stepwise(project.revision("r2", "r1", upgrade="op.execute('INSERT INTO t VALUES (99, 99)')"))
+    heard: list[Event] = []
+    migrator = Migrator(project.ini, url=database_url, listeners=[heard.append])
+    await migrator.upgrade("r1")
+    sql(
+        database_url,
+        "CREATE SEQUENCE tries",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF nextval('tries') = 1 THEN RAISE 'not yet' USING ERRCODE = '40001'; END IF; RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    await migrator.upgrade()
+    assert [event.sqlstate for event in heard if isinstance(event, StepRetrying)] == ["40001"]
+    assert sql(database_url, "SELECT count(*) FROM t WHERE id = 99") == [(1,)]
+    assert journal(database_url) == ["INSERT INTO t VALUES (99, 99)"]
+
+
 # -- errors ------------------------------------------------------------------------------------------
 
 
