@@ -1,16 +1,22 @@
 """What happens while a plan runs, as typed values handed to listeners.
 
 The runner emits them and knows nothing of who listens: the command line draws them, logging writes
-them. A listener is called on the event loop, must return quickly and must not raise.
+them. A listener is called on the event loop and must return quickly. One that raises changes nothing of what
+it is told about: its error goes to the log, and the others are told all the same.
 """
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from headway.results import Direction, Peer, StartupMode, State
 
 
@@ -226,3 +232,25 @@ Event: TypeAlias = (
     | StartupFailed
 )
 Listener: TypeAlias = Callable[[Event], None]
+
+_logger = logging.getLogger("headway")
+
+
+def tell(listeners: Iterable[Listener], event: Event) -> None:
+    """Hand an event to every listener, whatever one of them makes of it.
+
+    What a listener raises is logged as a warning of the logger ``headway``, by type and place: its text is
+    the listener's own and may hold a secret, such as the URL that it posts to.
+    """
+    for listener in listeners:
+        try:
+            listener(event)
+        except Exception as error:  # noqa: BLE001  # a listener only looks on: it must not decide what is written
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            _logger.warning(
+                "a listener raised %s at %s:%s when it was told of %s; what it was told of goes on",
+                type(error).__name__,
+                PurePath(place.filename).name,
+                place.lineno,
+                type(event).__name__,
+            )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from headway.attempt import Attempt
+from headway.blockers import cancelling
 from headway.commit import transaction_id
 from headway.diagnosis import Left, read_error, step_failed
 from headway.errors import DatabaseError, HeadwayError, LockLostError, RefusedError
@@ -35,10 +36,8 @@ from headway.integrity import checksum
 from headway.journal import journal_to_resume, lines_of
 from headway.ledger import NewEntry, Operation, Outcome
 from headway.lost_commit import may_be_committed, step_on_record, took_effect
-from headway.narration.peers import names_alone
-from headway.peers import cancel_blockers
 from headway.planning import unfinished
-from headway.results import CancelBlockers, Direction, RunReport, StepResult
+from headway.results import Direction, RunReport, StepResult
 from headway.retry import RetryPolicy
 from headway.shield import shielded
 from headway.sqltext import is_confidential
@@ -47,7 +46,7 @@ from headway.timeouts import Timeouts
 from headway.watch import Watcher, interval_within, watching
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import Connection
@@ -90,6 +89,8 @@ class Run:
         self._left = Left.NOTHING
         self._transaction: str | None = None
         self._lock_lost_by: str | None = None
+        self._committed = False
+        self._done: list[StepResult] = []
 
     async def execute(
         self, works: Sequence[Work], *, before: tuple[str, ...], after: tuple[str, ...]
@@ -114,12 +115,12 @@ class Run:
         door = self._door
         database = door.session.database
         door.emit(RunStarted(door.run_id, self.operation, database, len(works)))
-        done: list[StepResult] = []
+        done = self._done
         try:
             if not works:
                 await self._require_settled()
             for number, work in enumerate(works, start=1):
-                done.append(await self._step(work, number, len(works), done))
+                await self._step(work, number, len(works))
         except BaseException as error:
             elapsed = elapsed_ms(self._started)
             fault = (type(error).__name__, told(error))
@@ -129,29 +130,48 @@ class Run:
         door.emit(RunFinished(door.run_id, self.operation, len(done), elapsed))
         return RunReport(door.run_id, self.operation, database, before, after, tuple(done), elapsed)
 
-    async def _step(self, work: Work, number: int, total: int, done: Sequence[StepResult]) -> StepResult:
+    async def _step(self, work: Work, number: int, total: int) -> None:
         await self._require_lock()
         door = self._door
         about = (door.run_id, work.revision, work.direction, work.description, number, total)
         door.emit(StepStarted(*about))
         started = time.perf_counter()
         entry: int | None = None
-        self._left = Left.NOTHING
+        self._left, self._committed = Left.NOTHING, False
         try:
             code = work.code()
             journal = await self._journal_of(work, code)
             entry = await self._open_entry(work, code, journal)
             await self._attempts(work, code, entry, lines_of(journal))
         except (Exception, asyncio.CancelledError) as error:
-            failure = self._explained(error, work, done)
-            if entry is not None:
-                await self._close_failed(entry, failure, started)
+            if self._committed:  # cancelled when the step was over: the run ends after it, not with it
+                self._finished(about, started)
+                raise
+            failure = self._explained(error, work)
+            await self._put_on_record(work, entry, failure, started)
             if failure is error:
                 raise
             raise failure from self._chained(error)
+        self._finished(about, started)
+
+    def _finished(self, about: tuple[str, str, Direction, str, int, int], started: float) -> None:
         elapsed = elapsed_ms(started)
-        door.emit(StepFinished(*about, duration_ms=elapsed))
-        return StepResult(work.revision, work.direction, work.description, elapsed)
+        self._door.emit(StepFinished(*about, duration_ms=elapsed))
+        _, revision, direction, description, _, _ = about
+        self._done.append(StepResult(revision, direction, description, elapsed))
+
+    async def _put_on_record(
+        self, work: Work, entry: int | None, failure: BaseException, started: float
+    ) -> None:
+        """Close the ledger entry of a step that failed, and only then tell of it."""
+        door = self._door
+        try:
+            if entry is not None:
+                await self._close_failed(entry, failure, started)
+        finally:
+            sqlstate = getattr(failure, "sqlstate", None)
+            fault = (type(failure).__name__, told(failure))
+            door.emit(StepFailed(door.run_id, work.revision, work.direction, *fault, sqlstate))
 
     async def _attempts(self, work: Work, code: RevisionCode, entry: int, journal: list[Line]) -> None:
         """Try until it succeeds, or fails for a reason that trying again does not change."""
@@ -169,8 +189,12 @@ class Run:
                 door.run_id, work.revision, door.emit, interval_s=interval_within(lock_timeout_ms)
             )
             try:
-                async with watching(watcher, door.control, door.pid), self._cancelling(lock_timeout_ms):
+                async with (
+                    watching(watcher, door.control, door.pid),
+                    cancelling(door, work.revision, lock_timeout_ms),
+                ):
                     await door.session.run(partial(self._apply, attempt, code, work.write))
+                    self._committed = True
             except Exception as error:
                 self._left = attempt.left
                 if not isinstance(error, DatabaseError):
@@ -202,34 +226,6 @@ class Run:
             write()
 
         attempt.apply(self._scope, code, write_version)
-
-    @contextlib.asynccontextmanager
-    async def _cancelling(self, lock_timeout_ms: int) -> AsyncIterator[None]:
-        """Cancel, where the run asks for it, those who keep the step waiting for half its lock timeout."""
-        kinds = self._door.options.cancel_blockers
-        if kinds is CancelBlockers.NONE:
-            yield
-            return
-        task = asyncio.create_task(self._cancel_blockers(kinds, lock_timeout_ms / 2000 or 1.0))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _cancel_blockers(self, kinds: CancelBlockers, pause_s: float) -> None:
-        door = self._door
-        async with door.session.beside() as helper:
-            while True:
-                await anyio.sleep(pause_s)
-                cancelled = await helper.run(
-                    lambda connection: cancel_blockers(connection, door.pid, kinds=kinds)
-                )
-                if cancelled:
-                    door.emit(
-                        Warned(door.run_id, None, f"cancelled what was in the way: {names_alone(cancelled)}")
-                    )
 
     async def _committed_after_all(
         self, attempt: Attempt | StatementRun, error: DatabaseError, work: Work
@@ -349,27 +345,21 @@ class Run:
         words = "".join(traceback.format_exception(error))
         return error if self._door.session.redact(words) == words else None
 
-    def _explained(self, error: BaseException, work: Work, done: Sequence[StepResult]) -> BaseException:
+    def _explained(self, error: BaseException, work: Work) -> BaseException:
         """The error to raise: headway's own as they are, everything else with file, line and statement."""
-        door = self._door
         own = isinstance(error, HeadwayError) and not isinstance(error, DatabaseError | RefusedError)
         if own or not isinstance(error, Exception):
-            failure: BaseException = error
-        else:
-            failure = step_failed(
-                error.__cause__ if isinstance(error, DatabaseError) and error.__cause__ else error,
-                revision=work.revision,
-                description=work.description,
-                operation=work.operation,
-                path=work.path,
-                succeeded=[result.revision for result in done],
-                redact=door.session.redact,
-                left=self._left,
-            )
-        sqlstate = getattr(failure, "sqlstate", None)
-        fault = (type(failure).__name__, told(failure))
-        door.emit(StepFailed(door.run_id, work.revision, work.direction, *fault, sqlstate))
-        return failure
+            return error
+        return step_failed(
+            error.__cause__ if isinstance(error, DatabaseError) and error.__cause__ else error,
+            revision=work.revision,
+            description=work.description,
+            operation=work.operation,
+            path=work.path,
+            succeeded=[result.revision for result in self._done],
+            redact=self._door.session.redact,
+            left=self._left,
+        )
 
 
 def nothing_to_do(

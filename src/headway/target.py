@@ -21,6 +21,7 @@ from headway.database import (
     lease_embedded,
 )
 from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, UnknownRevisionsError
+from headway.events import tell
 from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
@@ -240,8 +241,7 @@ class Target:
 
     def tell(self, event: Event) -> None:
         """Hand an event to every listener."""
-        for listener in self._listeners:
-            listener(event)
+        tell(self._listeners, event)
 
 
 def _seen_from_here(path: Path) -> Path:

@@ -28,7 +28,8 @@ _LAYERS = {
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts peers "
     "remains bearings placement retry ledger shield signals watch autogenerate guc",
     SESSION: "session",
-    RUNNER: "door attempt journal lost_commit statements stamping runner target waiting startup doctor",
+    RUNNER: "door attempt journal lost_commit statements stamping runner target waiting startup doctor "
+    "blockers",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "bundle fleet",
