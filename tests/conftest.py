@@ -18,6 +18,7 @@ import pytest
 from psycopg import sql
 
 from headway import DatabaseURL, RefusedError, embedded
+from headway.settings import LIMITS
 from marked_secret import MarkedSecret, Watch, password_of_this_run
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def checkout() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*os.environ]:
-        if name in {"DATABASE_URL", "MIGRATION_DATABASE_URL", "APP_ENVIRONMENT"} or name.startswith(
+        if name in {"DATABASE_URL", "MIGRATION_DATABASE_URL", "APP_ENVIRONMENT", *LIMITS} or name.startswith(
             "APP_DATABASE"
         ):
             monkeypatch.delenv(name)

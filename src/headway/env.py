@@ -15,15 +15,13 @@ touches the logging configuration.
 
 from __future__ import annotations
 
-import asyncio
-import threading
+import logging
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.util import await_only
-from sqlalchemy.util.concurrency import in_greenlet
 
 from headway.alembic_bridge import (
     HANDOVER,
@@ -40,21 +38,25 @@ from headway.alembic_bridge import (
 from headway.database import EMBEDDED, open_database
 from headway.door import open_door
 from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, HeadwayError, RefusedError
-from headway.events import StepStarted
+from headway.events import LockWaiting, StepBlocked, StepRetrying, StepStarted, Warned, tell
 from headway.ledger import Ledger
+from headway.loops import drive, drive_on_loop_of
+from headway.narration.sentences import in_words
 from headway.planning import unfinished
 from headway.project import project_of_config
-from headway.results import Direction, RunOptions
+from headway.results import Direction
 from headway.runner import Run, Work
 from headway.session import open_session
-from headway.settings import load_settings
+from headway.settings import load_limits, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from headway.door import Door
     from headway.events import Event, Listener
+    from headway.project import Project
+    from headway.results import RunOptions
     from headway.session import Session, Source
+
+_logger = logging.getLogger("headway")
 
 
 def run(target_metadata: TargetMetadata = None, **options: Any) -> None:
@@ -71,6 +73,7 @@ def run(target_metadata: TargetMetadata = None, **options: Any) -> None:
         ConfigurationError: an option is not env.py's to give, or no database is configured.
         TransactionOpenError: the connection handed over has already begun a transaction.
         CapabilityError: the server cannot be migrated safely, or lacks an extension that a revision creates.
+        LockBusyError: another migrator kept the lock until the deadline (``HEADWAY_LOCK_WAIT``).
         StepFailedError: a revision failed.
         alembic.util.CommandError: in place of any of these when the ``alembic`` command is running, which
             prints it in its own way.
@@ -91,9 +94,9 @@ def _run_online(environment: EnvironmentContext, options: EnvironmentOptions) ->
     source = environment.config.attributes.get("connection")
     try:
         if isinstance(source, AsyncConnection):
-            _drive_on_loop_of(source, _run_on(source, environment, options))
+            drive_on_loop_of(source, _run_on(source, environment, options))
         elif source is None or isinstance(source, AsyncEngine | Connection):
-            _drive(_run_on(source, environment, options))
+            drive(_run_on(source, environment, options))
         else:
             raise RefusedError(
                 f"config.attributes['connection'] is a {type(source).__name__}",
@@ -105,91 +108,41 @@ def _run_online(environment: EnvironmentContext, options: EnvironmentOptions) ->
         raise CommandError(str(error)) from None
 
 
-def _drive(work: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end from synchronous code, wherever that code itself runs."""
-    if in_greenlet():  # inside somebody's run_sync: their loop does the waiting
-        await_only(work)
-        return
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(work)
-        return
-    _drive_in_thread(work)
-
-
-def _drive_in_thread(work: Coroutine[Any, Any, None]) -> None:
-    """A synchronous call on a running loop blocks it by its nature; the work gets a loop of its own."""
-    failure: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            asyncio.run(work)
-        except BaseException as error:  # noqa: BLE001  # raised again in the calling thread
-            failure.append(error)
-
-    thread = threading.Thread(target=target, name="headway-env")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-
-
-def _drive_on_loop_of(connection: AsyncConnection, work: Coroutine[Any, Any, None]) -> None:
-    """An AsyncConnection works on the loop it was opened on, and on no other."""
-    if in_greenlet():
-        await_only(work)
-        return
-    loop = _loop_of(connection)
-    try:
-        here = asyncio.get_running_loop()
-    except RuntimeError:
-        here = None
-    if loop is None or loop is here:
-        work.close()
-        raise RefusedError(
-            "this AsyncConnection belongs to the event loop that the call blocks, so neither could go on",
-            hint="Use `await connection.run_sync(lambda _: command.upgrade(config, 'head'))`, "
-            "`await asyncio.to_thread(command.upgrade, config, 'head')`, or headway.Migrator(connection=…).",
-        )
-    if loop.is_running():
-        asyncio.run_coroutine_threadsafe(work, loop).result()
-    else:
-        loop.run_until_complete(work)
-
-
-def _loop_of(connection: AsyncConnection) -> asyncio.AbstractEventLoop | None:
-    driver: Any = connection.sync_connection and connection.sync_connection.connection.driver_connection
-    # asyncpg's own attribute; there is no public way from a connection to its loop.
-    return getattr(driver, "_loop", None)
-
-
 async def _run_on(
     source: AsyncEngine | AsyncConnection | Connection | None,
     environment: EnvironmentContext,
     options: EnvironmentOptions,
 ) -> None:
     if source is not None:
-        await _run_in_session(source, "the connection", environment, options)
+        limits = load_limits(_project_of(environment) if environment.config.config_file_name else None)
+        await _run_in_session(source, "the connection", limits, environment, options)
         return
-    config = environment.config
-    project = project_of_config(
-        config.config_file_name, config.toml_file_name, section=config.config_ini_section
-    )
+    project = _project_of(environment)
     settings = load_settings(project)
     async with open_database(settings, project.root) as url:
-        await _run_in_session(url, settings.source or EMBEDDED, environment, options)
+        await _run_in_session(url, settings.source or EMBEDDED, settings.limits, environment, options)
+
+
+def _project_of(environment: EnvironmentContext) -> Project:
+    config = environment.config
+    return project_of_config(
+        config.config_file_name, config.toml_file_name, section=config.config_ini_section
+    )
 
 
 async def _run_in_session(
-    source: Source, origin: str, environment: EnvironmentContext, options: EnvironmentOptions
+    source: Source,
+    origin: str,
+    limits: RunOptions,
+    environment: EnvironmentContext,
+    options: EnvironmentOptions,
 ) -> None:
     async with open_session(source, origin=origin) as session:
-        await _run_command(session, environment, options)
+        await _run_command(session, limits, environment, options)
 
 
 async def _run_command(
-    session: Session, environment: EnvironmentContext, options: EnvironmentOptions
+    session: Session, limits: RunOptions, environment: EnvironmentContext, options: EnvironmentOptions
 ) -> None:
     def begin(connection: Connection) -> tuple[CommandScope, tuple[str, ...], list[CommandStep]]:
         options.configure(environment, connection=connection)
@@ -202,7 +155,6 @@ async def _run_command(
         if scope.migrating:
             await _require_settled(session, Ledger(options.ledger))
         return
-    listener = _printer(environment) if environment.config.cmd_opts is not None else None
     async with open_door(
         session,
         table=options.version_table,
@@ -210,9 +162,9 @@ async def _run_command(
         applies={
             step.revision: step.path for step in steps if step.path and step.direction is Direction.UPGRADE
         },
-        options=RunOptions(),
+        options=limits,
         run_id=uuid.uuid4().hex,
-        emit=listener or (lambda _: None),
+        emit=partial(tell, _listeners(environment)),
     ) as door:
         await _run_steps(door, scope, versions, steps)
 
@@ -259,12 +211,19 @@ def _work(scope: CommandScope, step: CommandStep) -> Work:
     )
 
 
-def _printer(environment: EnvironmentContext) -> Listener:
-    """Say on ``alembic``'s own output which step runs; its logger is silent unless somebody configured it."""
+def _listeners(environment: EnvironmentContext) -> list[Listener]:
+    """Who hears of the run: the log, and ``alembic``'s own output when it is the ``alembic`` command."""
 
-    def listen(event: Event) -> None:
+    def print_step(event: Event) -> None:
+        # Alembic's own logger is silent unless somebody configured it.
         if isinstance(event, StepStarted):
             title = f"{event.revision}, {event.description}" if event.description else event.revision
             environment.config.print_stdout(f"Running {event.direction.value} {title}")
 
-    return listen
+    return [_log_what_holds_it_up, *([print_step] if environment.config.cmd_opts is not None else [])]
+
+
+def _log_what_holds_it_up(event: Event) -> None:
+    """As warnings, which logging shows on stderr where nobody configured it."""
+    if isinstance(event, LockWaiting | StepBlocked | StepRetrying | Warned):
+        _logger.warning(in_words(event))

@@ -262,6 +262,6 @@ def _busy(peer: Peer | None, waited: float, database: str) -> LockBusyError:
         peer,
         round(waited, 3),
         hint="Wait until it is done and run the command again (it will then find less to do, or nothing), or "
-        "wait longer with --lock-wait. If that session is stuck, end it: "
+        "wait longer with --lock-wait (HEADWAY_LOCK_WAIT for `alembic`). If that session is stuck, end it: "
         + (f"SELECT pg_terminate_backend({peer.pid})" if peer else "see pg_locks"),
     )

@@ -38,7 +38,6 @@ from headway.results import (
     PendingReport,
     RevisionReport,
     RevisionStatus,
-    RunOptions,
     RunReport,
     StartupMode,
     StatusReport,
@@ -61,6 +60,7 @@ if TYPE_CHECKING:
     from headway.alembic_bridge import Scope
     from headway.door import Door
     from headway.events import Listener
+    from headway.results import RunOptions
 
 
 class Migrator:
@@ -368,7 +368,7 @@ class Migrator:
         Args:
             target: a revision identifier, as ``alembic upgrade`` takes it; or a plan from ``plan``, which
                 is then run as it was made or not at all.
-            options: how long to wait for what; headway's defaults when ``None``.
+            options: how long to wait for what; the settings say it for what is ``None``.
 
         Returns:
             The report; its ``steps`` are empty when the target was reached already, and then nothing was
@@ -402,7 +402,7 @@ class Migrator:
         Args:
             *targets: identifiers as ``alembic stamp`` takes them; ``head`` when none is given.
             purge: empty the table first, whatever it holds: the way out when it holds unknown revisions.
-            options: how long to wait for what; headway's defaults when ``None``.
+            options: how long to wait for what; the settings say it for what is ``None``.
 
         Returns:
             The report; ``steps`` is always empty, ``before`` and ``after`` are the rows.
@@ -412,7 +412,7 @@ class Migrator:
         graph = await self._graph()
         async with self._target.session() as session:
             scope, _ = await self._target.scope(session)
-            async with self._target.door(session, options or RunOptions(), {}) as door:
+            async with self._target.door(session, options, {}) as door:
                 rows = await session.run(lambda _: scope.versions())
                 after = plan_stamp(graph, () if purge else rows, targets or ("head",))
                 stamp = Stamp(door, scope, graph)
@@ -577,7 +577,7 @@ class Migrator:
                 raise await self._target.dated(session, error) from None
             if not plan.steps and await self._target.interrupted(session) is None:
                 return nothing_to_do(direction.value, session.database, rows, self._target.tell)
-            async with self._target.door(session, options or RunOptions(), plan.applies) as door:
+            async with self._target.door(session, options, plan.applies) as door:
                 # Another migrator may have been at work until the lock was ours.
                 rows = await session.run(lambda _: scope.versions())
                 plan = self._planned(graph, rows, target, direction)

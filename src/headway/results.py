@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,12 @@ class RunOptions:
     lock_timeout_ms: int | None = None
     statement_timeout_ms: int | None = None
     cancel_blockers: CancelBlockers = CancelBlockers.NONE
+
+    def overridden(self, options: RunOptions) -> RunOptions:
+        """These, with all that ``options`` does not leave to the default in their place."""
+        given = {item.name: getattr(options, item.name) for item in fields(options)}
+        usual = RunOptions()
+        return replace(self, **{name: it for name, it in given.items() if it != getattr(usual, name)})
 
 
 class Mark(StrEnum):

@@ -206,9 +206,12 @@ class Target:
 
     @asynccontextmanager
     async def door(
-        self, session: Session, options: RunOptions, applies: Mapping[str, Path]
+        self, session: Session, options: RunOptions | None, applies: Mapping[str, Path]
     ) -> AsyncIterator[Door]:
-        """The open door to this database, for one run that applies these revisions."""
+        """The open door to this database, for one run that applies these revisions.
+
+        What ``options`` leaves open is as the settings say.
+        """
         from headway.door import open_door
 
         handed = self.alembic.options
@@ -217,7 +220,7 @@ class Target:
             table=handed.version_table,
             ledger=self.ledger(),
             applies=applies,
-            options=options,
+            options=self._settings.limits.overridden(options) if options else self._settings.limits,
             run_id=uuid.uuid4().hex,
             emit=self.tell,
         ) as door:

@@ -25,8 +25,8 @@ SURFACE_ROOM = "__init__"
 _LAYERS = {
     L0: "errors results events",
     L1: "revisions planning integrity sqlfiles lint settings syntax sqltext kinds url project narration",
-    L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts peers "
-    "remains bearings placement retry ledger shield signals watch autogenerate guc",
+    L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
+    "peers remains bearings placement retry ledger shield signals watch autogenerate guc loops",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping runner target waiting startup doctor "
     "blockers",
@@ -50,8 +50,9 @@ ALEMBICS_MACHINERY = (
 # What the command line shares with other edges: the embedded server it hands out, and the words.
 OPEN_TO_CLI = frozenset({"embedded", "narration"})
 MAY_PRINT = frozenset({"cli", "__main__"})
-# The embedded server's watcher is a process of its own, and ends as processes do.
-MAY_EXIT = MAY_PRINT | {"embedded"}
+# The embedded server's watcher is a process of its own, and ends as processes do. Loops ends `alembic` as
+# SIGTERM would have, once what was running is rolled back: Alembic itself knows nothing of signals.
+MAY_EXIT = MAY_PRINT | {"embedded", "loops"}
 # settings reads what a user configures; the others what belongs to a process or a terminal (HOME, NO_COLOR).
 MAY_READ_ENVIRONMENT = frozenset({"settings", "project", "embedded", "cli"})
 

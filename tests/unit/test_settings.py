@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 
 from headway.errors import ConfigurationError, ExitCode
 from headway.project import Project, load_project
+from headway.results import RunOptions
 from headway.settings import VARIABLES, Environment, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -343,3 +344,47 @@ load_settings(environ={"APP_DATABASE__DATABASE": "shop"})
 assert "pydantic_settings" in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=project.root)
+
+
+# -- limits ------------------------------------------------------------------------------------------
+
+
+def test_limits_are_durations_with_their_unit(project: Project) -> None:
+    dotenv(project, "HEADWAY_LOCK_WAIT=10min\nHEADWAY_LOCK_TIMEOUT=9s\n")
+
+    settings = load_settings(
+        project, environ={"HEADWAY_LOCK_TIMEOUT": "250 ms", "HEADWAY_STATEMENT_TIMEOUT": "0"}
+    )
+
+    assert settings.limits == RunOptions(lock_wait_s=600, lock_timeout_ms=250, statement_timeout_ms=0)
+    assert settings.sources["HEADWAY_LOCK_WAIT"] == ".env: HEADWAY_LOCK_WAIT"
+    assert settings.sources["HEADWAY_LOCK_TIMEOUT"] == "HEADWAY_LOCK_TIMEOUT"
+    assert load_settings(project, environ={}).limits.lock_timeout_ms == 9000
+
+
+def test_without_them_nothing_is_said(project: Project) -> None:
+    assert load_settings(project, environ={}).limits == RunOptions()
+
+
+@pytest.mark.parametrize("value", ["30", "2 m", "-1s", "soon", "1e9s", "99d"])
+def test_a_limit_without_its_unit_is_refused_by_name(project: Project, value: str) -> None:
+    error = failure(project, HEADWAY_LOCK_WAIT=value)
+
+    assert error.variable == "HEADWAY_LOCK_WAIT"
+    assert value in error.problem
+
+
+def test_less_than_a_millisecond_is_not_no_limit(project: Project) -> None:
+    assert load_settings(project, environ={"HEADWAY_LOCK_TIMEOUT": "0.1ms"}).limits.lock_timeout_ms == 1
+
+
+def test_a_misspelt_limit_is_pointed_out(project: Project) -> None:
+    settings = load_settings(project, environ={"HEADWAY_LOCKWAIT": "1s", "HEADWAY_DEBUG": "1"})
+
+    assert settings.notes == ("HEADWAY_LOCKWAIT is not read; did you mean HEADWAY_LOCK_WAIT?",)
+
+
+def test_what_a_run_says_itself_goes_before_its_settings() -> None:
+    limits = RunOptions(lock_wait_s=600, lock_timeout_ms=250)
+
+    assert limits.overridden(RunOptions(lock_timeout_ms=0)) == RunOptions(lock_wait_s=600, lock_timeout_ms=0)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from headway.capabilities.extensions import wanted_extensions
 from headway.capabilities.requirements import checks_of
 from headway.errors import GraphError
+from headway.narration.figures import readable_duration
 from headway.planning import assess, interruption, pending, unfinished
 from headway.results import Check, DoctorReport, Setting
+from headway.settings import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,9 +113,24 @@ def _settings(project: Project, settings: Settings, table: VersionTable) -> Iter
         yield Setting("application", settings.application.masked, settings.application.variable)
     name = f"{table.schema}.{table.name}" if table.schema else table.name
     yield Setting("version table", name, project.env_file.name if project.env_file.is_file() else _NOT_SET)
+    yield from _limits(settings)
     if settings.postgres_binaries is not None:
         source = sources.get("postgres_binaries", _NOT_SET)
         yield Setting("postgres binaries", str(settings.postgres_binaries), source)
+
+
+def _limits(settings: Settings) -> Iterator[Setting]:
+    """How long a run waits, where somebody has said so."""
+    limits = settings.limits
+    milliseconds = (
+        None if limits.lock_wait_s is None else limits.lock_wait_s * 1000,
+        limits.lock_timeout_ms,
+        limits.statement_timeout_ms,
+    )
+    for variable, value in zip(LIMITS, milliseconds, strict=True):
+        if value is not None:
+            title = variable.removeprefix("HEADWAY_").lower().replace("_", " ")
+            yield Setting(title, readable_duration(value), settings.sources.get(variable, variable))
 
 
 def _versions(capabilities: Capabilities | None) -> dict[str, str]:

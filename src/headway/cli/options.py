@@ -125,7 +125,8 @@ _RUN_OPTIONS = (
         "--cancel-blockers",
         type=click.Choice([kind.value for kind in CancelBlockers]),
         default=CancelBlockers.NONE.value,
-        help="Whose statements to cancel when they hold a lock that is needed. Default: none.",
+        help="Whose statements to cancel when they hold a lock that is needed. A session that sits idle in a "
+        "transaction runs none: it is named, and left alone. Default: none.",
     ),
 )
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.errors import ConfigurationError
+from headway.results import RunOptions
+from headway.settings.limits import LIMITS, read_limits
 from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
@@ -25,7 +27,15 @@ if TYPE_CHECKING:
 DOTENV = ".env"
 GROUP = "APP_DATABASE__"
 NESTED = tuple(f"{GROUP}{name}" for name in ("HOST", "PORT", "USER", "PASSWORD", "DATABASE"))
-VARIABLES = ("DATABASE_URL", *NESTED, "MIGRATION_DATABASE_URL", "APP_ENVIRONMENT", "HEADWAY_POSTGRES_BIN")
+VARIABLES = (
+    "DATABASE_URL",
+    *NESTED,
+    "MIGRATION_DATABASE_URL",
+    "APP_ENVIRONMENT",
+    *LIMITS,
+    "HEADWAY_POSTGRES_BIN",
+)
+_OURS = (GROUP, "HEADWAY_")
 _STOCK_URL = "driver://user:pass@localhost/dbname"  # what `alembic init` writes
 
 
@@ -49,7 +59,9 @@ class Settings:
         source: where ``database`` was configured, such as ``DATABASE_URL`` or ``.env: DATABASE_URL``.
         notes: what was not followed as written, one sentence each, to be said aloud; the URL's included.
         postgres_binaries: where the embedded server's programs are; ``None`` to look for them.
-        sources: where ``environment`` and ``postgres_binaries`` were set, by these names; no defaults.
+        limits: how long a run may wait, where its caller does not say.
+        sources: where ``environment``, ``postgres_binaries`` and the limits (by their variables) were set; no
+            defaults.
     """
 
     environment: Environment = Environment.DEVELOPMENT
@@ -58,6 +70,7 @@ class Settings:
     source: str | None = None
     notes: tuple[str, ...] = ()
     postgres_binaries: Path | None = None
+    limits: RunOptions = field(default_factory=RunOptions)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -107,12 +120,8 @@ def load_settings(
     Raises:
         ConfigurationError: a setting is wrong; the first one found is named.
     """
-    folder = project.root if project else Path.cwd()
     notes: list[str] = []
-    layers = [
-        _Layer("", Path.cwd(), _known(os.environ if environ is None else environ)),
-        _Layer(f"{DOTENV}: ", folder, _known(_read_dotenv(folder / DOTENV, notes))),
-    ]
+    layers = _layers(project, environ, notes)
     application: _Candidate | None
     chosen: _Candidate | None
     if url and url.strip():
@@ -128,14 +137,40 @@ def load_settings(
         source=chosen.source if chosen else None,
         notes=(*notes, *(database.notes if database else ())),
         postgres_binaries=_postgres_binaries(layers),
+        limits=_limits(layers),
         sources=_sources(layers, environment),
     )
+
+
+def load_limits(project: Project | None = None) -> RunOptions:
+    """How long a run may wait, for a run on a connection that its caller brings: nothing else is read.
+
+    Raises:
+        ConfigurationError: one of these variables is wrong, or ``.env`` cannot be read.
+    """
+    return _limits(_layers(project, None, []))
+
+
+def _layers(
+    project: Project | None, environ: Mapping[str, str] | None, notes: list[str]
+) -> tuple[_Layer, _Layer]:
+    folder = project.root if project else Path.cwd()
+    return (
+        _Layer("", Path.cwd(), _known(os.environ if environ is None else environ)),
+        _Layer(f"{DOTENV}: ", folder, _known(_read_dotenv(folder / DOTENV, notes))),
+    )
+
+
+def _limits(layers: Sequence[_Layer]) -> RunOptions:
+    found = {name: _strongest(layers, name) for name in LIMITS}
+    return read_limits({name: (it.source, str(it.url)) for name, it in found.items() if it is not None})
 
 
 def _sources(layers: Sequence[_Layer], environment: str | None) -> dict[str, str]:
     found = {
         "environment": _strongest(layers, "APP_ENVIRONMENT"),
         "postgres_binaries": _strongest(layers, "HEADWAY_POSTGRES_BIN"),
+        **{name: _strongest(layers, name) for name in LIMITS},
     }
     sources = {name: candidate.source for name, candidate in found.items() if candidate is not None}
     return sources | ({"environment": "--environment"} if environment and environment.strip() else {})
@@ -150,13 +185,13 @@ def _own(
 
 
 def _known(values: Mapping[str, str | None]) -> dict[str, str]:
-    """The variables of ours that are set, and those that begin like the group.
+    """The variables of ours that are set, and those that begin like ours.
 
     Case is ignored, as pydantic-settings does in the application itself; the exact name wins.
     """
     upper = {name.upper(): value for name, value in values.items() if value and value.strip()}
     upper |= {name: value for name, value in values.items() if name in VARIABLES and value and value.strip()}
-    return {name: value for name, value in upper.items() if name in VARIABLES or name.startswith(GROUP)}
+    return {name: value for name, value in upper.items() if name in VARIABLES or name.startswith(_OURS)}
 
 
 def _read_dotenv(path: Path, notes: list[str]) -> dict[str, str | None]:
@@ -236,9 +271,9 @@ def _strongest(layers: Sequence[_Layer], name: str) -> _Candidate | None:
 
 
 def _misspelt(layer: _Layer) -> list[str]:
-    """Notes on names that begin like the group and are almost one of ours; an application may have others."""
+    """Notes on names that begin like ours and are almost one; an application may have others."""
     unknown = [name for name in layer.values if name not in VARIABLES]
-    close = {name: difflib.get_close_matches(name, NESTED, n=1, cutoff=0.9) for name in unknown}
+    close = {name: difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.9) for name in unknown}
     return [
         f"{layer.prefix}{name} is not read; did you mean {match[0]}?"
         for name, match in close.items()
