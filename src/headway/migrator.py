@@ -260,6 +260,9 @@ class Migrator:
     async def wait(self, target: str | None = "heads", *, timeout_s: float = 60.0) -> PendingReport:
         """Wait until the server answers and a revision is applied; somebody else does the migrating.
 
+        A database that is ahead of this checkout and misses nothing of it will do: while a new version is
+        rolled out, replicas of the old one start again.
+
         Args:
             target: the revision; ``None`` waits for the server alone.
             timeout_s: how long, in seconds; 0 looks once.
@@ -268,15 +271,15 @@ class Migrator:
             Where the database then stands.
 
         Raises:
-            NotAtHeadError: the revision was not applied until the deadline.
-            UnknownRevisionsError: the database holds revisions unknown here; at once.
+            NotAtHeadError: the revision was not applied until the deadline, or one was half-way.
+            UnknownRevisionsError: the database holds unknown revisions while others are missing; at once.
             ConnectionFailedError: the server did not answer until then, or lets nobody in.
         """
         wanted = frozenset() if target is None else frozenset(resolve(await self._graph(), target))
         return await wait_for_revision(
             self.pending,
             target="the server" if target is None else target,
-            reached=lambda report: target is None or not (report.unknown or wanted & {*report.pending}),
+            reached=lambda report: target is None or _holds(report, wanted),
             timeout_s=timeout_s,
             emit=self._target.tell,
         )
@@ -613,3 +616,8 @@ class Migrator:
         if direction is Direction.UPGRADE:
             return plan_upgrade(graph, rows, "head" if target is None else target)
         return plan_downgrade(graph, rows, "-1" if target is None else target)
+
+
+def _holds(report: PendingReport, wanted: frozenset[str]) -> bool:
+    """Whether the database holds the wanted revisions, none is half-way, and it has not diverged."""
+    return report.dirty is None and report.state is not State.DIVERGED and not wanted & {*report.pending}

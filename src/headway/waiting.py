@@ -73,8 +73,9 @@ async def wait_for_revision(
 
     Raises:
         NotAtHeadError: the revision was not applied until the deadline.
-        UnknownRevisionsError: at once when the database holds revisions that are unknown here, for it is not
-            going to become what this checkout describes; DirtyError where one of them is half-way.
+        UnknownRevisionsError: at once when the database holds revisions that are unknown here while others
+            are missing, for it is not going to become what this checkout describes; DirtyError where one of
+            them is half-way.
         ConnectionFailedError: the server was not there at the deadline; at once when waiting cannot help.
     """
 
@@ -82,7 +83,7 @@ async def wait_for_revision(
         report = await ask()
         if reached(report):
             return report
-        if report.unknown:
+        if report.unknown and report.pending:
             require_head(report)
         raise _MissingError(report, target)
 
@@ -90,12 +91,14 @@ async def wait_for_revision(
 
 
 class _MissingError(NotAtHeadError):
-    """Not applied yet, but it may come: the one lack of a revision that is waited out."""
+    """Not applied yet, or half-way, but it may come: what is waited out."""
 
     def __init__(self, report: PendingReport, target: str) -> None:
+        lacks = [f"missing {', '.join(report.pending)}"] if report.pending else []
+        if report.dirty is not None:
+            lacks.append(f"{report.dirty} was interrupted, or is being applied right now")
         super().__init__(
-            f"{report.database} is {report.state.value} and has not reached {target}: "
-            f"missing {', '.join(report.pending)}",
+            f"{report.database} is {report.state.value} and has not reached {target}: {'; '.join(lacks)}",
             report.state.value,
             report.pending,
         )

@@ -97,6 +97,26 @@ def test_wait_exits_4_when_revisions_are_still_missing(start: Start) -> None:
     assert "hint: " in told
 
 
+def test_wait_refuses_a_diverged_database_at_once(start: Start, database_url: str) -> None:
+    assert _finish(start("upgrade", "r1"))[0] == 0
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO alembic_version VALUES ('ffff')")
+    code, _, told = _finish(start("wait", "--timeout", "1h"))
+    assert code == 7
+    assert "unknown here: ffff" in told
+
+
+def test_wait_goes_on_while_a_revision_is_half_way(start: Start, project: ProjectFolder) -> None:
+    body = "op.execute('CREATE TABLE half()')\nop.execute('SELECT 1/0')\nop.execute('CREATE TABLE whole()')"
+    path = project.revision("r3", "r2", upgrade=body)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("down_", "transactional = False\ndown_", 1), encoding="utf-8")
+    assert _finish(start("upgrade"))[0] != 0
+    code, _, told = _finish(start("wait", "--revision", "r2", "--timeout", "0"))
+    assert code == 4
+    assert "r3 was interrupted, or is being applied right now" in told
+
+
 def test_wait_exits_1_when_the_server_was_never_there(start: Start) -> None:
     url = f"postgresql://u:s3cr%40et@127.0.0.1:{_free_port()}/d"
     code, _, told = _finish(start("wait", "--server", "--timeout", "300ms", url=url))

@@ -184,7 +184,7 @@ def test_probes_allow_for_a_blocking_start_and_for_a_new_connection() -> None:
 def test_the_rollout_is_not_called_failed_while_the_init_container_waits() -> None:
     deployment = document("kubernetes", "app", "deployment.yaml")
     (waiting,) = pod(deployment)["initContainers"]
-    assert waiting["command"][-1].endswith("exec headway wait --timeout 10min")
+    assert waiting["command"] == ["headway", "wait", "--timeout", "10min"]
     assert deployment["spec"]["progressDeadlineSeconds"] > 600
     assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.asyncio
 
 _BEHIND = PendingReport("d", State.BEHIND, ("r1",), ("r2",), ("r2",))
 _AT_HEAD = PendingReport("d", State.AT_HEAD, ("r2",), ("r2",), ())
-_AHEAD = PendingReport("d", State.AHEAD, ("ffff",), ("r2",), ("r1", "r2"), ("ffff",))
+_DIVERGED = PendingReport("d", State.DIVERGED, ("ffff",), ("r2",), ("r1", "r2"), ("ffff",))
 
 
 def _refused(sqlstate: str | None = None) -> ConnectionFailedError:
@@ -119,9 +119,18 @@ async def test_an_answer_that_will_not_change_ends_the_wait_at_once(sqlstate: st
     assert caught.value is answer
 
 
-async def test_revisions_unknown_here_end_the_wait_at_once() -> None:
+async def test_revisions_unknown_here_while_others_are_missing_end_the_wait_at_once() -> None:
     with pytest.raises(UnknownRevisionsError, match="unknown here: ffff"):
-        await _wait(_AHEAD, _AT_HEAD)
+        await _wait(_DIVERGED, _AT_HEAD)
+
+
+async def test_a_revision_that_is_half_way_is_waited_out() -> None:
+    events: list[Event] = []
+    dirty = PendingReport("d", State.DIRTY, ("ffff",), ("r2",), (), ("ffff",), dirty="gggg")
+    assert await _wait(dirty, _AT_HEAD, events=events) is _AT_HEAD
+    assert [event.reason for event in events if isinstance(event, Waiting)] == [
+        "d is dirty and has not reached head: gggg was interrupted, or is being applied right now"
+    ]
 
 
 async def test_no_time_still_means_one_look() -> None:

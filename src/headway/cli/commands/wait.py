@@ -36,11 +36,12 @@ if TYPE_CHECKING:
 def wait(invocation: Invocation, *, server: bool, target: str | None, timeout_s: float) -> None:
     """Return as soon as the database holds the revisions of this checkout. Nothing is changed.
 
-    A server that does not answer yet is waited for too. A wrong password, a database that does not exist and
-    revisions that this checkout does not know end the wait at once: they are not going to pass.
+    A server that does not answer yet is waited for too. A database that holds more than this checkout knows,
+    and misses nothing of it, will do. A wrong password, a database that does not exist and one that holds
+    unknown revisions while it misses known ones end the wait at once: that is not going to pass.
 
-    Exit code 0 when it is so, 4 when revisions are still missing at the deadline, 7 when the database holds
-    revisions that this checkout does not know, 1 when the server was never there.
+    Exit code 0 when it is so, 4 when revisions are still missing or half-way at the deadline, 7 when the
+    database holds unknown revisions and misses known ones, 1 when the server was never there.
     """
     if server and target is not None:
         raise click.UsageError("--server waits for no revision: leave out one of --server and --revision.")
