@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,8 @@ class Target:
         self._x_arguments = x_arguments
         self._lease: Lease | None = None
         self._leasing = anyio.Lock()
+        self._alembic: AlembicProject | None = None
+        self._making = threading.Lock()
 
     def close(self) -> None:
         """Let go of the embedded server; idempotent."""
@@ -87,12 +89,15 @@ class Target:
         """What the settings could not honour; empty with the caller's own connection."""
         return () if self._connection is not None else self._settings.notes
 
-    @cached_property
+    @property
     def alembic(self) -> AlembicProject:
-        """The project as Alembic sees it; made at first need, because it loads Alembic."""
+        """The project as Alembic sees it; made at first need, because it loads Alembic, and only once."""
         from headway.alembic_bridge import AlembicProject
 
-        return AlembicProject(self._project, x_arguments=self._x_arguments)
+        with self._making:
+            if self._alembic is None:
+                self._alembic = AlembicProject(self._project, x_arguments=self._x_arguments)
+        return self._alembic
 
     async def load(self) -> AlembicProject:
         """The project as Alembic sees it, its env.py run; in a thread, for that imports models."""

@@ -336,3 +336,20 @@ async def test_aclose_lets_go_of_the_embedded_server_and_again_does_nothing(
             await other.pending()
             await users(2)
         await users(1)
+
+
+# -- two at once -------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_two_first_calls_at_once_run_env_py_once(project: ProjectFolder, database_url: str) -> None:
+    # Importing models takes a while; so both threads are in it, or wait for it.
+    count = "runs = pathlib.Path(__file__ + '.runs')\nruns.write_text(f'{runs.exists()} run')"
+    project.env("None", f"import pathlib, time\ntime.sleep(0.3)\n{count}")
+    project.tables("a")
+    migrator = Migrator(project.ini, url=database_url)
+    status, entries, report = await asyncio.gather(migrator.status(), migrator.log(), migrator.upgrade())
+    assert [step.revision for step in report.steps] == ["r1"]
+    assert len(status.revisions) == 1
+    assert len(entries) <= 1
+    assert (project.root / "alembic" / "env.py.runs").read_text(encoding="utf-8") == "False run"

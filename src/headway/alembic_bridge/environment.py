@@ -8,7 +8,6 @@ import threading
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from alembic.config import Config
@@ -126,6 +125,7 @@ class AlembicProject:
             cmd_opts=Namespace(x=list(x_arguments), quiet=True),
             output_buffer=io.StringIO(),
         )
+        self._options: EnvironmentOptions | None = None
         self._pin_paths()
         try:
             self.script = ScriptDirectory.from_config(self.config)
@@ -147,13 +147,20 @@ class AlembicProject:
             self.config.set_main_option(option, "\n".join(map(str, paths)).replace("%", "%%"))
         self.config.set_main_option("path_separator", "newline")
 
-    @cached_property
+    @property
     def options(self) -> EnvironmentOptions:
-        """What env.py hands over; runs env.py once, without a connection.
+        """What env.py hands over; runs env.py once, without a connection, whichever threads ask for it.
 
         Raises:
             EnvironmentFileError: env.py is missing, fails, or never calls ``headway.env.run``.
         """
+        # The hand-over lies in the Config while env.py runs, so only one thread at a time may be at it.
+        with _loading:
+            if self._options is None:
+                self._options = self._run_environment_file()
+        return self._options
+
+    def _run_environment_file(self) -> EnvironmentOptions:
         path = self.project.env_file
         if not path.is_file():
             raise EnvironmentFileError(
@@ -165,7 +172,7 @@ class AlembicProject:
         # Offline mode keeps an env.py that was not written for headway from opening a connection.
         environment = EnvironmentContext(self.config, self.script, fn=lambda *_: [], as_sql=True)
         try:
-            with _loading, host_logging_kept(), environment_of(environment):
+            with host_logging_kept(), environment_of(environment):
                 self.script.run_env()
         except HeadwayError:
             raise
