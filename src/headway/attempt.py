@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.util import await_only
 
+from headway.autocommit import limited
 from headway.commit import is_committed, transaction_id
 from headway.diagnosis import Left
 from headway.enclosure import Enclosure, ended_by_itself
@@ -15,10 +16,12 @@ from headway.errors import HeadwayError, LockLostError
 from headway.events import Warned
 from headway.ledger import Outcome
 from headway.lock import holds
+from headway.retry import RetryPolicy
 from headway.timeouts import set_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from sqlalchemy.engine import Connection
 
@@ -89,6 +92,10 @@ class Attempt:
                 "revision of their own with `transactional = False`, which resumes where it stopped",
             )
         )
+
+    def autocommitting(self, connection: Connection) -> AbstractContextManager[None]:
+        """The timeouts of an ``autocommit_block``, whose statements are not in the transaction."""
+        return limited(connection, self._timeouts, RetryPolicy.of(self._timeouts).patient_ms)
 
     def verify(self, connection: Connection) -> None:
         """See that the transaction and the migrator lock are still those the step began with.

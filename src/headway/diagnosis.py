@@ -45,6 +45,14 @@ _TODO = {
     "08006": "The connection was lost: see that the server runs,",
 }
 
+# The same for what headway asks on its own account.
+_REFUSED = {
+    INSUFFICIENT_PRIVILEGE: "Its owner can GRANT what the message names. To look, SELECT on it will do; who "
+    "migrates also writes the version table and the ledger. `headway doctor` says what is missing.",
+    "55P03": "Another session holds that lock (pg_locks and pg_stat_activity say which). Run the command "
+    "again when it has let go, or wait longer with --lock-timeout.",
+}
+
 
 class Left(StrEnum):
     """What a failed step left in the database."""
@@ -86,12 +94,7 @@ def read_error(error: BaseException) -> ServerReport:
 def database_error(error: BaseException, database: str, redact: Callable[[str], str]) -> DatabaseError:
     """Build the error for what the server refused outside any revision."""
     report = read_error(error)
-    hint = None
-    if report.sqlstate == INSUFFICIENT_PRIVILEGE:
-        hint = (
-            "Grant the role what is missing: SELECT on that table is enough to look; to migrate, it needs "
-            "GRANT CREATE ON SCHEMA … TO … as well."
-        )
+    hint = _REFUSED.get(report.sqlstate or "")
     return DatabaseError(redact(f"{database}: {report.message}"), sqlstate=report.sqlstate, hint=hint)
 
 

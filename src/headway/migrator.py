@@ -40,6 +40,7 @@ from headway.results import (
     RevisionStatus,
     RunReport,
     StartupMode,
+    State,
     StatusReport,
 )
 from headway.revisions import Graph, read_graph

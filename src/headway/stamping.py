@@ -11,7 +11,9 @@ from headway.events import RunFailed, RunFinished, RunStarted
 from headway.ledger import NewEntry, Operation
 from headway.lost_commit import may_be_committed, took_effect
 from headway.results import RunReport
+from headway.retry import RetryPolicy
 from headway.runner import elapsed_ms, told
+from headway.timeouts import Timeouts, set_local
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -66,6 +68,13 @@ class Stamp:
         await door.session.run(lambda _: scope.create_version_table())
         await door.adopt(self._graph.applied(before))
         entries = self._entries(before, after, dirty)
+        timeouts = Timeouts().merged(door.options)
+        # A stamp is not tried again by itself, so it is given as long as a patient attempt.
+        wait_ms = RetryPolicy.of(timeouts).patient_ms
+
+        def begin(connection: Connection) -> None:
+            explicit = timeouts.lock_timeout_ms
+            set_local(connection, timeouts, wait_ms if explicit is None else explicit)
 
         def record(connection: Connection) -> None:
             door.ledger.record(connection, entries)
@@ -76,7 +85,9 @@ class Stamp:
             return len(found) == len(entries)
 
         try:
-            await door.session.run(lambda _: scope.stamp(before, after, purge=purge, record=record))
+            await door.session.run(
+                lambda _: scope.stamp(before, after, purge=purge, begin=begin, record=record)
+            )
         except DatabaseError as error:
             if not may_be_committed(error, committing=self._transaction is not None):
                 raise

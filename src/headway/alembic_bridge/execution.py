@@ -31,6 +31,7 @@ from headway.results import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import Connection
@@ -49,6 +50,10 @@ class Guard(Protocol):
 
     def leave_transaction(self) -> None:
         """An ``autocommit_block`` is about to commit what the revision did so far."""
+        ...
+
+    def autocommitting(self, connection: Connection) -> AbstractContextManager[None]:
+        """Around the statements of an ``autocommit_block``, which are committed one by one."""
         ...
 
     def verify(self, connection: Connection) -> None:
@@ -143,7 +148,7 @@ class Scope:
         @contextmanager
         def watched() -> Iterator[None]:
             guard.leave_transaction()
-            with original():
+            with original(), guard.autocommitting(self.connection):
                 yield
             guard.begin(self.connection)
 
@@ -183,14 +188,18 @@ class Scope:
         after: Sequence[str],
         *,
         purge: bool,
+        begin: Callable[[Connection], None],
         record: Callable[[Connection], None],
     ) -> None:
         """Put the version table's rows from ``before`` to ``after`` and on record, in one transaction.
+
+        ``begin`` is called first in it, ``record`` last.
 
         Raises:
             VersionConflictError: the table did not hold ``before``.
         """
         with self.connection.begin():
+            begin(self.connection)
             if purge:
                 self.connection.execute(delete(self._table))
             self._write_versions(", ".join(after) or "base", () if purge else before, after)
