@@ -108,6 +108,8 @@ def _written(value: Any) -> str:
         return f"{{{','.join(sorted(f'{key}={_written(item)}' for key, item in value.items()))}}}"
     if isinstance(value, list | tuple):
         return f"[{','.join(map(_written, value))}]"
+    if isinstance(value, set | frozenset):
+        return f"{{{','.join(sorted(map(_written, value)))}}}"
     if isinstance(value, bytes | bytearray | memoryview):
         return f"x{bytes(value).hex()}"
     # What says no more of itself than where it lies in memory is told by its type alone.

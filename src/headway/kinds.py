@@ -39,6 +39,11 @@ _OUTSIDE = re.compile(
 )
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 
+_TIMEOUT = r"(?:lock_timeout|statement_timeout|idle_in_transaction_session_timeout)"
+_RESETS_TIMEOUTS = re.compile(
+    rf"RESET\s+(?:ALL|{_TIMEOUT})\b|SET\s+(?:SESSION\s+)?{_TIMEOUT}\s*(?:=|\bTO\b)\s*DEFAULT\b", re.IGNORECASE
+)
+
 _REFUSED: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (
         re.compile(
@@ -94,6 +99,11 @@ def kind_of(statement: str) -> Kind:
 def is_concurrent(statement: str) -> bool:
     """Whether a statement says CONCURRENTLY: nobody queues behind it while it waits for locks."""
     return _CONCURRENTLY.search(skeleton(statement)) is not None
+
+
+def resets_timeouts(statement: str) -> bool:
+    """Whether a statement goes back to the server's timeouts, which are none as a rule."""
+    return _RESETS_TIMEOUTS.match(skeleton(statement)) is not None
 
 
 def require_resumable(statement: str) -> None:

@@ -23,7 +23,7 @@ from headway.errors import DirtyError, LockLostError, RefusedError
 from headway.events import StatementFinished
 from headway.guc import kept
 from headway.journal import Journal, Line, digest
-from headway.kinds import Kind, is_concurrent, kind_of, require_resumable
+from headway.kinds import Kind, is_concurrent, kind_of, require_resumable, resets_timeouts
 from headway.ledger import Outcome
 from headway.lock import holds
 from headway.remains import Remains, clear_remains
@@ -116,7 +116,8 @@ class StatementRun:
         """
         connection = scope.connection
         with kept(connection):
-            set_for_session(connection, self._timeouts, self._lock_timeout_ms)
+            with connection.begin():
+                set_for_session(connection, self._timeouts, self._lock_timeout_ms)
             with self._listening(connection), scope.routed_in_autocommit():
                 self._call(code.function)
         self._journal.require_whole()
@@ -189,6 +190,8 @@ class StatementRun:
                 self._require_lock(connection, f"after this statement:\n  {self._text(running.statement)}")
                 if running.kind is Kind.WRITING or connection.scalar(_HAS_WRITTEN):
                     line = self._write_down(connection, running, cursor.rowcount)
+                elif resets_timeouts(running.statement):
+                    set_for_session(connection, self._timeouts, self._lock_timeout_ms)
             connection.commit()
         if running.answered_by is not None:
             self._answer(running, running.answered_by, context)

@@ -127,15 +127,15 @@ def set_local(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int) 
 
 
 def set_for_session(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int) -> None:
-    """Set a step's timeouts for the session, in a short transaction: for a step of many transactions.
+    """Set a step's timeouts for the session: for a step of many transactions.
 
     Args:
-        connection: with no transaction open; whoever calls puts back what was set before.
+        connection: with a transaction open, which must be committed. Whoever calls puts back afterwards what
+            was set before.
         timeouts: of the run and the revision.
         lock_timeout_ms: of this attempt.
     """
-    with connection.begin():
-        _set(connection, timeouts, lock_timeout_ms, local=False)
+    _set(connection, timeouts, lock_timeout_ms, local=False)
 
 
 def _set(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int, *, local: bool) -> None:

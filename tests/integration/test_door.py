@@ -452,6 +452,28 @@ async def test_an_autocommit_block_is_warned_of_and_a_failure_after_it_leaves_th
     assert versions(database_url) == ["r1"]
 
 
+async def test_what_follows_an_autocommit_block_is_not_tried_again(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a")
+    project.revision(
+        "r2",
+        "r1",
+        upgrade="with op.get_context().autocommit_block():\n    op.execute('CREATE TABLE once ()')\n"
+        "op.add_column('a', sa.Column('b', sa.Text))",
+    )
+    heard: list[Event] = []
+    migrator = Migrator(project.ini, url=database_url, listeners=[heard.append])
+    await migrator.upgrade("r1")
+    with psycopg.connect(database_url) as reader:
+        reader.execute("SELECT * FROM a")
+        with pytest.raises(StepFailedError) as caught:
+            await migrator.upgrade()
+    assert caught.value.sqlstate == "55P03"  # which is waited for elsewhere
+    assert not any(isinstance(event, StepRetrying) for event in heard)
+    assert (await migrator.status()).state is State.DIRTY
+
+
 # -- what else revisions do --------------------------------------------------------------------------
 
 

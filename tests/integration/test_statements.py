@@ -192,6 +192,23 @@ async def test_a_setting_holds_until_the_end_of_its_revision_and_no_longer(
     ]
 
 
+async def test_timeouts_of_the_revisions_own_hold_and_reset_goes_back_to_those_of_the_run(
+    project: ProjectFolder, database_url: str
+) -> None:
+    body = """
+def shown():
+    return op.get_bind().execute(sa.text("SELECT current_setting('lock_timeout')")).scalar()
+assert shown() == '200ms'
+op.execute("SET lock_timeout = '7s'")
+op.execute('CREATE TABLE a ()')
+assert shown() == '7s'
+op.execute('RESET ALL')
+assert shown() == '200ms'
+"""
+    stepwise(project.revision("r1", upgrade=body))
+    await Migrator(project.ini, url=database_url).upgrade()
+
+
 async def test_a_role_holds_until_the_end_of_its_revision(project: ProjectFolder, database_url: str) -> None:
     role = f"{DatabaseURL.parse(database_url).name}_r"
     sql(database_url, f'CREATE ROLE "{role}"', f'GRANT ALL ON SCHEMA public TO "{role}"')

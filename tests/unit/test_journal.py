@@ -29,6 +29,7 @@ def line(statement: str, parameters: object = (), **more: object) -> Line:
         (("SELECT $1", (memoryview(b"a"),)), ("SELECT $1", (memoryview(b"b"),)), False),
         (("SELECT $1", (Decimal("1.0"),)), ("SELECT $1", (Decimal("1.00"),)), False),
         (("SELECT $1", ([1, None],)), ("SELECT $1", ([1, None],)), True),
+        (("SELECT $1", ({"a", "b"},)), ("SELECT $1", (frozenset({"b", "a"}),)), True),
         (("SELECT :a", {"a": 1, "b": 2}), ("SELECT :a", {"b": 2, "a": 1}), True),
         (("SELECT $1", [(1,), (2,)]), ("SELECT $1", [(1,), (3,)]), False),
         (("SELECT $1", (object(),)), ("SELECT $1", (object(),)), True),

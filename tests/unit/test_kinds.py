@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headway import RefusedError
-from headway.kinds import Kind, is_concurrent, kind_of, require_resumable
+from headway.kinds import Kind, is_concurrent, kind_of, require_resumable, resets_timeouts
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,21 @@ def test_a_statement_is_run_as_postgresql_wants_it(statement: str, kind: Kind) -
 )
 def test_only_what_says_concurrently_is_concurrent(statement: str, concurrent: bool) -> None:  # noqa: FBT001
     assert is_concurrent(statement) is concurrent
+
+
+@pytest.mark.parametrize(
+    ("statement", "resets"),
+    [
+        ("RESET ALL", True),
+        ("-- c\nreset lock_timeout", True),
+        ("SET statement_timeout TO DEFAULT", True),
+        ("SET SESSION lock_timeout=DEFAULT", True),
+        ("RESET search_path", False),
+        ("SET lock_timeout = '5s'", False),
+    ],
+)
+def test_what_goes_back_to_the_servers_timeouts_is_known(statement: str, resets: bool) -> None:  # noqa: FBT001
+    assert resets_timeouts(statement) is resets
 
 
 @pytest.mark.parametrize(
