@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio
 
 NOW = "current_setting('lock_timeout'), current_setting('statement_timeout')"
-SEE = f'op.execute("INSERT INTO seen SELECT {NOW}")'
-CONCURRENT = SEE.replace("INSERT", "/* CONCURRENTLY */ INSERT")
+SEE = f'op.execute("INSERT INTO seen SELECT {NOW} /* not CONCURRENTLY */")'
+CONCURRENT = f'op.execute("INSERT INTO seen SELECT {NOW} AS concurrently")'  # the word is what is looked for
 
 
 def in_block(*statements: str) -> str:
