@@ -15,6 +15,7 @@ import asyncpg
 
 from headway.errors import ConfigurationError, ConnectionFailedError, DatabaseError
 from headway.events import ServerStarting
+from headway.placement import version_schema
 from headway.settings import Environment
 from headway.url import DatabaseURL
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 EMBEDDED = "the embedded server"
 
+_NO_LEDGER = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError)
+
 CONNECT_TIMEOUT_S = 10.0
 """How long connecting may take, in seconds for each host, unless the URL says ``connect_timeout``.
 
@@ -44,12 +47,19 @@ _CLOSE_TIMEOUT_S = 1.0
 # The ledger's own question, for a probe that does not load SQLAlchemy.
 _DIRTY = """
     SELECT revision FROM {history} AS entry
-    WHERE outcome <> 'succeeded' AND jsonb_array_length(journal) > 0 AND NOT EXISTS (
+    WHERE outcome <> 'succeeded' AND pg_catalog.jsonb_array_length(journal) > 0 {own} AND NOT EXISTS (
         SELECT FROM {history} AS later
-        WHERE later.revision = entry.revision AND later.id > entry.id AND later.outcome = 'succeeded'
+        WHERE later.revision = entry.revision AND later.id > entry.id AND later.outcome = 'succeeded' {same}
     )
     ORDER BY id DESC LIMIT 1
 """
+_OWN = {
+    "own": "AND entry.version_table = "
+    f"pg_catalog.concat({version_schema('$1', '$2')}, '.', CAST($2 AS text))",
+    "same": "AND later.version_table = entry.version_table",
+}
+# The first layout of the ledger had no such column.
+_ALL = {"own": "", "same": ""}
 
 # What to try, by SQLSTATE (PostgreSQL manual, appendix A).
 _HINTS = {
@@ -304,8 +314,8 @@ async def _unreadable(
 async def _who(connection: asyncpg.Connection[asyncpg.Record]) -> tuple[str, str]:
     """The database's name, and the role's as SQL has it."""
     return (
-        await connection.fetchval("SELECT current_database()"),
-        await connection.fetchval("SELECT quote_ident(current_user)"),
+        await connection.fetchval("SELECT pg_catalog.current_database()"),
+        await connection.fetchval("SELECT pg_catalog.quote_ident(current_user)"),
     )
 
 
@@ -315,18 +325,22 @@ async def fetch_dirty(connection: asyncpg.Connection[asyncpg.Record], table: Ver
     ``None``, too, to a role that may not read the ledger: an application's probe needs no right to it, for an
     upgrade that was interrupted has not written its version, so the version rows alone say ``behind``.
     """
+    history = _qualified(table.schema, "migration_history")
     try:
-        found = await connection.fetchval(
-            _DIRTY.format(history=_qualified(table.schema, "migration_history"))
-        )
-    except (
-        asyncpg.UndefinedTableError,
-        asyncpg.UndefinedColumnError,
-        asyncpg.InvalidSchemaNameError,
-        asyncpg.InsufficientPrivilegeError,
-    ):
+        own = _DIRTY.format(history=history, **_OWN)
+        found = await connection.fetchval(own, table.schema, table.name)
+    except asyncpg.UndefinedColumnError:
+        found = await _fetch_dirty_of_all(connection, history)
+    except _NO_LEDGER:
         return None
     return str(found) if found is not None else None
+
+
+async def _fetch_dirty_of_all(connection: asyncpg.Connection[asyncpg.Record], history: str) -> object:
+    try:
+        return await connection.fetchval(_DIRTY.format(history=history, **_ALL))
+    except asyncpg.UndefinedColumnError:
+        return None  # somebody else's table
 
 
 def _qualified(schema: str | None, name: str) -> str:

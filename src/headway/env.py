@@ -153,12 +153,12 @@ async def _run_command(
     scope, versions, steps = await session.run(begin)
     if not steps and not scope.purging:
         if scope.migrating:
-            await _require_settled(session, Ledger(options.ledger))
+            await _require_settled(session, Ledger(options.ledger, options.version_table))
         return
     async with open_door(
         session,
         table=options.version_table,
-        ledger=Ledger(options.ledger),
+        ledger=Ledger(options.ledger, options.version_table),
         applies={
             step.revision: step.path for step in steps if step.path and step.direction is Direction.UPGRADE
         },

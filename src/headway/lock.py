@@ -23,7 +23,7 @@ from headway.errors import HeadwayError, LockBusyError
 from headway.events import LockWaiting, Warned
 from headway.narration.peers import name
 from headway.peers import COLUMNS, read_peer
-from headway.placement import VERSION_SCHEMA
+from headway.placement import version_schema
 from headway.project import VersionTable
 from headway.shield import shielded
 
@@ -81,7 +81,7 @@ _HOLDS = text(f"""
     )
 """)  # noqa: S608  # constants
 
-_WHERE = text(f"SELECT pg_catalog.current_database(), {VERSION_SCHEMA}")  # constants
+_WHERE = text(f"SELECT pg_catalog.current_database(), {version_schema()}")  # constants
 
 
 class Runs(Protocol):

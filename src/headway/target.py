@@ -145,7 +145,7 @@ class Target:
         """The ledger of this database, as env.py names it."""
         from headway.ledger import Ledger
 
-        return Ledger(self.alembic.options.ledger)
+        return Ledger(self.alembic.options.ledger, self.alembic.options.version_table)
 
     async def standing(self) -> Standing:
         """Where the database stands, the ledger's word included; three questions."""

@@ -174,11 +174,11 @@ def test_an_older_layout_is_brought_up_and_keeps_its_entries(
 ) -> None:
     desk(ledger.prepare)
     desk(lambda connection: done(connection, ledger, upgrade("r1")))
-    second = (
-        "ALTER TABLE {history} ALTER ledger_layout SET DEFAULT 2",
+    third = (
+        "ALTER TABLE {history} ALTER ledger_layout SET DEFAULT 3",
         "ALTER TABLE {history} ADD extra text",
     )
-    monkeypatch.setattr(schema, "LAYOUTS", (*schema.LAYOUTS, second))
+    monkeypatch.setattr(schema, "LAYOUTS", (*schema.LAYOUTS, third))
     with ThreadPoolExecutor(2) as pool:
         for future in [pool.submit(desk, Ledger().prepare) for _ in range(2)]:
             future.result(120)

@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from headway.alembic_bridge.revision_code import RevisionCode, code_of
 from headway.alembic_bridge.routing import environment_of, operations_of
 from headway.errors import HeadwayError, VersionConflictError
-from headway.placement import VERSION_SCHEMA
+from headway.placement import version_schema
 from headway.results import Direction
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from headway.planning import Step
 
-_SCHEMA = text(f"SELECT {VERSION_SCHEMA}")
+_SCHEMA = text(f"SELECT {version_schema()}")
 
 
 class Guard(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,17 +11,21 @@ from sqlalchemy import text
 
 from headway.errors import LedgerError
 from headway.ledger import schema, statements
-from headway.ledger.entries import NewEntry, clean_for, read_entry, read_time
+from headway.ledger.entries import NewEntry, clean_for, read_entry, read_faults, read_time
 from headway.ledger.names import LedgerNames
+from headway.project import VersionTable
 from headway.results import LedgerEntry, Operation, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, CursorResult
 
 _NOBODY_KNOWS = "the run that began this step ended without a word; found by a later run"
+
+# How often a number is tried anew that the ledger of another version table took first.
+_INSERTS = 100
 
 
 class Ledger:
@@ -35,10 +40,13 @@ class Ledger:
 
     Args:
         names: what its table and view are called.
+        table: the version table whose ledger it is. Others may keep theirs in the same table: each sees its
+            own entries only, and they may write at the same time.
     """
 
-    def __init__(self, names: LedgerNames | None = None) -> None:
+    def __init__(self, names: LedgerNames | None = None, table: VersionTable | None = None) -> None:
         self.names = names or LedgerNames()
+        self._table = table or VersionTable()
         self._place: schema.Place | None = None
 
     # -- standing ready --------------------------------------------------------------------------------
@@ -52,7 +60,7 @@ class Ledger:
         Raises:
             LedgerError: something else has one of the names, or a newer headway made the ledger.
         """
-        self._place = schema.prepare(connection, self._pinned())
+        self._place = schema.prepare(connection, *self._pinned())
 
     def exists(self, connection: Connection) -> bool:
         """Whether there is a ledger; a foreign table of its name is none. Joins the caller's transaction."""
@@ -295,7 +303,7 @@ class Ledger:
         return {revision: moment for revision, moment in times.items() if moment}
 
     def verify(self, connection: Connection) -> tuple[str, ...]:
-        """Check the seal of every closed entry, and the chain.
+        """Check the seal of every closed entry, and the chains, those of other version tables too.
 
         What cannot be found: that the newest entries were taken away, and a forger who computes all hashes
         anew from his change onwards. Keep the newest hash elsewhere against those.
@@ -303,16 +311,19 @@ class Ledger:
         Returns:
             What is broken, one line each, oldest first; empty when the ledger is whole, or there is none.
         """
-        return tuple(line for row in self._ask(connection, statements.BROKEN) for line in _faults(row))
+        return tuple(line for row in self._ask(connection, statements.BROKEN) for line in read_faults(row))
 
     # -- inside ----------------------------------------------------------------------------------------
 
     def _look(self, connection: Connection) -> schema.Place:
-        self._place = schema.probe(connection, self._pinned())
+        self._place = schema.probe(connection, *self._pinned())
         return self._place
 
-    def _pinned(self) -> LedgerNames:
-        return replace(self.names, schema=self._place.schema) if self._place else self.names
+    def _pinned(self) -> tuple[LedgerNames, VersionTable]:
+        """The names of ledger and version table, with their schemas once these have been looked up."""
+        if self._place is None:
+            return self.names, self._table
+        return replace(self.names, schema=self._place.schema), self._place.table
 
     def _known(self, connection: Connection) -> tuple[schema.Place, Callable[[str], str]]:
         if self._place is None:
@@ -325,13 +336,20 @@ class Ledger:
 
     def _insert(self, connection: Connection, entry: NewEntry, outcome: Outcome) -> int:
         place, clean = self._known(connection)
-        id_ = _execute(connection, place, statements.INSERT, _parameters(entry, outcome, clean)).scalar()
-        if id_ is None:
-            raise LedgerError(
-                "the newest entry of the ledger is still open, so no other can follow it",
-                hint="Another run is at work, or has died; the next run closes what a dead one left.",
-            )
-        return int(id_)
+        parameters = _parameters(entry, outcome, clean)
+        for _ in range(_INSERTS):
+            id_ = _execute(connection, place, statements.INSERT, parameters).scalar()
+            if id_ is not None:
+                return int(id_)
+            if _execute(connection, place, statements.OPEN, {}).scalar():
+                raise LedgerError(
+                    "the newest entry of the ledger is still open, so no other can follow it",
+                    hint="Another run is at work, or has died; the next run closes what a dead one left.",
+                )
+        raise LedgerError(
+            f"others kept writing to the ledger {self.names.history} at the same time",
+            hint="Run the command again.",
+        )
 
     def _write_line(
         self, connection: Connection, statement: str, id_: int, position: int, more: Mapping[str, Any]
@@ -370,20 +388,12 @@ def _execute(
     parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]],
 ) -> CursorResult[Any]:
     # str.format takes one pass, so braces in a name do no harm.
-    return connection.execute(text(statement.format(history=place.history)), parameters)
+    written = statement.format(history=place.history, rows=place.rows, every=place.every)
+    whose = {"version_table": place.version_table}
+    if isinstance(parameters, Mapping):
+        return connection.execute(text(written), {**whose, **parameters})
+    return connection.execute(text(written), [{**whose, **each} for each in parameters])
 
 
 def _parameters(entry: NewEntry, outcome: Outcome, clean: Callable[[str], str]) -> dict[str, Any]:
     return {**entry.parameters(outcome, clean), "layout": len(schema.LAYOUTS)}
-
-
-def _faults(row: Any) -> list[str]:
-    """What is wrong with one entry, in words."""
-    name = f"entry {row.id} ({row.operation} {row.revision})"
-    faults = {
-        f"{row.missing} missing before {name}": row.missing != 0,
-        f"{name} does not follow from the one before it: one of them was changed, or removed": row.unlinked,
-        f"{name} was changed after it was closed": row.altered,
-        f"{name} is open, and others follow it: it was changed": row.left_open,
-    }
-    return [fault for fault, holds in faults.items() if holds]

@@ -179,3 +179,15 @@ def _written(moment: datetime) -> str:
 def read_time(written: str | None) -> datetime | None:
     """A time as the ledger's SQL writes it, in UTC."""
     return datetime.fromisoformat(written) if written else None
+
+
+def read_faults(row: Any) -> list[str]:
+    """What is wrong with one entry, in words: one row of ``statements.BROKEN``."""
+    name = f"entry {row.id} ({row.operation} {row.revision})"
+    faults = {
+        f"{row.missing} missing before {name}": row.missing != 0,
+        f"{name} does not follow from the one before it: one of them was changed, or removed": row.unlinked,
+        f"{name} was changed after it was closed": row.altered,
+        f"{name} is open, and others follow it: it was changed": row.left_open,
+    }
+    return [fault for fault, holds in faults.items() if holds]

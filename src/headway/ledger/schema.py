@@ -6,7 +6,7 @@ the schema: it survives a dump without comments, and is asked for in the same SE
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -15,11 +15,14 @@ from sqlalchemy.exc import DBAPIError
 from headway.diagnosis import read_error
 from headway.errors import LedgerError
 from headway.ledger.names import LAYOUT_COLUMN, LedgerNames, quoted
+from headway.placement import version_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.engine import Connection
+
+    from headway.project import VersionTable
 
 LAYOUTS: Sequence[Sequence[str]] = (
     (
@@ -59,8 +62,22 @@ LAYOUTS: Sequence[Sequence[str]] = (
             'Ledger of headway: one row for each attempted migration step, never changed once closed'
         """,
     ),
+    (
+        # Whose rows they were was not on record: whoever comes first takes them. Revisions of another version
+        # table among them are noted as gone by the next run, and as applied by the other one's.
+        "ALTER TABLE {history} ADD COLUMN version_table text",
+        "UPDATE {history} SET version_table = CAST(:version_table AS text)",
+        "ALTER TABLE {history} ALTER COLUMN version_table SET NOT NULL",
+        "ALTER TABLE {history} ALTER COLUMN ledger_layout SET DEFAULT 2",
+    ),
 )
-"""Statements that bring the table from each layout to the next, the first from nothing."""
+"""Statements that bring the table from each layout to the next, the first from nothing.
+
+Since the second each row says whose it is: several version tables may keep their ledgers in one table, and
+have each their own chain.
+"""
+
+_FIRST_WITH_VERSION_TABLE = 2
 
 _VIEW = """
     CREATE OR REPLACE VIEW {view} AS {applied}
@@ -72,10 +89,10 @@ APPLIED = """
         CASE WHEN operation <> 'baseline' THEN finished_at END AS applied_at,
         description
     FROM (
-        SELECT DISTINCT ON (revision) revision, operation, applied, finished_at, description
-        FROM {history}
+        SELECT DISTINCT ON (version_table, revision) revision, operation, applied, finished_at, description
+        FROM {source} AS entry
         WHERE outcome = 'succeeded' AND applied IS NOT NULL
-        ORDER BY revision, id DESC
+        ORDER BY version_table, revision, id DESC
     ) AS latest
     WHERE applied
 """
@@ -83,6 +100,7 @@ APPLIED = """
 
 _PROBE = text(f"""
     SELECT place.schema,
+        {version_schema(":version_schema", ":version_table")} AS version_schema,
         namespace.oid IS NOT NULL AS schema_exists,
         current_setting('server_encoding') AS encoding,
         history.relkind::text AS history_kind,
@@ -128,9 +146,10 @@ _PATIENCE = "SET LOCAL lock_timeout = '5s'"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What there is where the ledger should be."""
+    """What there is where the ledger should be; ``table`` is the version table whose ledger it is."""
 
     names: LedgerNames
+    table: VersionTable
     schema: str
     schema_exists: bool
     encoding: str
@@ -143,6 +162,24 @@ class Place:
     def history(self) -> str:
         """The table, quoted and with its schema."""
         return f"{quoted(self.schema)}.{quoted(self.names.history)}"
+
+    @property
+    def version_table(self) -> str:
+        """The version table, as the ledger's rows name it."""
+        return f"{self.table.schema}.{self.table.name}"
+
+    @property
+    def every(self) -> str:
+        """For FROM: the rows of all version tables, in today's layout."""
+        if self.layout is None or self.layout >= _FIRST_WITH_VERSION_TABLE:
+            return self.history
+        return f"(SELECT *, CAST(:version_table AS text) AS version_table FROM {self.history})"  # noqa: S608
+
+    @property
+    def rows(self) -> str:
+        """For FROM: the rows of this version table."""
+        own = "every_row.version_table = CAST(:version_table AS text)"
+        return f"(SELECT * FROM {self.every} AS every_row WHERE {own})"  # noqa: S608
 
     @property
     def view(self) -> str:
@@ -180,14 +217,15 @@ class Place:
         )
 
 
-def probe(connection: Connection, names: LedgerNames) -> Place:
+def probe(connection: Connection, names: LedgerNames, table: VersionTable) -> Place:
     """Look what there is; one SELECT.
 
     Raises:
         LedgerError: no schema is named and the search path leads to none.
     """
+    asked = {"schema": names.schema, "history": names.history, "view": names.view}
     found = connection.execute(
-        _PROBE, {"schema": names.schema, "history": names.history, "view": names.view}
+        _PROBE, {**asked, "version_schema": table.schema, "version_table": table.name}
     ).one()
     if found.schema is None:
         raise LedgerError(
@@ -197,6 +235,7 @@ def probe(connection: Connection, names: LedgerNames) -> Place:
         )
     return Place(
         names,
+        replace(table, schema=found.version_schema),
         found.schema,
         found.schema_exists,
         found.encoding,
@@ -207,7 +246,7 @@ def probe(connection: Connection, names: LedgerNames) -> Place:
     )
 
 
-def prepare(connection: Connection, names: LedgerNames) -> Place:
+def prepare(connection: Connection, names: LedgerNames, table: VersionTable) -> Place:
     """Make the ledger, or bring it to this headway's layout; safe beside others that do the same.
 
     Nothing but a SELECT is sent when it is current already.
@@ -216,7 +255,7 @@ def prepare(connection: Connection, names: LedgerNames) -> Place:
         LedgerError: something else has its name, or a newer headway made it.
         sqlalchemy.exc.DBAPIError: the server refused (42501: the role may not create it).
     """
-    place = _found(connection, names)
+    place = _found(connection, names, table)
     tries = 0
     while not place.is_current:
         tries += 1
@@ -226,13 +265,13 @@ def prepare(connection: Connection, names: LedgerNames) -> Place:
         except DBAPIError as error:
             if tries == _TRIES or read_error(error).sqlstate not in _MADE_MEANWHILE:
                 raise
-        place = _found(connection, names)
+        place = _found(connection, names, table)
     return place
 
 
-def _found(connection: Connection, names: LedgerNames) -> Place:
+def _found(connection: Connection, names: LedgerNames, table: VersionTable) -> Place:
     with connection.begin():
-        place = probe(connection, names)
+        place = probe(connection, names, table)
     place.refuse_foreign()
     return place
 
@@ -242,12 +281,14 @@ def _bring_up(connection: Connection, place: Place) -> None:
     if place.layout is not None:
         connection.execute(text(_PATIENCE))
         connection.execute(text(f"LOCK TABLE {place.history} IN ACCESS EXCLUSIVE MODE"))
-        place = probe(connection, place.names)  # whoever had it locked may have done this already
+        place = probe(
+            connection, place.names, place.table
+        )  # whoever had it locked may have done this already
     statements = [statement for layout in LAYOUTS[place.layout or 0 :] for statement in layout]
     if not place.schema_exists:
         # Not IF NOT EXISTS: that asks for the privilege even when the schema is there.
         statements.insert(0, "CREATE SCHEMA {schema}")
     parts = {"schema": quoted(place.schema), "history": place.history, "view": place.view}
-    parts["applied"] = APPLIED.format(**parts)
+    parts["applied"] = APPLIED.format(source=place.history)
     for statement in (*statements, _VIEW, _VIEW_COMMENT):
-        connection.execute(text(statement.format(**parts)))
+        connection.execute(text(statement.format(**parts)), {"version_table": place.version_table})

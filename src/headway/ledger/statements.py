@@ -1,4 +1,7 @@
-"""The ledger's SQL, by name; ``{history}`` is the quoted table.
+"""The ledger's SQL, by name.
+
+``{history}`` is the quoted table, ``{rows}`` what in it belongs to the version table ``:version_table``, and
+``{every}`` all of it; the last two serve older layouts as well.
 
 Every value is cast where it enters, and jsonb and times travel as text, so the same statement serves asyncpg
 and psycopg, whatever a session's settings. Times are the server's, and the wall clock's: a transaction's
@@ -44,23 +47,32 @@ times in UTC, so that no session's settings change it."""
 
 
 def _seal(row: str) -> str:
-    """A closed row's hash; ``previous_hash`` is part of it, which makes the chain."""
+    """A closed row's hash; ``previous_hash`` is part of it, which makes the chain.
+
+    A row keeps the seal of the layout it was written in: the first had no version table.
+    """
     fields = ", ".join(item.format(row) if "{0}" in item else f"{row}.{item}" for item in _SEALED)
-    return f"encode(sha256(convert_to(jsonb_build_array({fields})::text, 'UTF8')), 'hex')"
+    first = f"pg_catalog.jsonb_build_array({fields})"
+    later = f"pg_catalog.jsonb_build_array({fields}, {row}.version_table)"
+    said = f"CAST(CASE WHEN {row}.ledger_layout = 1 THEN {first} ELSE {later} END AS text)"
+    return f"pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to({said}, 'UTF8')), 'hex')"
 
 
-# The number follows from the row before, as the hash does; of two that would write the same one, the primary
-# key lets one through. Nothing follows a row that is open, for its hash is not known yet.
+# The hash follows from the row before of the same version table, and nothing follows one that is open, for
+# its hash is not known yet. The number follows from the newest row of all; of two that would write the same
+# one, the other writes nothing, and tries again.
 INSERT = f"""
     INSERT INTO {{history}} (
-        id, ledger_layout, run_id, revision, operation, outcome, applied, transactional, description,
-        checksum, previous_hash, started_at, finished_at, duration_ms, sqlstate, error, statements_done,
-        statements_total, database_user, os_user, host, versions, journal, backend_pid, backend_start, hash
+        id, ledger_layout, version_table, run_id, revision, operation, outcome, applied, transactional,
+        description, checksum, previous_hash, started_at, finished_at, duration_ms, sqlstate, error,
+        statements_done, statements_total, database_user, os_user, host, versions, journal, backend_pid,
+        backend_start, hash
     )
     SELECT entry.*, CASE WHEN entry.outcome <> 'running' THEN {_seal("entry")} END
     FROM (
-        SELECT coalesce(last.id, 0) + 1 AS id,
+        SELECT newest.id + 1 AS id,
             CAST(:layout AS smallint) AS ledger_layout,
+            CAST(:version_table AS text) AS version_table,
             CAST(:run_id AS text) AS run_id,
             CAST(:revision AS text) AS revision,
             CAST(:operation AS text) AS operation,
@@ -81,16 +93,20 @@ INSERT = f"""
             CAST(:os_user AS text) AS os_user,
             CAST(:host AS text) AS host,
             CAST(CAST(:versions AS text) AS jsonb)
-                || jsonb_build_object('server', current_setting('server_version')) AS versions,
+                || pg_catalog.jsonb_build_object(
+                    'server', pg_catalog.current_setting('server_version')
+                ) AS versions,
             CAST(CAST(:journal AS text) AS jsonb) AS journal,
             CAST(NULL AS integer) AS backend_pid,
             CAST(NULL AS timestamptz) AS backend_start
-        FROM (SELECT clock_timestamp() AS started_at OFFSET 0) AS clock
+        FROM (SELECT pg_catalog.clock_timestamp() AS started_at OFFSET 0) AS clock
+        CROSS JOIN (SELECT coalesce(pg_catalog.max(id), 0) AS id FROM {{history}}) AS newest
         LEFT JOIN LATERAL (
-            SELECT id, hash, outcome FROM {{history}} ORDER BY id DESC LIMIT 1
+            SELECT hash, outcome FROM {{rows}} AS own ORDER BY own.id DESC LIMIT 1
         ) AS last ON true
         WHERE last.outcome IS DISTINCT FROM 'running'
     ) AS entry
+    ON CONFLICT (id) DO NOTHING
     RETURNING id
 """  # noqa: S608  # the table is quoted where it is filled in
 
@@ -100,10 +116,10 @@ CLOSE = f"""
         sqlstate = closed.sqlstate, error = closed.error, statements_done = closed.statements_done,
         hash = {_seal("closed")}
     FROM (
-        SELECT id, ledger_layout, run_id, revision, operation,
+        SELECT id, ledger_layout, version_table, run_id, revision, operation,
             CAST(:outcome AS text) AS outcome,
             applied, transactional, description, checksum, previous_hash, started_at,
-            clock_timestamp() AS finished_at,
+            pg_catalog.clock_timestamp() AS finished_at,
             CAST(CAST(:duration_ms AS double precision) AS numeric(15, 3)) AS duration_ms,
             CAST(:sqlstate AS text) AS sqlstate,
             CAST(:error AS text) AS error,
@@ -182,15 +198,15 @@ def _beginning(column: str) -> str:
     given = f"CAST(:{column} AS text)"
     return f"""(
         {given} IS NULL OR {column} = {given} OR (
-            starts_with({column}, {given})
-            AND NOT EXISTS (SELECT FROM {{history}} AS exact WHERE exact.{column} = {given})
+            pg_catalog.starts_with({column}, {given})
+            AND NOT EXISTS (SELECT FROM {{rows}} AS exact WHERE exact.{column} = {given})
         )
     )"""
 
 
 ENTRIES = f"""
     SELECT {_COLUMNS}
-    FROM {{history}}
+    FROM {{rows}} AS entry
     WHERE {_beginning("revision")} AND {_beginning("run_id")}
         AND (CAST(:outcome AS text) IS NULL OR outcome = CAST(:outcome AS text))
         AND (CAST(:operation AS text) IS NULL OR operation = CAST(:operation AS text))
@@ -200,10 +216,10 @@ ENTRIES = f"""
 
 DIRTY = f"""
     SELECT {_COLUMNS}
-    FROM {{history}} AS entry
-    WHERE outcome <> 'succeeded' AND jsonb_array_length(journal) > 0
+    FROM {{rows}} AS entry
+    WHERE outcome <> 'succeeded' AND pg_catalog.jsonb_array_length(journal) > 0
         AND NOT EXISTS (
-            SELECT FROM {{history}} AS later
+            SELECT FROM {{rows}} AS later
             WHERE later.revision = entry.revision AND later.id > entry.id AND later.outcome = 'succeeded'
         )
     ORDER BY id DESC
@@ -211,23 +227,29 @@ DIRTY = f"""
 """  # noqa: S608
 
 ON_RECORD = f"""
-    SELECT version, {_UTC.format("applied_at")} AS applied_at, description FROM ({APPLIED}) AS applied
+    SELECT version, {_UTC.format("applied_at")} AS applied_at, description
+    FROM ({APPLIED.format(source="{rows}")}) AS applied
 """  # noqa: S608
 
-# Only what is broken: a ledger grows, and is whole as a rule.
+# Only what is broken: a ledger grows, and is whole as a rule. Of all version tables, for a row that was given
+# to another one is missing nowhere else.
 BROKEN = f"""
     SELECT * FROM (
-        SELECT id, operation, revision,
-            id - coalesce(lag(id) OVER chain, 0) - 1 AS missing,
-            previous_hash IS DISTINCT FROM lag(hash) OVER chain AS unlinked,
+        SELECT id, version_table, operation, revision,
+            id - coalesce(pg_catalog.lag(id) OVER (ORDER BY id), 0) - 1 AS missing,
+            previous_hash IS DISTINCT FROM pg_catalog.lag(hash) OVER chain AS unlinked,
             CASE WHEN outcome = 'running'
                 THEN hash IS NOT NULL OR finished_at IS NOT NULL
                 ELSE hash IS DISTINCT FROM {_seal("entry")}
             END AS altered,
-            outcome = 'running' AND lead(id) OVER chain IS NOT NULL AS left_open
-        FROM {{history}} AS entry
-        WINDOW chain AS (ORDER BY id)
+            outcome = 'running' AND pg_catalog.lead(id) OVER chain IS NOT NULL AS left_open
+        FROM {{every}} AS entry
+        WINDOW chain AS (PARTITION BY version_table ORDER BY id)
     ) AS checked
     WHERE missing <> 0 OR unlinked OR altered OR left_open
     ORDER BY id
 """  # noqa: S608
+
+OPEN = """
+    SELECT EXISTS (SELECT FROM {rows} AS entry WHERE outcome = 'running')
+"""
