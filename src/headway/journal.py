@@ -164,9 +164,10 @@ class Journal:
                 f"  journal:  {line.statement}\n  revision: {shown}"
             )
             hint = (
-                "The revision was changed after it had run in part. Put back what had run as it was (what "
-                "the server refused may change) and run the command again; or finish the work by hand, then "
-                "`headway stamp` the revision."
+                "The revision was changed after it had run in part, or it says something only as long as "
+                "that is not there (create_table() makes an enum type so). Put back what had run as it was, "
+                "said in any case (what the server refused may change), and run the command again; or finish "
+                "the work by hand, then `headway stamp` the revision."
             )
         return DirtyError(self._revision, what, statements_done=self.done, hint=hint)
 
