@@ -43,9 +43,15 @@ async def examined(
     try:
         async with target.session() as session:
             database = session.database
-            capabilities, needs_create = await session.run(
+            found, needs_create = await session.run(
                 lambda connection: survey(connection, table, target.ledger())
             )
+            capabilities = found
+            obstacle = await session.run(
+                lambda connection: target.ledger().obstacle(connection, version_schema=found.schema)
+            )
+            if obstacle is not None:
+                failures.append(obstacle)
             key = await session.run(lambda connection: lock_key_on(connection, table))
             _, rows = await target.scope(session)
             dirty = await target.interrupted(session)

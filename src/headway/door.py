@@ -137,6 +137,10 @@ async def open_door(  # each names one thing that must be known before a change
     wanted = await anyio.to_thread.run_sync(wanted_extensions, applies)
     capabilities, needs_create = await session.run(lambda connection: survey(connection, table, ledger))
     require_migratable(capabilities, needs_create=needs_create, wanted=wanted)
+    schema = capabilities.schema
+    obstacle = await session.run(lambda connection: ledger.obstacle(connection, version_schema=schema))
+    if obstacle is not None:
+        raise obstacle
     key, pid, server = await session.run(lambda connection: _identify(connection, table))
     wait_s = DEFAULT_LOCK_WAIT_S if options.lock_wait_s is None else options.lock_wait_s
     async with (

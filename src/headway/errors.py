@@ -235,8 +235,8 @@ class CapabilityError(RefusedError):
 
     Attributes:
         capability: which one is missing: ``session`` (a pooler in transaction mode), ``primary`` (a standby),
-            ``writable``, ``create`` (the privilege), ``version`` (the server is too old), or
-            ``extension NAME`` (the server does not carry it).
+            ``writable``, ``create`` (the privilege), ``ledger`` (the role may not write it), ``version`` (the
+            server is too old), or ``extension NAME`` (the server does not carry it).
     """
 
     def __init__(self, capability: str, message: str, *, hint: str | None = None) -> None:

@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from psycopg import sql
 
-from headway import CapabilityError, DatabaseURL, Migrator, Operation, StepFailedError
+from headway import CapabilityError, DatabaseURL, LedgerError, Migrator, Operation, StepFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,3 +211,52 @@ async def test_a_ledger_that_must_be_made_first_needs_the_right_to_create(
     assert "GRANT CREATE ON SCHEMA" in str(caught.value.hint)
     assert [check.name for check in (await Migrator(project.ini, url=writer).doctor()).problems] == ["create"]
     assert _relations(database_url) == before
+
+
+@pytest.mark.parametrize("right", ["SELECT", "INSERT", "UPDATE"])
+async def test_a_ledger_that_the_role_may_not_write_is_found_before_the_first_write(
+    project: ProjectFolder, database_url: str, writer: str, right: str
+) -> None:
+    await Migrator(project.ini, url=database_url).upgrade()
+    _grant_writing(database_url)
+    role = sql.Identifier(DatabaseURL.parse(database_url).name)
+    _execute(database_url, sql.SQL("REVOKE {} ON migration_history FROM {}").format(sql.SQL(right), role))
+    project.revision("r2", "r1", upgrade="op.execute('INSERT INTO a VALUES (1)')")
+    migrator = Migrator(project.ini, url=writer)
+    with pytest.raises(CapabilityError, match="may not write the ledger") as caught:
+        await migrator.upgrade()
+    assert caught.value.capability == "ledger"
+    assert f'GRANT {right} ON "public"."migration_history" TO ' in str(caught.value.hint)
+    doctor = await migrator.doctor()
+    assert [(check.name, check.way_out) for check in doctor.problems] == [("ledger", caught.value.hint)]
+
+
+async def test_a_foreign_table_with_the_ledgers_name_is_told_by_the_doctor_too(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a")
+    _execute(database_url, sql.SQL("CREATE TABLE migration_history (id int)"))
+    before = _relations(database_url)
+    migrator = Migrator(project.ini, url=database_url)
+    with pytest.raises(LedgerError, match="that headway did not make") as caught:
+        await migrator.upgrade()
+    assert [(check.name, check.way_out) for check in (await migrator.doctor()).problems] == [
+        ("ledger", caught.value.hint)
+    ]
+    assert _relations(database_url) == before
+
+
+async def test_a_schema_for_the_ledger_that_the_role_may_not_create_is_found_before_the_first_write(
+    project: ProjectFolder, database_url: str, writer: str
+) -> None:
+    await Migrator(project.ini, url=database_url).upgrade()
+    _grant_writing(database_url)
+    project.env("None, history_schema='ops'")
+    project.revision("r2", "r1", upgrade="op.execute('INSERT INTO a VALUES (1)')")
+    role = sql.Identifier(DatabaseURL.parse(database_url).name)
+    _execute(database_url, sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(role))
+    migrator = Migrator(project.ini, url=writer)
+    with pytest.raises(CapabilityError, match="may not create the ledger") as caught:
+        await migrator.upgrade()
+    assert "GRANT CREATE ON DATABASE" in str(caught.value.hint)
+    assert [check.name for check in (await migrator.doctor()).problems] == ["ledger"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headway.capabilities.extensions import wanted_extensions
 from headway.capabilities.requirements import checks_of
-from headway.errors import GraphError
+from headway.errors import CapabilityError, GraphError, LedgerError
 from headway.narration.figures import readable_duration
 from headway.planning import assess, interruption, pending, unfinished
 from headway.results import Check, DoctorReport, Setting
@@ -82,7 +82,13 @@ def examine(  # noqa: PLR0913  # each is one thing the report tells of
 
 
 def _failed(error: HeadwayError) -> Check:
-    name = "revisions" if isinstance(error, GraphError) else "connection"
+    match error:
+        case GraphError():
+            name = "revisions"
+        case LedgerError() | CapabilityError(capability="ledger"):
+            name = "ledger"
+        case _:
+            name = "connection"
     return Check(name, passed=False, finding=error.message, way_out=error.hint)
 
 

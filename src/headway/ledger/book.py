@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from headway.errors import LedgerError
 from headway.ledger import schema, statements
+from headway.ledger.access import obstacle_to
 from headway.ledger.entries import NewEntry, clean_for, read_entry, read_faults, read_time
 from headway.ledger.names import LedgerNames
 from headway.project import VersionTable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, CursorResult
+
+    from headway.errors import HeadwayError
 
 _NOBODY_KNOWS = "the run that began this step ended without a word; found by a later run"
 
@@ -74,6 +77,20 @@ class Ledger:
         """
         with _transaction(connection):
             return self._look(connection).is_current
+
+    def obstacle(self, connection: Connection, *, version_schema: str | None) -> HeadwayError | None:
+        """What would keep a run from writing the ledger; asked before anything is written.
+
+        Args:
+            connection: where; joins the caller's transaction.
+            version_schema: the version table's schema, of which the right to create is judged elsewhere.
+
+        Returns:
+            ``LedgerError`` for something foreign of its name, ``CapabilityError`` for a right that the role
+            lacks, and ``None`` as a rule.
+        """
+        with _transaction(connection):
+            return obstacle_to(connection, self._look(connection), version_schema=version_schema)
 
     # -- writing ---------------------------------------------------------------------------------------
 

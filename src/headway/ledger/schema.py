@@ -191,6 +191,11 @@ class Place:
         """Whether table and view are there, as this headway makes them."""
         return self.layout == len(LAYOUTS) and self.view_is_ours
 
+    @property
+    def quoted_schema(self) -> str:
+        """The schema, quoted."""
+        return quoted(self.schema)
+
     def refuse_foreign(self) -> None:
         """Return when what has the ledger's names is the ledger's, or nothing.
 
