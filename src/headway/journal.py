@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import DirtyError
+from headway.remains import Begun
 from headway.sqltext import is_confidential, presentable, uncommented
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _SALT_BYTES = blake2b.SALT_SIZE
 _DIGEST_BYTES = 16
+# The class of errors in what a statement says (PostgreSQL manual, appendix A).
+_WORDED_WRONG = "42"
 
 
 @dataclass(slots=True)
@@ -34,6 +37,8 @@ class Line:
         rejected: the SQLSTATE with which the server refused it; ``None`` when it is done, or nobody knows.
         rowcount: of a statement that is done; ``None`` where it has none.
         cleared: what a rejected one had left was taken away.
+        begun: what is known of the attempt that began it last.
+        repaired: INVALID indexes that were dropped at this place, for it or for what had its place before.
     """
 
     statement: str
@@ -42,6 +47,13 @@ class Line:
     rejected: str | None = None
     rowcount: int | None = None
     cleared: bool = False
+    begun: Begun = field(default_factory=Begun)
+    repaired: tuple[str, ...] = ()
+
+    @property
+    def worded_wrong(self) -> bool:
+        """Whether the server refused it before it did anything, so that nothing can be left of it."""
+        return self.rejected is not None and self.rejected.startswith(_WORDED_WRONG)
 
     def is_of(self, statement: str, shown: str, parameters: object) -> bool:
         """Whether this is the line of that very statement with those very parameters."""
@@ -54,7 +66,15 @@ class Line:
 def lines_of(journalled: Iterable[JournalledStatement]) -> list[Line]:
     """The lines of the ledger's journal."""
     return [
-        Line(line.statement, line.digest, line.finished_at is not None, line.rejected, line.rowcount)
+        Line(
+            line.statement,
+            line.digest,
+            line.finished_at is not None,
+            line.rejected,
+            line.rowcount,
+            begun=Begun(line.indexes_before, line.backend_pid, line.backend_start),
+            repaired=line.repaired,
+        )
         for line in journalled
     ]
 

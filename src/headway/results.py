@@ -368,7 +368,10 @@ class JournalledStatement:
     ``statement`` is redacted. ``finished_at`` is ``None`` when it is not done: the server refused it, then
     ``rejected`` is the SQLSTATE; or nobody knows, for it was running when the trace ends. ``digest`` tells
     whether a statement is still the same, parameters included; ``rowcount`` is that of one that is done,
-    ``None`` where it has none.
+    ``None`` where it has none. ``backend_pid`` and ``backend_start`` say which server process ran it.
+    ``indexes_before`` holds the oids of what was there before it first began, and so is not its own
+    (``None``: nobody looked); ``repaired`` names the INVALID indexes of its own that were dropped before it
+    ran again.
     """
 
     position: int
@@ -378,6 +381,10 @@ class JournalledStatement:
     digest: str | None = None
     rowcount: int | None = None
     rejected: str | None = None
+    backend_pid: int | None = None
+    backend_start: datetime | None = None
+    indexes_before: tuple[int, ...] | None = None
+    repaired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

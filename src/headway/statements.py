@@ -17,17 +17,20 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import ResourceClosedError, SQLAlchemyError
 from sqlalchemy.util import await_only
 
+from headway.alone import autocommitted, send
+from headway.clearing import Clearing
 from headway.commit import is_connection_lost
 from headway.diagnosis import Left
 from headway.errors import DirtyError, LockLostError, RefusedError
 from headway.events import StatementFinished
 from headway.guc import kept
+from headway.indexes import require_usable
 from headway.journal import Journal, Line, digest
 from headway.kinds import Kind, is_concurrent, kind_of, require_resumable, resets_timeouts
 from headway.ledger import Outcome
 from headway.lock import holds
-from headway.remains import Remains, clear_remains
-from headway.sqltext import presentable, uncommented
+from headway.remains import Begun
+from headway.sqltext import presentable
 from headway.timeouts import set_for_session, set_local
 
 if TYPE_CHECKING:
@@ -45,8 +48,6 @@ _HAS_WRITTEN = text("SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT N
 _EXCHANGE_LOCK_TIMEOUT = text(
     "SELECT pg_catalog.current_setting('lock_timeout'), pg_catalog.set_config('lock_timeout', :value, false)"
 )
-# A statement that is worded wrong is refused before it does anything (PostgreSQL manual, appendix A).
-_WORDED_WRONG = "42"
 
 
 @dataclass(slots=True)
@@ -87,6 +88,7 @@ class StatementRun:
         self._timeouts = timeouts
         self._lock_timeout_ms = lock_timeout_ms
         self._journal = Journal(revision, journal)
+        self._clearing = Clearing(door, revision)
         self._ours = False
         self._running: _Running | None = None
         self._withheld: Line | None = None
@@ -122,7 +124,7 @@ class StatementRun:
                 self._call(code.function)
         self._journal.require_whole()
         for line in self._journal.rest:
-            self._forget(line)
+            self._forget(connection, line)
         with connection.begin():
             set_local(connection, self._timeouts, self._lock_timeout_ms)
             self._require_lock(connection, "before the version was written; its statements are done")
@@ -171,7 +173,7 @@ class StatementRun:
         self._require_nothing_failed()
         running = _Running(statement, kind_of(statement), parameters, time.perf_counter())
         self._running = running
-        line = self._line_of(running)
+        line = self._line_of(connection, running)
         if line is None or not line.done:
             self._require_resumable(connection, running, context)
             if running.kind is not Kind.OUTSIDE:
@@ -183,16 +185,18 @@ class StatementRun:
     def _after(self, connection: Connection, cursor: Any, _statement: str, *more: Any) -> None:
         if self._ours or self._running is None:
             return
-        running, self._running = self._running, None
-        line, context = running.answered_by, more[1]
+        running, context = self._running, more[1]
+        line = running.answered_by
         with self._own():
             if line is None:
                 self._require_lock(connection, f"after this statement:\n  {self._text(running.statement)}")
+                require_usable(connection, running.statement)
                 if running.kind is Kind.WRITING or connection.scalar(_HAS_WRITTEN):
                     line = self._write_down(connection, running, cursor.rowcount)
                 elif resets_timeouts(running.statement):
                     set_for_session(connection, self._timeouts, self._lock_timeout_ms)
             connection.commit()
+        self._running = None
         if running.answered_by is not None:
             self._answer(running, running.answered_by, context)
         elif line is not None:
@@ -211,7 +215,7 @@ class StatementRun:
 
     # -- what is in the journal ------------------------------------------------------------------------
 
-    def _line_of(self, running: _Running) -> Line | None:
+    def _line_of(self, connection: Connection, running: _Running) -> Line | None:
         """The statement's line in the journal; ``None`` when it has none.
 
         Raises:
@@ -221,16 +225,17 @@ class StatementRun:
         if line is None or line.is_of(running.statement, shown, running.parameters):
             return line
         if line.rejected is not None:
-            self._forget(line)
+            self._forget(connection, line)
         # What reads is not in the journal. Should it write, `_write_down` sees that it does not belong here.
         elif running.kind is not Kind.REPEATED:
             raise self._journal.differs(line, shown)
         return None
 
-    def _forget(self, line: Line) -> None:
+    def _forget(self, connection: Connection, line: Line) -> None:
         """Take away what a statement left that the server refused: another may have its place."""
-        if not line.cleared and not _is_worded_wrong(line):
-            self._clear(line.statement, resumed=True)
+        if not line.cleared and not line.worded_wrong:
+            with self._own():
+                line.repaired += self._clearing.forget(connection, line.statement, line.begun)
             line.cleared = True
 
     def _write_down(self, connection: Connection, running: _Running, rowcount: int) -> Line:
@@ -251,11 +256,17 @@ class StatementRun:
             digest=line.digest,
             done=True,
             rowcount=rowcount,
+            repaired=line.repaired,
         )
         return line
 
     def _new_line(self, running: _Running) -> Line:
-        return Line(self._text(running.statement), digest(running.statement, running.parameters))
+        before = self._journal.next
+        return Line(
+            self._text(running.statement),
+            digest(running.statement, running.parameters),
+            repaired=before.repaired if before else (),
+        )
 
     def _answer(self, running: _Running, line: Line, context: Any) -> None:
         """Answer for a statement that is done with what it answered when it was run, where that is known."""
@@ -276,33 +287,44 @@ class StatementRun:
     ) -> Line:
         """Run it, unless an earlier attempt brought it to its end and died before it could say so."""
         door, entry, position = self._door, self._entry, self._journal.position
-        begun = line is not None and not _is_worded_wrong(line)
-        # Before it is on record as begun: what it then finds in its way is not its own.
-        remains = self._clear(running.statement, resumed=begun)
-        line = self._new_line(running)
-        shown, fingerprint = line.statement, line.digest
-        self._on_record(
-            lambda control: door.ledger.journal(
-                control, entry, shown, position, digest=fingerprint, backend_pid=door.pid
-            )
-        )
-        self._journal.put(line)
-        if remains is Remains.RUN:
+        begun = line.begun if line is not None and not line.worded_wrong else None
+        with self._own():
+            remains = self._clearing.look(connection, running.statement, begun)
+            line = self._new_line(running)
+            line.begun = Begun(remains.indexes_before)
+            line.repaired += remains.leftovers
+            self._begin(line)
+            self._clearing.drop(connection, remains.leftovers)
+        if not remains.done:
             self._execute_outside(connection, running, line, context)
         self._on_record(lambda control: door.ledger.journal_done(control, entry, position))
         line.done = True
         self._tell(running, line)
         return line
 
+    def _begin(self, line: Line) -> None:
+        """Journal that a statement is about to begin at this place."""
+        door, entry, position = self._door, self._entry, self._journal.position
+        self._journal.put(line)
+        self._on_record(
+            lambda control: door.ledger.journal(
+                control,
+                entry,
+                line.statement,
+                position,
+                digest=line.digest,
+                backend_pid=door.pid,
+                indexes_before=line.begun.indexes_before,
+                repaired=line.repaired,
+            )
+        )
+
     def _execute_outside(self, connection: Connection, running: _Running, line: Line, context: Any) -> None:
         door, entry, position = self._door, self._entry, self._journal.position
         try:
-            with self._own(), _autocommit(connection), self._patience(connection, running.statement):
-                cursor = connection.connection.cursor()
-                try:
-                    connection.dialect.do_execute(cursor, running.statement, running.parameters, context)
-                finally:
-                    cursor.close()
+            with self._own(), autocommitted(connection), self._patience(connection, running.statement):
+                send(connection, running.statement, running.parameters, context)
+                require_usable(connection, running.statement)
         except Exception as error:
             # SQLAlchemy makes of the driver's error what it makes of it for every other statement.
             sqlstate = getattr(error, "sqlstate", None)
@@ -328,12 +350,6 @@ class StatementRun:
                 connection.execute(_EXCHANGE_LOCK_TIMEOUT, before)
             raise
         connection.execute(_EXCHANGE_LOCK_TIMEOUT, before)
-
-    def _clear(self, statement: str, *, resumed: bool) -> Remains:
-        words = uncommented(statement)
-        return await_only(
-            self._door.control.run(lambda control: clear_remains(control, words, resumed=resumed))
-        )
 
     def _on_record(self, work: Callable[[Connection], None]) -> None:
         await_only(self._door.control.run(work))
@@ -375,24 +391,3 @@ class StatementRun:
 
     def _text(self, statement: str) -> str:
         return self._door.session.redact(presentable(statement))
-
-
-@contextmanager
-def _autocommit(connection: Connection) -> Iterator[None]:
-    """No transaction on the connection, beneath SQLAlchemy, whose own goes on."""
-    dialect, driver = connection.dialect, connection.connection.dbapi_connection
-    assert driver is not None  # noqa: S101  # for the type: the statement is about to be sent on it
-    dialect.set_isolation_level(driver, "AUTOCOMMIT")
-    try:
-        yield
-    finally:
-        level = connection.get_execution_options().get("isolation_level")
-        if level is None:
-            dialect.reset_isolation_level(driver)
-        else:
-            dialect.set_isolation_level(driver, level)
-
-
-def _is_worded_wrong(line: Line) -> bool:
-    """Whether the server refused it before it did anything, so that nothing can be left of it."""
-    return line.rejected is not None and line.rejected.startswith(_WORDED_WRONG)

@@ -336,7 +336,7 @@ async def test_an_invalid_index_of_an_interrupted_attempt_is_replaced_and_a_stra
         connection.execute("INSERT INTO t SELECT 9")
         connection.execute("CREATE INDEX iy ON t (v)")
         connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'iy'::regclass")
-    with pytest.raises(DirtyError, match="INVALID"):
+    with pytest.raises(StepFailedError, match="INVALID"):
         await Migrator(project.ini, url=database_url).upgrade()
     assert invalid_indexes(database_url) == [("iy",)]
 

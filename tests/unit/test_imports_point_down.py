@@ -27,10 +27,10 @@ _LAYERS = {
     L1: "revisions planning integrity sqlfiles lint settings syntax sqltext kinds url project narration",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
     "peers remains bearings placement retry ledger shield signals watch autogenerate guc loops "
-    "autocommit",
+    "autocommit alone indexes",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping runner target waiting startup doctor "
-    "blockers",
+    "blockers clearing",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "bundle fleet",

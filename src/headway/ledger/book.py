@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -219,7 +220,7 @@ class Ledger:
         # Nothing follows an open entry, so these are the newest.
         return self.entries(connection, outcome=Outcome.INTERRUPTED, limit=len(abandoned))
 
-    def journal(
+    def journal(  # noqa: PLR0913  # one argument for each fact of the line
         self,
         connection: Connection,
         id: int,  # noqa: A002
@@ -230,6 +231,8 @@ class Ledger:
         done: bool = False,
         rowcount: int | None = None,
         backend_pid: int | None = None,
+        indexes_before: Sequence[int] | None = None,
+        repaired: Sequence[str] = (),
     ) -> None:
         """Put on record that a statement is committed on its own. Joins the caller's transaction.
 
@@ -242,6 +245,8 @@ class Ledger:
             done: whether it is done when this transaction is committed; otherwise it is about to begin.
             rowcount: of a statement that is done; ``None`` where it has none.
             backend_pid: the server process that runs it; ``connection``'s own by default.
+            indexes_before: oids of what was there before it first began, and so is not its own.
+            repaired: INVALID indexes of its own that are dropped before it runs.
 
         Raises:
             LedgerError: the entry is not open, the position leaves a gap, or its statement is done.
@@ -253,6 +258,8 @@ class Ledger:
             "done": done,
             "rowcount": rowcount,
             "backend_pid": backend_pid,
+            "indexes_before": json.dumps(indexes_before),
+            "repaired": json.dumps([clean(name) for name in repaired]),
         }
         self._write_line(connection, statements.JOURNAL, id, position, parameters)
 

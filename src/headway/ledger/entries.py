@@ -104,6 +104,10 @@ class NewEntry:
                 "digest": line.digest,
                 "rowcount": line.rowcount,
                 "rejected": line.rejected,
+                "backend_pid": line.backend_pid,
+                "backend_start": _written(line.backend_start) if line.backend_start else None,
+                "indexes_before": line.indexes_before,
+                "repaired": [clean(name) for name in line.repaired],
             }
             for line in self.journal
         ]
@@ -159,16 +163,20 @@ def read_entry(row: Any) -> LedgerEntry:
 
 
 def _read_line(position: int, line: Mapping[str, Any]) -> JournalledStatement:
-    started_at, finished_at = line["started_at"], line["finished_at"]
+    before = line.get("indexes_before")
     return JournalledStatement(
         position,
         line["statement"],
-        datetime.fromisoformat(started_at),
-        read_time(finished_at),
-        # Lines written before there were these three have none of them.
+        datetime.fromisoformat(line["started_at"]),
+        read_time(line["finished_at"]),
+        # Lines written before there were these have none of them.
         digest=line.get("digest"),
         rowcount=line.get("rowcount"),
         rejected=line.get("rejected"),
+        backend_pid=line.get("backend_pid"),
+        backend_start=read_time(line.get("backend_start")),
+        indexes_before=None if before is None else tuple(before),
+        repaired=tuple(line.get("repaired", ())),
     )
 
 

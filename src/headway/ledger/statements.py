@@ -152,15 +152,18 @@ JOURNAL = f"""
                 THEN {_NOW} END,
             'digest', CAST(:digest AS text),
             'rowcount', CAST(:rowcount AS bigint),
-            'rejected', NULL
+            'rejected', NULL,
+            'backend_pid', given.pid,
+            'backend_start', {_UTC.format("worker.backend_start")},
+            'indexes_before', CAST(CAST(:indexes_before AS text) AS jsonb),
+            'repaired', CAST(CAST(:repaired AS text) AS jsonb)
         )),
         statements_done = CASE WHEN CAST(:done AS boolean)
             THEN greatest(statements_done, CAST(:position AS integer) + 1) ELSE statements_done END,
-        backend_pid = coalesce(CAST(:backend_pid AS integer), pg_catalog.pg_backend_pid()),
-        backend_start = (
-            SELECT activity.backend_start FROM pg_catalog.pg_stat_activity AS activity
-            WHERE activity.pid = coalesce(CAST(:backend_pid AS integer), pg_catalog.pg_backend_pid())
-        )
+        backend_pid = given.pid,
+        backend_start = worker.backend_start
+    FROM (SELECT coalesce(CAST(:backend_pid AS integer), pg_catalog.pg_backend_pid())) AS given (pid)
+    LEFT JOIN pg_catalog.pg_stat_activity AS worker ON worker.pid = given.pid
     {_OPEN_LINE}
 """  # noqa: S608
 
