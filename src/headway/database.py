@@ -10,13 +10,13 @@ import ssl
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
 import asyncpg
 
 from headway.errors import ConfigurationError, ConnectionFailedError, DatabaseError
 from headway.events import ServerStarting
 from headway.placement import version_schema
 from headway.settings import Environment
+from headway.threads import in_thread
 from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ async def lease_embedded(settings: Settings, root: Path, *, listener: Listener |
     def acquire() -> Lease:
         return embedded.acquire(directory, binaries=settings.postgres_binaries, on_starting=announce)
 
-    return await anyio.to_thread.run_sync(acquire)
+    return await in_thread(acquire)
 
 
 @asynccontextmanager

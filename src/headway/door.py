@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-import anyio.to_thread
 from sqlalchemy import text
 
 from headway.bearings import bearings_kept
@@ -19,6 +18,7 @@ from headway.capabilities import probe, require_migratable, wanted_extensions
 from headway.commit import is_connection_lost, server_identity, transaction_id
 from headway.errors import DatabaseError, RefusedError
 from headway.lock import DEFAULT_LOCK_WAIT_S, lock_key_on, migrator_lock, try_lock
+from headway.threads import in_thread
 from headway.timeouts import Timeouts, session_settings, set_session
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ async def open_door(  # each names one thing that must be known before a change
         LockBusyError: another migrator kept the lock until the deadline.
         LedgerError: something else has the ledger's name.
     """
-    wanted = await anyio.to_thread.run_sync(wanted_extensions, applies)
+    wanted = await in_thread(lambda: wanted_extensions(applies))
     capabilities, needs_create = await session.run(lambda connection: survey(connection, table, ledger))
     require_migratable(capabilities, needs_create=needs_create, wanted=wanted)
     schema = capabilities.schema

@@ -164,7 +164,15 @@ class TransactionOpenError(RefusedError):
 
 
 class StartupInterruptedError(HeadwayError):
-    """An application's start-up was ended by a signal; what was under way was rolled back."""
+    """An application's start-up was ended by a signal or cancelled; what was under way was rolled back.
+
+    Attributes:
+        signum: the signal that nobody else in the process was told of; ``None`` when there was none.
+    """
+
+    def __init__(self, message: str, *, signum: int | None = None) -> None:
+        super().__init__(message)
+        self.signum = signum
 
 
 class EnvironmentFileError(HeadwayError):

@@ -204,12 +204,16 @@ class StartupFinished:
 
 @dataclass(frozen=True, slots=True)
 class StartupFailed:
-    """The application was refused its start, or serves without being ready. ``error`` is redacted."""
+    """The application was refused its start, or serves without being ready. ``error`` is redacted.
+
+    ``hint`` says what to do next, where that is known.
+    """
 
     mode: StartupMode
     error_type: str
     error: str
     duration_ms: float
+    hint: str | None = None
 
 
 Event: TypeAlias = (

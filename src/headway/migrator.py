@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
-
 from headway.errors import ConfigurationError, UnknownRevisionsError
 from headway.planning import (
     Plan,
@@ -47,6 +45,7 @@ from headway.revisions import Graph, read_graph
 from headway.settings import Environment, Settings, load_settings
 from headway.startup import TIMEOUT_S, Startup, Wish, started
 from headway.target import Target
+from headway.threads import in_thread
 from headway.waiting import wait_for_revision
 
 if TYPE_CHECKING:
@@ -250,9 +249,7 @@ class Migrator:
         from headway.losses import measure
 
         project = await self._target.load()
-        found = await anyio.to_thread.run_sync(
-            lambda: [loss for step in plan.steps for loss in losses_of(project, step)]
-        )
+        found = await in_thread(lambda: [loss for step in plan.steps for loss in losses_of(project, step)])
         if not found:
             return ()
         async with self._target.session() as session:
@@ -362,7 +359,7 @@ class Migrator:
 
         plan = plan_range(await self._graph(), span, direction)
         project = await self._target.load()
-        return await anyio.to_thread.run_sync(render_sql, project, plan)
+        return await in_thread(lambda: render_sql(project, plan))
 
     # -- changing --------------------------------------------------------------------------------------
 
@@ -511,8 +508,9 @@ class Migrator:
         """Around the life of an application: see that its database is what it needs, then let it run.
 
         ``headway.asgi.lifespan`` does this for web frameworks. SIGINT or SIGTERM meanwhile ends it: what was
-        under way is rolled back, and whatever else the process does at a signal happens as well. At the end
-        the migrator is closed; it may be used again.
+        under way is rolled back, and whatever else the process does at a signal happens as well. The event
+        loop is free while PostgreSQL works, but not while a revision computes in Python. At the end the
+        migrator is closed; it may be used again.
 
         Args:
             mode: ``off``, ``check``, ``wait``, ``upgrade``; ``auto`` is ``upgrade`` in development and
@@ -547,12 +545,14 @@ class Migrator:
             await self.aclose()
 
     def _mode(self, mode: StartupMode | str) -> StartupMode:
-        if mode not in {*StartupMode}:
+        try:
+            wanted = StartupMode(mode)
+        except ValueError:
             raise ConfigurationError(
                 "mode", f"{mode!r} is none of {', '.join(StartupMode)}", example=StartupMode.AUTO.value
-            )
-        if mode != StartupMode.AUTO:
-            return StartupMode(mode)
+            ) from None
+        if wanted is not StartupMode.AUTO:
+            return wanted
         in_development = self.settings.environment is Environment.DEVELOPMENT
         return StartupMode.UPGRADE if in_development else StartupMode.CHECK
 
@@ -560,7 +560,7 @@ class Migrator:
 
     async def _graph(self) -> Graph:
         # Thousands of files may have to be read; the caller's loop goes on meanwhile.
-        return await anyio.to_thread.run_sync(
+        return await in_thread(
             partial(
                 read_graph,
                 self.project.version_locations,
@@ -570,10 +570,10 @@ class Migrator:
         )
 
     async def _run(self, target: str | Plan, direction: Direction, options: RunOptions | None) -> RunReport:
-        from headway.runner import nothing_to_do
-
         graph = await self._graph()
         async with self._target.session() as session:
+            from headway.runner import nothing_to_do
+
             scope, rows = await self._target.scope(session)
             try:
                 plan = self._planned(graph, rows, target, direction)

@@ -16,15 +16,21 @@ if TYPE_CHECKING:
     _Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# Python's own for SIGINT raises KeyboardInterrupt wherever the loop happens to be; cancelling says it better.
-_NOT_CALLED = frozenset({signal.SIG_DFL, signal.default_int_handler})
+# They end the process at once, Python's own by a KeyboardInterrupt wherever the loop happens to be.
+_ENDING = frozenset({signal.SIG_DFL, signal.default_int_handler})
 
 
 @dataclass(eq=False, slots=True)
 class Received:
-    """The first signal that came; ``None`` as a rule."""
+    """What came.
+
+    Attributes:
+        signum: the first signal; ``None`` as a rule.
+        unheard: nobody else was told of it, and by itself it would have ended the process.
+    """
 
     signum: signal.Signals | None = None
+    unheard: bool = False
 
 
 @contextmanager
@@ -89,9 +95,10 @@ class _Watch:
         for received, task in self._tasks.items():
             if received.signum is None:
                 received.signum = signal.Signals(signum)
+                received.unheard = self._before[signum] in _ENDING
                 task.get_loop().call_soon_threadsafe(task.cancel)
         before = self._before[signum]
-        if callable(before) and before not in _NOT_CALLED:
+        if callable(before) and before not in _ENDING:
             before(signum, frame)
 
 

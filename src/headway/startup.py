@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ class Database(Protocol):
     async def pending(self) -> PendingReport:
         """Where the database stands."""
 
-    async def upgrade(self, *, options: RunOptions | None) -> RunReport:
-        """Apply what is missing."""
+    async def upgrade(self, target: str, *, options: RunOptions | None) -> RunReport:
+        """Apply what is missing up to ``target``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,8 @@ class Startup:
             kind = type(self.error).__name__
             # What is not headway's own may say anything, a password too: its class must do.
             told = self.error.message if isinstance(self.error, HeadwayError) else kind
-            self._tell(StartupFailed(self.mode, kind, told, _elapsed_ms(began)))
+            hint = self.error.hint if isinstance(self.error, HeadwayError) else None
+            self._tell(StartupFailed(self.mode, kind, told, _elapsed_ms(began), hint))
             raise
         else:
             state = self.report.state if self.report else None
@@ -108,20 +110,28 @@ class Startup:
         task = asyncio.create_task(self._work(), name="headway start-up")
         with cancelling_on_signals(task) as received:
             try:
-                return await task
+                report = await task
             except asyncio.CancelledError:
                 ours = asyncio.current_task()
                 if received.signum is None or (ours is not None and ours.cancelling()):
                     raise
-                raise StartupInterruptedError(f"interrupted by {received.signum.name}") from None
+            else:
+                if not received.unheard:
+                    return report
+        # Also when all was done as the signal came, if nobody else is going to end the process.
+        assert received.signum is not None  # noqa: S101  # for the type: nothing else leads here
+        raise StartupInterruptedError(
+            f"interrupted by {received.signum.name}",
+            signum=received.signum if received.unheard else None,
+        )
 
     async def _work(self) -> PendingReport | None:
         if self.mode is StartupMode.OFF:
             return None
         report = await self._look()
         if self.mode is StartupMode.UPGRADE and not report.serves and not report.unknown:
-            await self._database.upgrade(options=self._wish.options)
-            report = await self._database.pending()
+            await self._database.upgrade("heads", options=self._wish.options)
+            report = await self._look()
         require_serving(report, strict=self._wish.strict)
         if report.unknown:
             self._tell(Warned("", None, _ahead(report)))
@@ -155,14 +165,25 @@ async def started(startup: Startup, *, background: bool) -> AsyncIterator[Startu
         yield startup
         return
     task = asyncio.create_task(startup.run(), name="headway start-up in the background")
-    await asyncio.sleep(0)  # it has begun, and says so, before anybody asks
-    # Looked at, or asyncio would report it as never retrieved; it is in ``startup.error``.
-    task.add_done_callback(lambda over: over.cancelled() or over.exception())
+    task.add_done_callback(_over)
     try:
+        await asyncio.sleep(0)  # it has begun, and says so, before anybody asks
         yield startup
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+def _over(task: asyncio.Task[None]) -> None:
+    """Look at how a start-up in the background ended; its error is in ``Startup.error``."""
+    error = None if task.cancelled() else task.exception()
+    if isinstance(error, StartupInterruptedError) and error.signum is not None:
+        # By itself it would have ended the process, and now nothing is left in its way.
+        signal.raise_signal(error.signum)
+    elif error is not None and not isinstance(error, HeadwayError):
+        # A defect, headway's or a revision's: its class alone, in the event, would lead nobody to it.
+        said = {"message": "headway's start-up failed", "exception": error, "task": task}
+        task.get_loop().call_exception_handler(said)
 
 
 def _ahead(report: PendingReport) -> str:

@@ -6,11 +6,11 @@ import threading
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
 from headway.database import (
     EMBEDDED,
@@ -22,6 +22,7 @@ from headway.database import (
 )
 from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, UnknownRevisionsError
 from headway.events import tell
+from headway.threads import in_thread
 from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
@@ -103,10 +104,14 @@ class Target:
         """The project as Alembic sees it, its env.py run; in a thread, for that imports models."""
 
         def run_environment() -> AlembicProject:
+            # What a run needs takes a while to import; here it keeps nobody waiting.
+            import_module("headway.session")
+            import_module("headway.door")
+            import_module("headway.runner")
             _ = self.alembic.options
             return self.alembic
 
-        return await anyio.to_thread.run_sync(run_environment)
+        return await in_thread(run_environment)
 
     async def name(self) -> str:
         """What to call the database, as a session on it does, without connecting."""

@@ -15,6 +15,7 @@ from alembic.config import Config
 
 from headway import Migrator, StepFailedError
 from headway.alembic_bridge.hostlogging import host_logging_kept
+from headway.asgi import lifespan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +112,10 @@ def assert_unchanged(before: dict[str, Any]) -> None:
 
 async def use_all_of(migrator: Migrator, project: ProjectFolder) -> None:
     """Everything in which env.py or a revision is run."""
+    async with lifespan(migrator, "upgrade")(object()):
+        pass
+    async with migrator.startup("check", background=True) as startup:
+        await startup.wait()
     await migrator.upgrade()
     await migrator.status()
     await migrator.check()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
 import httpx
 import psycopg
 import pytest
@@ -13,7 +15,7 @@ from litestar import Litestar
 from litestar.testing import AsyncTestClient
 from starlette.applications import Starlette
 
-from headway import DatabaseURL, Migrator, StepFailedError
+from headway import DatabaseURL, Migrator, NotAtHeadError, StepFailedError
 from headway.asgi import Probes, lifespan
 from headway.asgi.litestar import handlers, mounted
 from servers import AT_WORK_UNTIL_GO, free_port
@@ -270,6 +272,59 @@ async def test_a_start_that_failed_before_any_revision_says_so(
     assert answer.json()["reason"] == "the start-up failed (NotAtHeadError); the log says more"
 
 
+async def test_what_was_known_before_a_start_is_asked_anew_after_it(migrator: Migrator) -> None:
+    probes = Probes(migrator, cache_s=3600)
+    assert (await ask(probes.readyz)).status_code == 503
+    async with migrator.startup("upgrade", background=True) as startup:
+        assert (await ask(probes.readyz)).json()["status"] == "starting"
+        await startup.wait()
+        assert (await ask(probes.readyz)).status_code == 200
+
+
+async def test_a_second_start_has_nothing_of_the_first_one_s_failure(
+    project: ProjectFolder, migrator: Migrator, probes: Probes, database_url: str
+) -> None:
+    project.revision("r2", "r1", upgrade="op.execute('SELECT 1/0')")
+    async with migrator.startup("upgrade", background=True) as startup:
+        with pytest.raises(StepFailedError):
+            await startup.wait()
+    async with migrator.startup("check", background=True) as startup:
+        with pytest.raises(NotAtHeadError):
+            await startup.wait()
+        reason = (await ask(probes.readyz)).json()["reason"]
+    assert reason == "the start-up failed (NotAtHeadError); the log says more"
+    project.tables("users", "notes")
+    await Migrator(project.ini, url=database_url).upgrade()
+    assert (await ask(probes.readyz)).status_code == 200
+    await Migrator(project.ini, url=database_url).downgrade()
+    assert (await ask(probes.readyz)).json()["reason"] == "the database is behind: missing r2"
+
+
+async def test_a_start_that_was_broken_off_in_mid_step_runs_no_step_any_more(
+    project: ProjectFolder, migrator: Migrator, probes: Probes, database_url: str
+) -> None:
+    execute(database_url, "CREATE TABLE go (at int)")
+    project.revision("r3", "r2", upgrade=f'op.execute("""{AT_WORK_UNTIL_GO}""")')
+    async with migrator.startup("upgrade", background=True):
+        async with asyncio.timeout(DEADLINE_S):
+            while (await ask(probes.readyz)).json()["reason"] != "migrating: revision 3 of 3":
+                pass
+    assert (await ask(probes.readyz)).json()["step"] is None
+
+
+async def test_readiness_does_not_depend_on_how_busy_the_applications_threads_are(
+    migrator: Migrator, probes: Probes
+) -> None:
+    await migrator.upgrade()
+    done = threading.Event()
+    busy = [asyncio.create_task(anyio.to_thread.run_sync(done.wait)) for _ in range(60)]
+    try:
+        assert (await ask(probes.readyz)).status_code == 200
+    finally:
+        done.set()
+        await asyncio.gather(*busy)
+
+
 # -- the migrations ------------------------------------------------------------------------------------
 
 
@@ -337,7 +392,7 @@ async def test_without_a_ledger_the_migrations_document_has_no_facts(
 
 def fastapi(around: Any, probes: Probes) -> FastAPI:
     app = FastAPI(lifespan=around)
-    app.router.routes.extend(probes.routes())
+    app.router.routes.extend(probes.routes(migrations="/internal/migrations"))
     return app
 
 
@@ -363,7 +418,8 @@ async def test_in_fastapi_and_starlette_the_lifespan_migrates_and_the_routes_ans
             assert (await client.get("/livez")).status_code == 200
             assert (await client.get("/readyz")).json()["status"] == "ready"
             assert (await client.post("/readyz")).status_code == 405
-            assert (await client.get("/migrations")).status_code == 404
+            mounted = await client.get("/internal/migrations")
+            assert mounted.status_code == (200 if framework is fastapi else 404)  # off unless mounted
 
 
 async def test_in_litestar_the_same_lifespan_and_handlers_do(migrator: Migrator) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -171,6 +173,17 @@ async def test_a_database_at_head_is_let_in_without_a_run(application: Applicati
     assert application.kinds() == [StartupBegan, StartupFinished]
 
 
+async def test_all_heads_are_reached_where_there_are_several(application: Application) -> None:
+    application.project.revision("x2", "r1", upgrade="op.execute('CREATE TABLE x()')")
+    with pytest.raises(NotAtHeadError, match="`headway upgrade heads`"):
+        async with application.migrator().startup("check"):
+            raise AssertionError
+    async with application.migrator().startup("upgrade") as startup:
+        assert startup.report is not None
+        assert startup.report.at_head
+    assert sorted(map(str, application.versions())) == ["r2", "x2"]
+
+
 async def test_off_asks_no_database(application: Application) -> None:
     nowhere = f"postgresql://postgres@127.0.0.1:{free_port()}/none"
     async with application.migrator(url=nowhere).startup("off") as startup:
@@ -301,6 +314,48 @@ async def test_a_cancelled_start_is_a_cancellation_and_nothing_else(application:
     assert application.versions() == ["r2"]
     assert application.locks() == []
     assert application.kinds()[-1] is StartupFailed
+
+
+PLAIN = """
+import asyncio, sys
+from headway import Migrator
+
+async def main():
+    async with Migrator(sys.argv[1]).startup("upgrade", background=sys.argv[2] == "background"):
+        await asyncio.sleep(120)
+
+asyncio.run(main())
+"""
+
+
+def plain_program(application: Application, place: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PLAIN, str(application.project.ini), place],
+        env={**os.environ, "DATABASE_URL": application.url},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("place", ["background", "foreground"])
+async def test_a_plain_program_ends_by_the_signal_that_would_have_ended_it_anyway(
+    application: Application, number: signal.Signals, place: str
+) -> None:
+    application.long_revision()
+    process = plain_program(application, place)
+    try:
+        await until(application.at_work)
+        process.send_signal(number)
+        _, said = await asyncio.to_thread(process.communicate, None, DEADLINE_S)
+    finally:
+        process.kill()
+    if (number, place) == (signal.SIGTERM, "foreground"):  # the start is refused, and the program's to end
+        assert process.returncode == 1
+        assert "StartupInterruptedError: interrupted by SIGTERM" in said
+    else:
+        assert process.returncode == -number
+    assert application.ledger()[-1] == ("r3", "interrupted")
 
 
 # -- in the background ---------------------------------------------------------------------------------

@@ -92,6 +92,18 @@ async def test_a_plain_function_is_called_at_the_start(migrator: Migrator, form:
         assert life.notes == [APP]
 
 
+async def test_an_object_that_is_called_is_a_function_too(migrator: Migrator) -> None:
+    class Own(Life):
+        async def __call__(self, app: object) -> AsyncIterator[dict[str, str]]:
+            async for state in self.async_generator(app):
+                yield state
+
+    life = Own()
+    async with lifespan(migrator, "off", wraps=life)(APP) as state:
+        assert state == STATE
+    assert life.notes == [APP, "ended"]
+
+
 async def test_there_need_be_no_lifespan_to_wrap(migrator: Migrator) -> None:
     async with lifespan(migrator, "off")(APP) as state:
         assert state is None

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,7 +52,23 @@ async def test_a_signal_cancels_the_task_and_is_heard_by_the_handler_before(
 ) -> None:
     received = await _cancelled_by(number)
     assert received.signum is number
+    assert not received.unheard
     assert heard == [number]
+
+
+async def test_a_signal_is_heard_while_the_loop_has_nothing_to_do(heard: list[int]) -> None:
+    task = asyncio.create_task(asyncio.sleep(_DEADLINE_S))
+    with cancelling_on_signals(task):
+        await asyncio.sleep(0)  # the task sleeps now
+        before = time.monotonic()
+        alarm = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM))
+        alarm.start()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        alarm.join()
+    # Not when the loop wakes up by itself the next time, which is when the task ends.
+    assert time.monotonic() - before < _DEADLINE_S / 2
+    assert heard == [signal.SIGTERM]
 
 
 async def test_the_first_of_several_signals_counts(heard: list[int]) -> None:
@@ -70,7 +87,9 @@ async def test_the_first_of_several_signals_counts(heard: list[int]) -> None:
 async def test_the_process_outlives_a_signal_that_would_have_ended_it_at_once(handler: object) -> None:
     before = signal.signal(signal.SIGINT, handler)  # type: ignore[arg-type]
     try:
-        assert (await _cancelled_by(signal.SIGINT)).signum is signal.SIGINT
+        received = await _cancelled_by(signal.SIGINT)
+        assert received.signum is signal.SIGINT
+        assert received.unheard
         assert signal.getsignal(signal.SIGINT) is handler
     finally:
         signal.signal(signal.SIGINT, before)

@@ -77,9 +77,11 @@ async def _begun(wraps: Wrapped | None, app: Any) -> AsyncIterator[Any]:
     begun: Any = wraps
     # Managers made by contextlib can be called too, as decorators: they are not functions of the application.
     if callable(wraps) and not isinstance(wraps, _MANAGERS):
-        begun = _as_manager_function(wraps)(app)
+        begun = wraps(app)
         if inspect.isawaitable(begun):
             begun = await begun
+        if inspect.isasyncgen(begun) or inspect.isgenerator(begun):
+            begun = _managed(begun)
     if isinstance(begun, AbstractAsyncContextManager):
         async with begun as state:
             yield state
@@ -90,10 +92,7 @@ async def _begun(wraps: Wrapped | None, app: Any) -> AsyncIterator[Any]:
         yield begun
 
 
-def _as_manager_function(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Generator functions made to return managers; any other function as it is."""
-    if inspect.isasyncgenfunction(function):
-        return asynccontextmanager(function)
-    if inspect.isgeneratorfunction(function):
-        return contextmanager(function)
-    return function
+def _managed(generator: Any) -> Any:
+    """A generator with one ``yield`` as a context manager."""
+    make = asynccontextmanager if inspect.isasyncgen(generator) else contextmanager
+    return make(lambda: generator)()

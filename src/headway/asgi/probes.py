@@ -32,7 +32,7 @@ LIVENESS = "/livez"
 READINESS = "/readyz"
 FORMAT_VERSION = 1
 """Raised only when a key is renamed, removed or changes its meaning; a new key does not raise it."""
-DEADLINE_S = 3.0
+DEADLINE_S = 2.0
 """How long a probe's question to the database may take, in seconds.
 
 With what hanging up takes, the answer is there before a probe's ``timeoutSeconds`` of 5.
@@ -79,7 +79,7 @@ class Probes:
     """The endpoints of one Migrator, each an ASGI application to mount anywhere; none writes anything.
 
     No document holds a secret, a statement or the database's address. Each question to the database has a
-    deadline of 3 s, is asked once for all who wait, and its answer is good for ``cache_s``.
+    deadline of 2 s, is asked once for all who wait, and its answer is good for ``cache_s``.
 
     Args:
         migrator: of the application's database.
@@ -107,8 +107,11 @@ class Probes:
         self.readyz = Endpoint(self._ready)
         self.migrations = Endpoint(self._all.get)
 
-    def routes(self) -> list[Route]:
+    def routes(self, *, migrations: str | None = None) -> list[Route]:
         """``/livez`` and ``/readyz`` for ``app.router.routes.extend(...)`` of FastAPI and Starlette.
+
+        Args:
+            migrations: where the migrations document is served; nowhere when ``None``.
 
         Raises:
             ConfigurationError: Starlette is not installed.
@@ -120,10 +123,10 @@ class Probes:
                 "Probes.routes", "Starlette is not installed", example="pip install starlette"
             ) from error
 
-        return [
-            Route(path, endpoint, include_in_schema=False)
-            for path, endpoint in ((LIVENESS, self.livez), (READINESS, self.readyz))
-        ]
+        endpoints = {LIVENESS: self.livez, READINESS: self.readyz}
+        if migrations is not None:
+            endpoints[migrations] = self.migrations
+        return [Route(path, endpoint, include_in_schema=False) for path, endpoint in endpoints.items()]
 
     async def _alive(self) -> Answer:
         return Answer(HTTPStatus.OK, {"status": "alive"})
@@ -142,6 +145,7 @@ class Probes:
         missing = shortcoming(found, strict=self._strict)
         known = {"state": found.state.value, "pending": [*found.pending], "unknown": [*found.unknown]}
         if missing is None:
+            self._progress.failure = None  # whatever may be wrong later, it will not be because of that
             return Answer(HTTPStatus.OK, {"status": "ready", "reason": None, **known})
         return _unready(self._progress.reason or missing, **known, step=self._progress.step)
 

@@ -109,7 +109,8 @@ def startup_finished(event: StartupFinished) -> str:
 
 def startup_failed(event: StartupFailed) -> str:
     """Why the application may not start."""
-    return f"start-up: failed after {readable_duration(event.duration_ms)}: {_flat(event.error)}"
+    hint = f". {event.hint}" if event.hint else ""
+    return f"start-up: failed after {readable_duration(event.duration_ms)}: {_flat(event.error)}{hint}"
 
 
 def lock_waiting(event: LockWaiting) -> str:

@@ -155,7 +155,7 @@ def require_serving(report: PendingReport, *, strict: bool = False) -> None:
             ``strict``.
     """
     if not report.serves or (strict and (report.unknown or report.dirty)):
-        raise _unfit(report, hint="Run `headway upgrade` before this code starts.")
+        raise _unfit(report, hint=f"Run {_upgrade(report)} before this code starts.")
 
 
 def require_head(report: PendingReport) -> None:
@@ -167,7 +167,12 @@ def require_head(report: PendingReport) -> None:
         UnknownRevisionsError: the database holds unknown revisions.
     """
     if not report.at_head:
-        raise _unfit(report, hint="Run `headway upgrade`.")
+        raise _unfit(report, hint=f"Run {_upgrade(report)}.")
+
+
+def _upgrade(report: PendingReport) -> str:
+    """The command that applies what is missing."""
+    return "`headway upgrade heads`" if len(report.heads) > 1 else "`headway upgrade`"
 
 
 def _unfit(report: PendingReport, *, hint: str) -> DirtyError | NotAtHeadError | UnknownRevisionsError:
@@ -176,7 +181,7 @@ def _unfit(report: PendingReport, *, hint: str) -> DirtyError | NotAtHeadError |
         return DirtyError(
             report.dirty,
             f"{report.database} is dirty: {report.dirty} was interrupted, or is being applied right now",
-            hint="`headway status` says where it stands; `headway upgrade` goes on with it.",
+            hint="`headway status` says where it stands, and what goes on with it.",
         )
     missing = f"missing {', '.join(report.pending)}" if report.pending else ""
     if report.unknown:
