@@ -14,6 +14,7 @@ from headway.diagnosis import Left
 from headway.enclosure import Enclosure, ended_by_itself
 from headway.errors import HeadwayError, LockLostError
 from headway.events import Warned
+from headway.indexes import NamedIndexes
 from headway.ledger import Outcome
 from headway.lock import holds
 from headway.retry import RetryPolicy
@@ -50,6 +51,7 @@ class Attempt:
         self._entry = entry
         self._timeouts = timeouts
         self._lock_timeout_ms = lock_timeout_ms
+        self._indexes = NamedIndexes()
         self._started = time.perf_counter()
         self._enclosure = Enclosure(lambda: self._divide(ENDED_BY_ITSELF))
         self.transaction: str | None = None
@@ -65,7 +67,7 @@ class Attempt:
         """Run the revision and write its version, in one transaction under these eyes."""
 
         def migrate() -> None:
-            with self._enclosure.watched(scope.connection):
+            with self._enclosure.watched(scope.connection), self._indexes.watched(scope.connection):
                 try:
                     code.function()
                 except Exception:
@@ -101,7 +103,7 @@ class Attempt:
         """See that the transaction and the migrator lock are still those the step began with.
 
         Raises:
-            RefusedError: the revision ended its own transaction.
+            RefusedError: the revision ended its own transaction, or an index that it names is INVALID.
             LockLostError: the migrator lock is gone.
         """
         if transaction_id(connection) != self.transaction:
@@ -114,6 +116,7 @@ class Attempt:
                 "DISCARD ALL in the revision?); the step was rolled back",
                 hint="Take that statement out of the revision, then run the command again.",
             )
+        self._indexes.settle(connection)
 
     def close(self, connection: Connection) -> None:
         """Close the ledger entry in the step's own transaction; COMMIT comes next."""

@@ -8,10 +8,11 @@ succeed over one of these.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from headway.errors import RefusedError
 
@@ -111,36 +112,46 @@ def named_index(connection: Connection, index: str, table: str) -> Any:
 class NamedIndexes:
     """The indexes that a revision's statements name, looked at before its success is believed.
 
-    Call :meth:`before` and :meth:`after` around every statement, and :meth:`settle` when the revision's code
-    is done: a statement that failed has no ``after``, and its failure may have been swallowed.
+    Let its code run :meth:`watched`, and call :meth:`settle` behind it.
     """
 
     def __init__(self) -> None:
         self._unsettled: list[str] = []
 
-    def before(self, statement: str) -> None:
-        """A statement is about to run."""
-        if _may_make_indexes(statement):
-            self._unsettled.append(statement)
+    @contextmanager
+    def watched(self, connection: Connection) -> Iterator[None]:
+        """Look after each statement that may make an index, in the transaction that it has.
 
-    def after(self, connection: Connection, statement: str) -> None:
-        """A statement has run; looks on the same connection, in the transaction that it has.
-
-        Raises:
-            RefusedError: an index that it names is INVALID, or ``IF NOT EXISTS`` found something else.
+        A statement raises, beside its own errors, :class:`RefusedError` when an index that it names is
+        INVALID, or ``IF NOT EXISTS`` found something else.
         """
-        if self._unsettled and self._unsettled[-1] == statement:
-            require_usable(connection, statement)
-            self._unsettled.pop()
+        event.listen(connection, "before_cursor_execute", self._before)
+        event.listen(connection, "after_cursor_execute", self._after)
+        try:
+            yield
+        finally:
+            event.remove(connection, "before_cursor_execute", self._before)
+            event.remove(connection, "after_cursor_execute", self._after)
 
     def settle(self, connection: Connection) -> None:
         """Look at what statements name that failed without failing the revision.
 
+        Such a statement has no end that could be seen, and its failure may have been swallowed.
+
         Raises:
-            RefusedError: as :meth:`after`.
+            RefusedError: an index that one of them names is INVALID.
         """
         for statement in self._unsettled:
             _refuse_first(_invalid_in(connection, statement))
+
+    def _before(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if _may_make_indexes(statement):
+            self._unsettled.append(statement)
+
+    def _after(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if self._unsettled and self._unsettled[-1] == statement:
+            require_usable(connection, statement)
+            self._unsettled.pop()
 
 
 def require_usable(connection: Connection, statement: str) -> None:
