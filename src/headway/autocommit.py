@@ -30,7 +30,10 @@ def limited(connection: Connection, timeouts: Timeouts, patient_ms: int) -> Iter
             one that is.
     """
     before = connection.execute(
-        text("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
+        text(
+            "SELECT pg_catalog.current_setting('lock_timeout'), "
+            "pg_catalog.current_setting('statement_timeout')"
+        )
     ).one()
 
     def limit(_connection: Connection, cursor: Any, statement: str, *_: Any) -> None:

@@ -26,13 +26,14 @@ _LOST = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04"
 # pg_xact_status says so of an id that was never given out; a role may be forbidden to call it.
 _CANNOT_SAY = frozenset({"22023", "42501", "42883", "0A000"})
 
-_TRANSACTION_ID = text("SELECT CAST(pg_current_xact_id() AS text)")
-_STATUS = text("SELECT pg_xact_status(CAST(CAST(:id AS text) AS xid8))")
+_TRANSACTION_ID = text("SELECT CAST(pg_catalog.pg_current_xact_id() AS text)")
+_STATUS = text("SELECT pg_catalog.pg_xact_status(CAST(CAST(:id AS text) AS xid8))")
 # The first eight digits of a WAL file's name are the timeline that is being written now; the control file
 # learns of a promotion only at the next checkpoint.
 _SERVER = text("""
-    SELECT CAST(system_identifier AS text), left(pg_walfile_name(pg_current_wal_lsn()), 8)
-    FROM pg_control_system()
+    SELECT CAST(system_identifier AS text),
+        pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8)
+    FROM pg_catalog.pg_control_system()
 """)
 
 

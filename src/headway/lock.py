@@ -58,26 +58,27 @@ _PAUSE_GROWTH = 1.5
 # So that waiters which began together do not ask together for ever.
 _JITTER = (0.75, 1.25)
 
-_TRY = text("SELECT pg_try_advisory_lock(CAST(:key AS bigint))")
-_UNLOCK = text("SELECT pg_advisory_unlock(CAST(:key AS bigint))")
+_TRY = text("SELECT pg_catalog.pg_try_advisory_lock(CAST(:key AS bigint))")
+_UNLOCK = text("SELECT pg_catalog.pg_advisory_unlock(CAST(:key AS bigint))")
 
 # A bigint key shows its high half as classid, its low half as objid, and 1 as objsubid (PostgreSQL manual,
 # section 54.12, pg_locks). Advisory locks belong to a database; the view shows those of all.
 _OF_KEY = """
     lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 1
     AND (CAST(lock.classid AS bigint) << 32 | CAST(lock.objid AS bigint)) = CAST(:key AS bigint)
-    AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND lock.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 """
 _HOLDER = text(f"""
     SELECT lock.pid, {COLUMNS}, activity.backend_start AS since
-    FROM pg_locks AS lock LEFT JOIN pg_stat_activity AS activity ON activity.pid = lock.pid
+    FROM pg_catalog.pg_locks AS lock
+    LEFT JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = lock.pid
     WHERE {_OF_KEY} AND lock.pid IS NOT NULL
     ORDER BY lock.mode LIMIT 1
 """)  # noqa: S608  # constants
 _HOLDS = text(f"""
     SELECT EXISTS (
-        SELECT FROM pg_locks AS lock
-        WHERE {_OF_KEY} AND lock.mode = 'ExclusiveLock' AND lock.pid = pg_backend_pid()
+        SELECT FROM pg_catalog.pg_locks AS lock
+        WHERE {_OF_KEY} AND lock.mode = 'ExclusiveLock' AND lock.pid = pg_catalog.pg_backend_pid()
     )
 """)  # noqa: S608  # constants
 

@@ -48,15 +48,15 @@ def _measured(connection: Connection, loss: Loss) -> Loss:
 
 def _figures(connection: Connection, loss: Loss, table: str) -> Loss:
     known = """
-        SELECT oid::regclass::text, reltuples::bigint, pg_total_relation_size(oid)
-        FROM pg_class WHERE oid = to_regclass(:table)
+        SELECT oid::regclass::text, reltuples::bigint, pg_catalog.pg_total_relation_size(oid)
+        FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass(:table)
     """
     found = connection.execute(text(known), {"table": table}).one_or_none()
     if found is None:
         return loss
     name, estimate, size = found
     # A name cannot be a bound parameter; this one comes from the server, quoted. A colon would begin one.
-    few = f"SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {COUNTED_ROWS + 1}) AS few"  # noqa: S608
+    few = f"SELECT pg_catalog.count(*) FROM (SELECT 1 FROM {name} LIMIT {COUNTED_ROWS + 1}) AS few"  # noqa: S608
     counted = connection.execute(text(few.replace(":", r"\:"))).scalar_one()
     rows = counted if counted <= COUNTED_ROWS else max(int(estimate), counted)
     return replace(loss, rows=rows, size_bytes=int(size))

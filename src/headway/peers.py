@@ -23,22 +23,22 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 
 # Rows that the server does not let us see have no backend_start, and a remark in place of the query.
 COLUMNS = """
-    activity.application_name, activity.usename, host(activity.client_addr) AS client_host,
+    activity.application_name, activity.usename, pg_catalog.host(activity.client_addr) AS client_host,
     activity.client_port, activity.backend_type, activity.state,
-    CASE WHEN activity.backend_start IS NOT NULL THEN left(activity.query, 1000) END AS query
+    CASE WHEN activity.backend_start IS NOT NULL THEN pg_catalog.left(activity.query, 1000) END AS query
 """
 
 _BLOCKERS = text(f"""
     SELECT DISTINCT blocker.pid, {COLUMNS}, coalesce(activity.xact_start, activity.query_start) AS since
-    FROM unnest(pg_blocking_pids(CAST(:pid AS integer))) AS blocker (pid)
-    LEFT JOIN pg_stat_activity AS activity ON activity.pid = blocker.pid
+    FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids(CAST(:pid AS integer))) AS blocker (pid)
+    LEFT JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = blocker.pid
     ORDER BY since, blocker.pid
 """)  # noqa: S608  # a constant
 
 # Looked at again in the same breath: the blocker may have gone on to something harmless meanwhile.
 _CANCEL = text("""
-    SELECT pg_cancel_backend(CAST(:blocker AS integer))
-    WHERE CAST(:blocker AS integer) = ANY (pg_blocking_pids(CAST(:pid AS integer)))
+    SELECT pg_catalog.pg_cancel_backend(CAST(:blocker AS integer))
+    WHERE CAST(:blocker AS integer) = ANY (pg_catalog.pg_blocking_pids(CAST(:pid AS integer)))
 """)
 
 # A session's query may set a password, or name one in a URL or a connection string. Where it ends, quoted how

@@ -194,8 +194,8 @@ async def _bounded(work: Awaitable[None]) -> None:
 def _exchange_check_interval(connection: Connection, value: str) -> str | None:
     # An unknown name gives no row, where SET would give an error.
     exchange = text(
-        "SELECT setting || coalesce(unit, ''), set_config(name, :value, false) "
-        "FROM pg_settings WHERE name = :name"
+        "SELECT setting || coalesce(unit, ''), pg_catalog.set_config(name, :value, false) "
+        "FROM pg_catalog.pg_settings WHERE name = :name"
     )
     try:
         with connection.begin():

@@ -51,7 +51,7 @@ _VIEWS: tuple[tuple[int, str], ...] = (
         """
         SELECT pid, command,
                CASE WHEN partitions_total > 0
-                    THEN format('partition %s of %s: ',
+                    THEN pg_catalog.format('partition %s of %s: ',
                                 least(partitions_done + 1, partitions_total), partitions_total)
                     ELSE '' END || phase,
                CASE WHEN phase LIKE 'waiting%' THEN lockers_done
@@ -60,7 +60,7 @@ _VIEWS: tuple[tuple[int, str], ...] = (
                     WHEN blocks_total > 0 THEN blocks_total ELSE tuples_total END,
                CASE WHEN phase LIKE 'waiting%' THEN 'lockers'
                     WHEN blocks_total > 0 THEN 'blocks' ELSE 'tuples' END
-        FROM pg_stat_progress_create_index""",
+        FROM pg_catalog.pg_stat_progress_create_index""",
     ),
     (
         12,
@@ -71,7 +71,7 @@ _VIEWS: tuple[tuple[int, str], ...] = (
                CASE phase WHEN 'seq scanning heap' THEN heap_blks_total
                           WHEN 'writing new heap' THEN heap_tuples_scanned ELSE 0 END,
                CASE phase WHEN 'seq scanning heap' THEN 'blocks' ELSE 'tuples' END
-        FROM pg_stat_progress_cluster""",
+        FROM pg_catalog.pg_stat_progress_cluster""",
     ),
     (
         12,
@@ -79,13 +79,13 @@ _VIEWS: tuple[tuple[int, str], ...] = (
         SELECT pid, 'VACUUM', phase,
                CASE phase WHEN 'vacuuming heap' THEN heap_blks_vacuumed ELSE heap_blks_scanned END,
                heap_blks_total, 'blocks'
-        FROM pg_stat_progress_vacuum""",
+        FROM pg_catalog.pg_stat_progress_vacuum""",
     ),
     (
         13,
         """
         SELECT pid, 'ANALYZE', phase, sample_blks_scanned, sample_blks_total, 'blocks'
-        FROM pg_stat_progress_analyze""",
+        FROM pg_catalog.pg_stat_progress_analyze""",
     ),
     (
         14,
@@ -94,7 +94,7 @@ _VIEWS: tuple[tuple[int, str], ...] = (
                CASE WHEN bytes_total > 0 THEN bytes_processed ELSE tuples_processed END,
                bytes_total,
                CASE WHEN bytes_total > 0 THEN 'bytes' ELSE 'tuples' END
-        FROM pg_stat_progress_copy""",
+        FROM pg_catalog.pg_stat_progress_copy""",
     ),
 )
 
@@ -103,16 +103,17 @@ _VIEWS: tuple[tuple[int, str], ...] = (
 _LOOK = """
     WITH watched AS MATERIALIZED (
         SELECT pid, state,
-               CASE WHEN wait_event_type = 'Lock' THEN pg_blocking_pids(pid) ELSE '{{}}' END AS blockers
-        FROM pg_stat_activity WHERE pid = :pid
+               CASE WHEN wait_event_type = 'Lock' THEN pg_catalog.pg_blocking_pids(pid) ELSE '{{}}' END
+                   AS blockers
+        FROM pg_catalog.pg_stat_activity WHERE pid = :pid
     )
     SELECT watched.state AS watched_state,
            progress.command, progress.phase, progress.done, progress.total, progress.unit,
            blocker.pid, {columns}, coalesce(activity.xact_start, activity.query_start) AS since
     FROM watched
     LEFT JOIN ({progress}) AS progress (pid, command, phase, done, total, unit) USING (pid)
-    LEFT JOIN LATERAL (SELECT DISTINCT unnest(watched.blockers)) AS blocker (pid) ON true
-    LEFT JOIN pg_stat_activity AS activity ON activity.pid = blocker.pid
+    LEFT JOIN LATERAL (SELECT DISTINCT pg_catalog.unnest(watched.blockers)) AS blocker (pid) ON true
+    LEFT JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = blocker.pid
     ORDER BY since, blocker.pid
 """
 

@@ -17,18 +17,19 @@ _NEEDED = ("SELECT", "INSERT", "UPDATE")
 
 # A name that resolves to nothing gives NULL. A schema that does not exist is made in the database.
 _RIGHTS = text("""
-    SELECT quote_ident(current_user) AS role,
-        quote_ident(current_database()) AS database,
-        quote_ident(pg_get_userbyid(history.relowner)) AS owner,
-        has_schema_privilege(namespace.oid, 'USAGE') AS usable,
-        CASE WHEN namespace.oid IS NOT NULL THEN has_schema_privilege(namespace.oid, 'CREATE')
-            ELSE has_database_privilege(current_database(), 'CREATE') END AS may_create,
-        has_table_privilege(history.oid, 'SELECT') AS may_select,
-        has_table_privilege(history.oid, 'INSERT') AS may_insert,
-        has_table_privilege(history.oid, 'UPDATE') AS may_update
+    SELECT pg_catalog.quote_ident(current_user) AS role,
+        pg_catalog.quote_ident(pg_catalog.current_database()) AS database,
+        pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(history.relowner)) AS owner,
+        pg_catalog.has_schema_privilege(namespace.oid, 'USAGE') AS usable,
+        CASE WHEN namespace.oid IS NOT NULL THEN pg_catalog.has_schema_privilege(namespace.oid, 'CREATE')
+            ELSE pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
+        END AS may_create,
+        pg_catalog.has_table_privilege(history.oid, 'SELECT') AS may_select,
+        pg_catalog.has_table_privilege(history.oid, 'INSERT') AS may_insert,
+        pg_catalog.has_table_privilege(history.oid, 'UPDATE') AS may_update
     FROM (VALUES (CAST(:schema AS text), CAST(:history AS text))) AS sought (schema, history)
-    LEFT JOIN pg_namespace AS namespace ON namespace.nspname = sought.schema
-    LEFT JOIN pg_class AS history
+    LEFT JOIN pg_catalog.pg_namespace AS namespace ON namespace.nspname = sought.schema
+    LEFT JOIN pg_catalog.pg_class AS history
         ON history.relnamespace = namespace.oid AND history.relname = sought.history
 """)
 

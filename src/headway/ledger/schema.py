@@ -102,24 +102,28 @@ _PROBE = text(f"""
     SELECT place.schema,
         {version_schema(":version_schema", ":version_table")} AS version_schema,
         namespace.oid IS NOT NULL AS schema_exists,
-        current_setting('server_encoding') AS encoding,
+        pg_catalog.current_setting('server_encoding') AS encoding,
         history.relkind::text AS history_kind,
-        pg_get_expr(initial.adbin, initial.adrelid) AS layout,
+        pg_catalog.pg_get_expr(initial.adbin, initial.adrelid) AS layout,
         view.relkind::text AS view_kind,
         EXISTS (
-            SELECT FROM pg_depend AS link
-            JOIN pg_rewrite AS rule ON rule.oid = link.objid
+            SELECT FROM pg_catalog.pg_depend AS link
+            JOIN pg_catalog.pg_rewrite AS rule ON rule.oid = link.objid
             WHERE link.classid = CAST('pg_rewrite' AS regclass) AND link.refobjid = history.oid
                 AND rule.ev_class = view.oid
         ) AS view_is_ours
-    FROM (SELECT coalesce(CAST(:schema AS text), CAST(current_schema() AS text)) AS schema) AS place
-    LEFT JOIN pg_namespace AS namespace ON namespace.nspname = place.schema
-    LEFT JOIN pg_class AS history
+    FROM (
+        SELECT coalesce(CAST(:schema AS text), CAST(pg_catalog.current_schema() AS text)) AS schema
+    ) AS place
+    LEFT JOIN pg_catalog.pg_namespace AS namespace ON namespace.nspname = place.schema
+    LEFT JOIN pg_catalog.pg_class AS history
         ON history.relnamespace = namespace.oid AND history.relname = CAST(:history AS text)
-    LEFT JOIN pg_class AS view ON view.relnamespace = namespace.oid AND view.relname = CAST(:view AS text)
-    LEFT JOIN pg_attribute AS mark ON mark.attrelid = history.oid AND history.relkind = 'r'
+    LEFT JOIN pg_catalog.pg_class AS view
+        ON view.relnamespace = namespace.oid AND view.relname = CAST(:view AS text)
+    LEFT JOIN pg_catalog.pg_attribute AS mark ON mark.attrelid = history.oid AND history.relkind = 'r'
         AND mark.attname = '{LAYOUT_COLUMN}' AND NOT mark.attisdropped
-    LEFT JOIN pg_attrdef AS initial ON initial.adrelid = mark.attrelid AND initial.adnum = mark.attnum
+    LEFT JOIN pg_catalog.pg_attrdef AS initial
+        ON initial.adrelid = mark.attrelid AND initial.adnum = mark.attnum
 """)  # noqa: S608  # a constant of ours
 
 _KINDS = {
