@@ -290,6 +290,24 @@ async def test_a_lock_timeout_of_the_revisions_own_holds_for_what_says_concurren
     assert sql(database_url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix'::regclass") == [(True,)]
 
 
+async def test_the_version_is_waited_for_in_short_attempts_too(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.revision("r1", upgrade=TABLE)
+    stepwise(project.revision("r2", "r1", upgrade="op.execute('INSERT INTO t VALUES (99, 99)')"))
+    heard: list[Event] = []
+    migrator = Migrator(project.ini, url=database_url, listeners=[heard.append])
+    await migrator.upgrade("r1")
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT * FROM alembic_version FOR UPDATE")
+        task = asyncio.create_task(migrator.upgrade())
+        await until(lambda: any(isinstance(event, StepRetrying) for event in heard))
+        other.rollback()
+        await task
+    assert len([event for event in heard if isinstance(event, StatementFinished)]) == 1
+    assert versions(database_url) == ["r2"]
+
+
 async def test_a_statement_whose_commit_is_refused_is_run_again(
     project: ProjectFolder, database_url: str
 ) -> None:
