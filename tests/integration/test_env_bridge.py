@@ -325,3 +325,37 @@ def test_a_failing_revision_raises_headways_error_to_code(
     assert caught.value.succeeded == ("r1", "r2")
     assert tables(database_url) == {"a", "b"}
     assert versions(database_url) == ["r2"]
+
+
+@pytest.mark.parametrize("driver", ["psycopg, sync", "psycopg, async"])
+def test_what_runs_outside_a_transaction_works_on_psycopg_too(
+    project: ProjectFolder, config: Config, database_url: str, driver: str
+) -> None:
+    path = project.revision(
+        "r3",
+        "r2",
+        upgrade="op.execute('CREATE INDEX CONCURRENTLY ix ON a (id)')\nop.execute('VACUUM a')",
+        downgrade="op.execute('DROP INDEX CONCURRENTLY ix')",
+    )
+    text_ = path.read_text(encoding="utf-8")
+    path.write_text(text_.replace("down_", "transactional = False\ndown_", 1), encoding="utf-8")
+    if driver == "psycopg, sync":
+        engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(database_url))
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            command.downgrade(config, "-1")
+            command.upgrade(config, "head")
+        engine.dispose()
+    else:
+        config.attributes["connection"] = create_async_engine(
+            "postgresql+psycopg://",
+            poolclass=NullPool,
+            async_creator=lambda: psycopg.AsyncConnection.connect(database_url),
+        )
+        command.upgrade(config, "head")
+    assert versions(database_url) == ["r3"]
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute(
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix'::regclass"
+        ).fetchall() == [(True,)]
