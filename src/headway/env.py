@@ -79,33 +79,33 @@ def run(target_metadata: TargetMetadata = None, **options: Any) -> None:
             prints it in its own way.
     """
     environment = alembics_own_environment()
-    handed = EnvironmentOptions.of(target_metadata, options)
     handover = environment.config.attributes.get(HANDOVER)
     if handover is not None:
-        handover.append(handed)
-    elif environment.is_offline_mode():
-        configure_offline(environment, handed)
-        run_offline(environment)
-    else:
-        _run_online(environment, handed)
-
-
-def _run_online(environment: EnvironmentContext, options: EnvironmentOptions) -> None:
-    source = environment.config.attributes.get("connection")
+        handover.append(EnvironmentOptions.of(target_metadata, options))
+        return
     try:
-        if isinstance(source, AsyncConnection):
-            drive_on_loop_of(source, _run_on(source, environment, options))
-        elif source is None or isinstance(source, AsyncEngine | Connection):
-            drive(_run_on(source, environment, options))
-        else:
-            raise RefusedError(
-                f"config.attributes['connection'] is a {type(source).__name__}",
-                hint="Hand over an AsyncEngine, an AsyncConnection or a Connection.",
-            )
+        _run(environment, EnvironmentOptions.of(target_metadata, options))
     except HeadwayError as error:
         if environment.config.cmd_opts is None:
             raise
         raise CommandError(str(error)) from None
+
+
+def _run(environment: EnvironmentContext, options: EnvironmentOptions) -> None:
+    if environment.is_offline_mode():
+        configure_offline(environment, options)
+        run_offline(environment)
+        return
+    source = environment.config.attributes.get("connection")
+    if isinstance(source, AsyncConnection):
+        drive_on_loop_of(source, _run_on(source, environment, options))
+    elif source is None or isinstance(source, AsyncEngine | Connection):
+        drive(_run_on(source, environment, options))
+    else:
+        raise RefusedError(
+            f"config.attributes['connection'] is a {type(source).__name__}",
+            hint="Hand over an AsyncEngine, an AsyncConnection or a Connection.",
+        )
 
 
 async def _run_on(

@@ -359,3 +359,24 @@ def test_what_runs_outside_a_transaction_works_on_psycopg_too(
         assert connection.execute(
             "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix'::regclass"
         ).fetchall() == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("history_tabel", "history_table"), ("version_tabel", "version_table")]
+)
+@pytest.mark.usefixtures("config")
+def test_a_misspelt_option_is_refused_and_the_right_one_named(
+    project: ProjectFolder, database_url: str, written: str, meant: str
+) -> None:
+    project.env(f"None, {written}='x'")
+    done = alembic(project, "upgrade", "head")
+    assert done.returncode != 0
+    assert f"knows no {written}; did you mean {meant}?" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert tables(database_url) == set()
+
+
+@pytest.mark.usefixtures("config")
+def test_an_option_of_the_projects_own_is_let_through(project: ProjectFolder) -> None:
+    project.env("None, tenant_prefix='x'")
+    assert alembic(project, "upgrade", "head").returncode == 0

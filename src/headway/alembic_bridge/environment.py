@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import sys
 import threading
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from alembic.config import Config
@@ -52,6 +54,15 @@ _RESERVED = frozenset(
     }
 )
 
+# Alembic's reference documents the last three, which `configure` takes among its `**kw`.
+_TAKEN = [
+    *HISTORY_OPTIONS,
+    *sorted({*signature(EnvironmentContext.configure).parameters} - _RESERVED - {"self", "kw"}),
+    *("version_table", "version_table_schema", "version_table_pk"),
+]
+_ALMOST = 0.85
+"""Of difflib's ratio: two letters swapped in a name of ten are above it."""
+
 # env.py files share module names and the project's models are imported by them: one at a time.
 _loading = threading.Lock()
 
@@ -69,7 +80,11 @@ class EnvironmentOptions:
         """Tell headway's own options (``HISTORY_OPTIONS``) from Alembic's.
 
         The ledger goes where the version table is unless told otherwise.
+
+        Raises:
+            ConfigurationError: a name is almost an option's: ``configure`` would take it without a word.
         """
+        _refuse_misspelt(options)
         own = {name: options[name] for name in HISTORY_OPTIONS if name in options}
         usual = LedgerNames()
         names = LedgerNames(
@@ -108,6 +123,18 @@ class EnvironmentOptions:
             **how,
         )
         compare_defaults_safely(environment.get_context())
+
+
+def _refuse_misspelt(options: Mapping[str, Any]) -> None:
+    """Refuse what is almost an option; what is like none is the project's own, for its hooks to find."""
+    for name in options:
+        close = difflib.get_close_matches(name, _TAKEN, n=1, cutoff=_ALMOST)
+        if close and name not in _TAKEN and name not in _RESERVED:
+            raise ConfigurationError(
+                "env.py",
+                f"headway.env.run() knows no {name}; did you mean {close[0]}?",
+                example=f"env.run(Base.metadata, {close[0]}=…)",
+            )
 
 
 class AlembicProject:
