@@ -324,6 +324,30 @@ class Migrator:
         async with self._target.session() as session:
             return await session.run(self._target.ledger().verify)
 
+    async def unrecorded(self) -> tuple[str, ...]:
+        """Where ledger and version table disagree on what is applied, a line each.
+
+        The hash chain cannot show that its newest entries were taken away; this can, where they told of a
+        revision that came or went. SQL run by hand, and an Alembic that does not go through headway, look the
+        same until the next run, which puts them on record as ``baseline``.
+
+        Returns:
+            Empty as a rule, and where there is no ledger. What rows say that this checkout does not hold
+            cannot be compared.
+        """
+        graph = await self._graph()
+        standing = await self._target.standing()
+        if not standing.ledger:
+            return ()
+        async with self._target.session() as session:
+            recorded = await session.run(self._target.ledger().on_record)
+        applied = frozenset(graph.applied(standing.rows))
+        missing = [f"{id_} is applied, and the ledger does not say so" for id_ in sorted(applied - recorded)]
+        if applied.issuperset(standing.rows):
+            gone = sorted(recorded - applied)
+            missing += [f"{id_} is not applied, and the ledger says that it is" for id_ in gone]
+        return tuple(missing)
+
     async def check(self) -> CheckReport:
         """What the models hold that no revision creates; empty differences when they agree.
 

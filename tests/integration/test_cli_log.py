@@ -69,6 +69,33 @@ def test_verify_takes_no_filter_for_it_checks_the_whole_ledger(tool: CommandLine
     assert "leave the filters out" in done.stderr
 
 
+def test_verify_warns_when_the_newest_entries_were_taken_away(tool: CommandLine, database_url: str) -> None:
+    tool("upgrade", "r1")
+    assert "warning" not in tool("log", "--verify").stderr
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE kept AS TABLE migration_history")
+        connection.execute("DELETE FROM migration_history WHERE id = (SELECT max(id) FROM migration_history)")
+    done = tool("log", "--verify")
+    assert done.returncode == 0
+    assert "warning: r1 is applied, and the ledger does not say so" in done.stderr
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO migration_history TABLE kept")
+    assert json.loads(tool("log", "--verify", "--json").stdout)["unrecorded"] == []
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DELETE FROM alembic_version")
+    [line] = json.loads(tool("log", "--verify", "--json").stdout)["unrecorded"]
+    assert line == "r1 is not applied, and the ledger says that it is"
+
+
+def test_verify_of_a_database_without_a_ledger_warns_of_nothing(tool: CommandLine, database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num varchar(32) NOT NULL)")
+        connection.execute("INSERT INTO alembic_version VALUES ('r1')")
+    done = tool("log", "--verify")
+    assert done.returncode == 0
+    assert "warning" not in done.stderr
+
+
 def test_a_changed_entry_is_found_by_verify_with_exit_7(tool: CommandLine, database_url: str) -> None:
     tool("upgrade", "r1")
     tool("downgrade", "base", "--yes")

@@ -43,7 +43,8 @@ def obstacle_to(connection: Connection, place: Place, *, version_schema: str | N
         version_schema: the version table's schema, of which the right to create is judged elsewhere.
 
     Returns:
-        The error to raise; ``None`` when nothing is in the way.
+        The error to raise: ``LedgerError`` for something foreign of its name, ``CapabilityError`` for a right
+        that the role lacks; ``None`` when nothing is in the way.
     """
     try:
         place.refuse_foreign()

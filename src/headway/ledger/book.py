@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from headway.errors import LedgerError
+from headway.errors import HeadwayError, LedgerError
 from headway.ledger import schema, statements
 from headway.ledger.access import obstacle_to
 from headway.ledger.entries import NewEntry, clean_for, read_entry, read_faults, read_time
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, CursorResult
-
-    from headway.errors import HeadwayError
 
 _NOBODY_KNOWS = "the run that began this step ended without a word; found by a later run"
 
@@ -80,16 +78,7 @@ class Ledger:
             return self._look(connection).is_current
 
     def obstacle(self, connection: Connection, *, version_schema: str | None) -> HeadwayError | None:
-        """What would keep a run from writing the ledger; asked before anything is written.
-
-        Args:
-            connection: where; joins the caller's transaction.
-            version_schema: the version table's schema, of which the right to create is judged elsewhere.
-
-        Returns:
-            ``LedgerError`` for something foreign of its name, ``CapabilityError`` for a right that the role
-            lacks, and ``None`` as a rule.
-        """
+        """What would keep a run from writing the ledger, see ``obstacle_to``; in the caller's transaction."""
         with _transaction(connection):
             return obstacle_to(connection, self._look(connection), version_schema=version_schema)
 
@@ -316,6 +305,10 @@ class Ledger:
             limit=limit,
         )
         return tuple(read_entry(row) for row in rows)
+
+    def on_record(self, connection: Connection) -> frozenset[str]:
+        """The revisions that are applied, by the ledger's own word."""
+        return frozenset(row.version for row in self._ask(connection, statements.ON_RECORD))
 
     def applied_at(self, connection: Connection) -> Mapping[str, datetime]:
         """When each revision that is applied was applied (or stamped).

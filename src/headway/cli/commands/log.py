@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {Outcome.FAILED: "red", Outcome.INTERRUPTED: "red", Outcome.RUNNING: "yellow"}
 _RUN_ID_SHOWN = 8
+_UNRECORDED = ": the newest entries were taken away, or the version was written without headway"
 _NO_RUN = ": the ledger begins with the first run of headway on this database"
 
 
@@ -53,6 +54,9 @@ def log(  # one for each option
     verify: bool,
 ) -> ExitCode:
     """Show the ledger: every step that was tried, newest run first, in both directions, failures too.
+
+    --verify also warns where the version table and the ledger disagree, which is how it can be told that the
+    newest entries were taken away; entries of steps that changed nothing can be taken away unseen.
 
     A baseline is a revision that came or went without headway, as all did before the ledger was there.
     """
@@ -114,9 +118,13 @@ def _outcome(entry: LedgerEntry) -> str:
 
 def _verify(desk: Sitting) -> ExitCode:
     broken = desk.run(desk.migrator.verify_log())
+    unrecorded = desk.run(desk.migrator.unrecorded())
     if desk.terminal.json:
-        desk.terminal.answer(documents.render({"whole": not broken, "broken": broken}))
+        content = {"whole": not broken, "broken": broken, "unrecorded": unrecorded}
+        desk.terminal.answer(documents.render(content))
     else:
+        for line in unrecorded:
+            desk.terminal.say(f"{click.style('warning:', fg='yellow')} {line}{_UNRECORDED}")
         desk.terminal.answer("\n".join(broken))
         desk.terminal.say("the ledger was changed after it was written" if broken else "the ledger is whole")
     return ExitCode.INTEGRITY if broken else ExitCode.DONE
