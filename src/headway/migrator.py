@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headway.errors import ConfigurationError, UnknownRevisionsError
+from headway.errors import UnknownRevisionsError
 from headway.planning import (
     Plan,
     assess,
@@ -43,7 +43,7 @@ from headway.results import (
 )
 from headway.revisions import Graph, read_graph
 from headway.settings import Environment, Settings, load_settings
-from headway.startup import TIMEOUT_S, Startup, Wish, started
+from headway.startup import TIMEOUT_S, Startup, started, wish
 from headway.target import Target
 from headway.threads import in_thread
 from headway.waiting import wait_for_revision
@@ -552,7 +552,7 @@ class Migrator:
             The start-up: over, unless in the background.
 
         Raises:
-            ConfigurationError: there is no such mode.
+            ConfigurationError: there is no such mode, or ``timeout_s`` is no number of seconds.
             NotAtHeadError: revisions are missing, and in mode ``wait`` still were at the deadline.
             UnknownRevisionsError: revisions are missing while there are others, unknown here; or any are, if
                 ``strict``.
@@ -561,24 +561,18 @@ class Migrator:
             StartupInterruptedError: a signal came.
             HeadwayError: in mode ``upgrade`` whatever that method raises.
         """
-        wish = Wish(mode=self._mode(mode), timeout_s=timeout_s, strict=strict, options=options)
+        wanted = wish(
+            mode,
+            in_development=self.settings.environment is Environment.DEVELOPMENT,
+            timeout_s=timeout_s,
+            strict=strict,
+            options=options,
+        )
         try:
-            async with started(Startup(wish, self, self._target.tell), background=background) as startup:
+            async with started(Startup(wanted, self, self._target.tell), background=background) as startup:
                 yield startup
         finally:
             await self.aclose()
-
-    def _mode(self, mode: StartupMode | str) -> StartupMode:
-        try:
-            wanted = StartupMode(mode)
-        except ValueError:
-            raise ConfigurationError(
-                "mode", f"{mode!r} is none of {', '.join(StartupMode)}", example=StartupMode.AUTO.value
-            ) from None
-        if wanted is not StartupMode.AUTO:
-            return wanted
-        in_development = self.settings.environment is Environment.DEVELOPMENT
-        return StartupMode.UPGRADE if in_development else StartupMode.CHECK
 
     # -- inside ----------------------------------------------------------------------------------------
 

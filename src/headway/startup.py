@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from headway.errors import HeadwayError, StartupInterruptedError
+from headway.errors import ConfigurationError, HeadwayError, StartupInterruptedError
 from headway.events import StartupBegan, StartupFailed, StartupFinished, Warned
 from headway.planning import require_serving
 from headway.results import StartupMode
@@ -44,6 +44,35 @@ class Wish:
     timeout_s: float
     strict: bool
     options: RunOptions | None
+
+
+def wish(
+    mode: StartupMode | str,
+    *,
+    in_development: bool,
+    timeout_s: float,
+    strict: bool,
+    options: RunOptions | None,
+) -> Wish:
+    """What the arguments of ``Migrator.startup`` ask for.
+
+    Raises:
+        ConfigurationError: there is no such mode, or ``timeout_s`` is no number of seconds.
+    """
+    try:
+        wanted = StartupMode(mode)
+    except ValueError:
+        modes = ", ".join(StartupMode)
+        raise ConfigurationError("mode", f"{mode!r} is none of {modes}", example="auto") from None
+    try:
+        usable = timeout_s >= 0  # NaN is not
+    except TypeError:
+        usable = False
+    if not usable:
+        raise ConfigurationError("timeout_s", f"{timeout_s!r} is no number of seconds", example="60")
+    if wanted is StartupMode.AUTO:
+        wanted = StartupMode.UPGRADE if in_development else StartupMode.CHECK
+    return Wish(mode=wanted, timeout_s=timeout_s, strict=strict, options=options)
 
 
 class Startup:

@@ -83,6 +83,14 @@ async def test_head_has_the_headers_of_get_and_no_body(probes: Probes) -> None:
     assert (asked.status_code, asked.headers, asked.content) == (got.status_code, got.headers, b"")
 
 
+async def test_what_is_not_http_is_said_to_be_unsupported(probes: Probes) -> None:
+    async def nothing(*_: object) -> None: ...
+
+    for kind in ("lifespan", "websocket"):
+        with pytest.raises(NotImplementedError, match=kind):
+            await probes.livez({"type": kind}, nothing, nothing)
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 async def test_there_is_nothing_to_write(probes: Probes, method: str) -> None:
     for endpoint in (probes.livez, probes.readyz, probes.migrations):
@@ -190,7 +198,7 @@ async def test_a_server_that_does_not_answer_is_given_up_at_the_deadline(
         async with asyncio.timeout(DEADLINE_S):
             answer = await ask(probes.readyz)
     assert answer.status_code == 503
-    assert answer.json()["reason"] == "the database did not answer within 0.3 s"
+    assert answer.json()["reason"] == "no answer within 0.3 s"
 
 
 async def test_a_storm_of_probes_is_one_question(migrator: Migrator, database_url: str) -> None:

@@ -128,9 +128,23 @@ async def test_a_failure_of_the_wrapped_lifespan_is_raised(migrator: Migrator) -
 
 
 async def test_a_mode_that_does_not_exist_is_named_with_those_that_do(migrator: Migrator) -> None:
-    with pytest.raises(ConfigurationError, match="'upgade' is none of off, check, wait, upgrade, auto"):
-        async with lifespan(migrator, "upgade")(APP):
+    said = "'upgade' is none of off, check, wait, upgrade, auto"
+    with pytest.raises(ConfigurationError, match=said):
+        lifespan(migrator, "upgade")
+    with pytest.raises(ConfigurationError, match=said):
+        async with migrator.startup("upgade"):
             raise AssertionError
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), -1, "5", None])
+async def test_a_timeout_that_is_no_number_of_seconds_is_refused(migrator: Migrator, wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is no number of seconds"):
+        lifespan(migrator, "off", timeout_s=wrong)
+
+
+async def test_what_cannot_be_a_lifespan_is_refused(migrator: Migrator) -> None:
+    with pytest.raises(ConfigurationError, match="wraps: 'own' is neither a function nor a context manager"):
+        lifespan(migrator, "off", wraps="own")  # type: ignore[arg-type]  # that is the point
 
 
 async def test_two_lives_of_one_application_log_each_event_once(

@@ -11,8 +11,9 @@ from contextlib import (
 )
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from headway.errors import ConfigurationError
 from headway.results import StartupMode
-from headway.startup import TIMEOUT_S
+from headway.startup import TIMEOUT_S, wish
 from headway.telemetry.logs import LogListener
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def lifespan(  # the arguments of Migrator.startup, and the lifespan to wrap
 ) -> Callable[[Any], AbstractAsyncContextManager[Any]]:
     """A lifespan that lets the application in when its database is what it needs.
 
+    It belongs to the application that is served: the lifespan of one mounted in another is run by nobody.
+
     Args:
         migrator: of the application's database; what it does is logged by the logger ``headway``, unless it
             has a ``LogListener`` already, and it is closed when the application ends.
@@ -55,8 +58,16 @@ def lifespan(  # the arguments of Migrator.startup, and the lifespan to wrap
         What FastAPI and Starlette take as ``lifespan=``, and Litestar in its list of that name.
 
     Raises:
+        ConfigurationError: there is no such mode, ``timeout_s`` is no number of seconds, or ``wraps`` none of
+            the things it may be.
         HeadwayError: when the application starts: what ``Migrator.startup`` raises.
     """
+    # Said here, where the mistake is, rather than when the application starts.
+    wish(mode, in_development=False, timeout_s=timeout_s, strict=strict, options=options)
+    if not (wraps is None or callable(wraps) or isinstance(wraps, _MANAGERS)):
+        raise ConfigurationError(
+            "wraps", f"{wraps!r} is neither a function nor a context manager", example="wraps=my_lifespan"
+        )
     if not any(isinstance(listener, LogListener) for listener in migrator.listeners):
         migrator.listen(LogListener())
 

@@ -37,6 +37,10 @@ DEADLINE_S = 2.0
 
 With what hanging up takes, the answer is there before a probe's ``timeoutSeconds`` of 5.
 """
+DOCUMENT_DEADLINE_S = 10.0
+"""The same for the migrations document, no probe's concern: its first question loads env.py, and so the
+models.
+"""
 
 _LOGGER = logging.getLogger("headway")
 
@@ -60,9 +64,14 @@ class Endpoint:
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's
-        """Answer one request; nothing else than HTTP is served."""
+        """Answer one request.
+
+        Raises:
+            NotImplementedError: it is not one of HTTP; a server takes that for "not supported", as ASGI has
+            it.
+        """
         if scope["type"] != "http":
-            return
+            raise NotImplementedError(f"this endpoint serves http, not {scope['type']}")
         headers = [(b"cache-control", b"no-store")]
         if scope["method"] in {"GET", "HEAD"}:
             answer = await self._answer()
@@ -78,8 +87,8 @@ class Endpoint:
 class Probes:
     """The endpoints of one Migrator, each an ASGI application to mount anywhere; none writes anything.
 
-    No document holds a secret, a statement or the database's address. Each question to the database has a
-    deadline of 2 s, is asked once for all who wait, and its answer is good for ``cache_s``.
+    No document holds a secret, a statement or the database's address. A probe's question to the database
+    has a deadline of 2 s; each is asked once for all who wait, and its answer is good for ``cache_s``.
 
     Args:
         migrator: of the application's database.
@@ -139,7 +148,7 @@ class Probes:
         return await self._standing.get()
 
     async def _ask_standing(self) -> Answer:
-        found = await self._asked(self._migrator.pending())
+        found = await self._asked(self._migrator.pending(), DEADLINE_S)
         if isinstance(found, str):
             return _unready(found)
         missing = shortcoming(found, strict=self._strict)
@@ -150,16 +159,16 @@ class Probes:
         return _unready(self._progress.reason or missing, **known, step=self._progress.step)
 
     async def _ask_all(self) -> Answer:
-        found = await self._asked(migrations_document(self._migrator))
+        found = await self._asked(migrations_document(self._migrator), DOCUMENT_DEADLINE_S)
         return _unready(found) if isinstance(found, str) else Answer(HTTPStatus.OK, found)
 
-    async def _asked(self, question: Awaitable[T]) -> T | str:
+    async def _asked(self, question: Awaitable[T], deadline_s: float) -> T | str:
         """The answer, or in words for everybody why there is none; the log gets the whole story, once."""
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(deadline_s):
                 found = await question
         except TimeoutError:
-            reason = story = f"the database did not answer within {DEADLINE_S:g} s"
+            reason = story = f"no answer within {deadline_s:g} s"
         except HeadwayError as error:
             reason, story = f"the database could not be asked ({type(error).__name__})", str(error)
         else:
