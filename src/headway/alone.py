@@ -27,30 +27,25 @@ def autocommitted(connection: Connection) -> Iterator[None]:
             dialect.set_isolation_level(driver, level)
 
 
-def send(connection: Connection, statement: str, parameters: Any = (), context: Any = None) -> None:
-    """Send a statement to the driver; what it answers is dropped.
+def send(connection: Connection, statement: str, parameters: Any = ()) -> None:
+    """Send a statement as the driver takes it; what it answers is dropped.
 
     Args:
         connection: within :func:`autocommitted`.
-        statement: as the driver takes it.
+        statement: with the driver's own marks for its parameters.
         parameters: as the driver takes them.
-        context: SQLAlchemy's execution context, where there is one.
 
     Raises:
-        Exception: the driver's own errors.
+        sqlalchemy.exc.DBAPIError: as from any other statement.
     """
-    cursor = connection.connection.cursor()
-    try:
-        connection.dialect.do_execute(cursor, statement, parameters, context)
-    finally:
-        cursor.close()
+    connection.exec_driver_sql(statement, parameters or None).close()
 
 
 def send_alone(connection: Connection, statement: str) -> None:
     """Send one statement with no transaction around it.
 
     Raises:
-        Exception: the driver's own errors.
+        sqlalchemy.exc.DBAPIError: as from any other statement.
     """
     with autocommitted(connection):
         send(connection, statement)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import anyio
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.util import await_only
 
 from headway.alone import send_alone
+from headway.diagnosis import read_error
 from headway.errors import DirtyError, RefusedError
 from headway.events import Warned
 from headway.lock import DEFAULT_LOCK_WAIT_S
@@ -109,8 +110,8 @@ class Clearing:
             try:
                 with _limited(connection):
                     send_alone(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-            except Exception as error:
-                if getattr(error, "sqlstate", None) not in _TIMED_OUT:
+            except DBAPIError as error:
+                if read_error(error).sqlstate not in _TIMED_OUT:
                     raise
                 raise DirtyError(
                     self._revision,

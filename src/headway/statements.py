@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, text
-from sqlalchemy.exc import ResourceClosedError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, ResourceClosedError, SQLAlchemyError
 from sqlalchemy.util import await_only
 
 from headway.alone import autocommitted, send
 from headway.clearing import Clearing
 from headway.commit import is_connection_lost
-from headway.diagnosis import Left
+from headway.diagnosis import Left, read_error
 from headway.errors import DirtyError, LockLostError, RefusedError
 from headway.events import StatementFinished
 from headway.guc import kept
@@ -122,9 +122,9 @@ class StatementRun:
                 set_for_session(connection, self._timeouts, self._lock_timeout_ms)
             with self._listening(connection), scope.routed_in_autocommit():
                 self._call(code.function)
-        self._journal.require_whole()
-        for line in self._journal.rest:
-            self._forget(connection, line)
+            self._journal.require_whole()
+            for line in self._journal.rest:
+                self._forget(connection, line)
         with connection.begin():
             set_local(connection, self._timeouts, self._lock_timeout_ms)
             self._require_lock(connection, "before the version was written; its statements are done")
@@ -178,7 +178,7 @@ class StatementRun:
             self._require_resumable(connection, running, context)
             if running.kind is not Kind.OUTSIDE:
                 return statement, parameters
-            line = self._run_outside(connection, running, line, context)
+            line = self._run_outside(connection, running, line)
         running.answered_by = line
         return _NOTHING, ()
 
@@ -282,9 +282,7 @@ class StatementRun:
 
     # -- what no transaction may surround --------------------------------------------------------------
 
-    def _run_outside(
-        self, connection: Connection, running: _Running, line: Line | None, context: Any
-    ) -> Line:
+    def _run_outside(self, connection: Connection, running: _Running, line: Line | None) -> Line:
         """Run it, unless an earlier attempt brought it to its end and died before it could say so."""
         door, entry, position = self._door, self._entry, self._journal.position
         begun = line.begun if line is not None and not line.worded_wrong else None
@@ -296,7 +294,7 @@ class StatementRun:
             self._begin(line)
             self._clearing.drop(connection, remains.leftovers)
         if not remains.done:
-            self._execute_outside(connection, running, line, context)
+            self._execute_outside(connection, running, line)
         self._on_record(lambda control: door.ledger.journal_done(control, entry, position))
         line.done = True
         self._tell(running, line)
@@ -319,15 +317,14 @@ class StatementRun:
             )
         )
 
-    def _execute_outside(self, connection: Connection, running: _Running, line: Line, context: Any) -> None:
+    def _execute_outside(self, connection: Connection, running: _Running, line: Line) -> None:
         door, entry, position = self._door, self._entry, self._journal.position
         try:
             with self._own(), autocommitted(connection), self._patience(connection, running.statement):
-                send(connection, running.statement, running.parameters, context)
+                send(connection, running.statement, running.parameters)
                 require_usable(connection, running.statement)
-        except Exception as error:
-            # SQLAlchemy makes of the driver's error what it makes of it for every other statement.
-            sqlstate = getattr(error, "sqlstate", None)
+        except DBAPIError as error:
+            sqlstate = read_error(error).sqlstate
             if sqlstate is not None and not is_connection_lost(error):
                 self._on_record(
                     lambda control: door.ledger.journal_rejected(control, entry, position, sqlstate)
