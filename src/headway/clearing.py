@@ -71,7 +71,6 @@ class Clearing:
                 ``CREATE INDEX CONCURRENTLY`` that names none.
             DirtyError: others are still at work at it.
         """
-        end_transaction(connection)
         if begun is None:
             remains = Remains(indexes_before=indexes_before(connection, statement))
             end_transaction(connection)
@@ -90,7 +89,6 @@ class Clearing:
         Raises:
             DirtyError: others are still at work at it, or their transactions kept us waiting for too long.
         """
-        end_transaction(connection)
         try:
             leftovers = self._once_nobody_works(connection, statement, begun).leftovers
         except RefusedError:  # what has its name is somebody else's, and in nobody's way any more

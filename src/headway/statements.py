@@ -125,6 +125,7 @@ class StatementRun:
             self._journal.require_whole()
             for line in self._journal.rest:
                 self._forget(connection, line)
+            connection.commit()  # what was looked at
         with connection.begin():
             set_local(connection, self._timeouts, self._lock_timeout_ms)
             self._require_lock(connection, "before the version was written; its statements are done")

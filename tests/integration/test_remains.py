@@ -12,7 +12,17 @@ import psycopg
 import pytest
 from sqlalchemy import NullPool, create_engine
 
-from headway import DatabaseURL, DirtyError, Event, Migrator, State, StepFailedError, Warned, clearing
+from headway import (
+    DatabaseURL,
+    DirtyError,
+    Event,
+    Migrator,
+    State,
+    StepBlocked,
+    StepFailedError,
+    Warned,
+    clearing,
+)
 from headway.ledger import Ledger, NewEntry, Operation
 from headway.results import RunOptions
 from servers import create_role
@@ -115,9 +125,22 @@ def told() -> Told:
     return Told()
 
 
+class Blocked(list[float]):
+    """How long was waited for others' locks, in seconds, as it was said."""
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepBlocked):
+            self.append(event.waited_s)
+
+
 @pytest.fixture
-def migrator(project: ProjectFolder, database_url: str, told: Told) -> Migrator:
-    return Migrator(project.ini, url=database_url, listeners=[told])
+def blocked() -> Blocked:
+    return Blocked()
+
+
+@pytest.fixture
+def migrator(project: ProjectFolder, database_url: str, told: Told, blocked: Blocked) -> Migrator:
+    return Migrator(project.ini, url=database_url, listeners=[told, blocked])
 
 
 async def begin(project: ProjectFolder, migrator: Migrator, *statements: str, setup: str = TWICE) -> None:
@@ -331,6 +354,18 @@ async def test_what_reindex_left_goes_and_what_looks_like_it_stays(
     assert versions(database_url) == ["r2"]
 
 
+async def test_what_reindex_left_on_a_partition_goes(
+    project: ProjectFolder, database_url: str, migrator: Migrator
+) -> None:
+    statement = "REINDEX INDEX CONCURRENTLY ip"
+    await begin(project, migrator, statement, setup="CREATE TABLE p (v int) PARTITION BY LIST (v)")
+    execute(database_url, "CREATE TABLE t PARTITION OF p FOR VALUES IN (1)", "CREATE INDEX ip ON p (v)")
+    await interrupted(migrator, database_url)
+    assert False in indexes(database_url).values()
+    await migrator.upgrade()
+    assert set(indexes(database_url).values()) == {True}
+
+
 async def test_a_reindex_that_is_under_way_elsewhere_is_not_robbed(
     project: ProjectFolder, database_url: str, migrator: Migrator
 ) -> None:
@@ -478,6 +513,23 @@ async def test_clearing_gives_up_after_a_while_and_goes_on_in_the_next_run(
     assert indexes(database_url) == {"ix": False}
     await migrator.upgrade()
     assert indexes(database_url) == {"ix": True}
+
+
+async def test_clearing_is_more_patient_than_a_single_attempt_and_sets_nothing_for_the_rest(
+    project: ProjectFolder, database_url: str, migrator: Migrator, blocked: Blocked
+) -> None:
+    seen = "CREATE TABLE seen AS SELECT current_setting('{}') AS limits"
+    await begin(project, migrator, UNIQUE, seen.format("statement_timeout"))
+    with pytest.raises(StepFailedError):
+        await migrator.upgrade()
+    execute(database_url, "DELETE FROM t WHERE w = 1")
+    with in_the_way(database_url) as other:
+        run = asyncio.ensure_future(migrator.upgrade())
+        await until(lambda: run.done() or any(waited_s > 3 for waited_s in blocked))
+        other.rollback()
+        await run
+    assert indexes(database_url) == {"ix": True}
+    assert query(database_url, "SELECT limits FROM seen") == [("0",)]
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
