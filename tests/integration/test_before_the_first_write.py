@@ -260,3 +260,23 @@ async def test_a_schema_for_the_ledger_that_the_role_may_not_create_is_found_bef
         await migrator.upgrade()
     assert "GRANT CREATE ON DATABASE" in str(caught.value.hint)
     assert [check.name for check in (await migrator.doctor()).problems] == ["ledger"]
+
+
+async def test_a_ledger_of_an_older_layout_that_the_role_does_not_own_is_found_before_the_first_write(
+    project: ProjectFolder, database_url: str, writer: str
+) -> None:
+    await Migrator(project.ini, url=database_url).upgrade()
+    _grant_writing(database_url)
+    role = sql.Identifier(DatabaseURL.parse(database_url).name)
+    _execute(
+        database_url,
+        sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(role),
+        sql.SQL("ALTER TABLE migration_history ALTER ledger_layout SET DEFAULT 1"),
+        sql.SQL("ALTER TABLE migration_history DROP COLUMN version_table CASCADE"),
+    )
+    project.revision("r2", "r1", upgrade="op.execute('INSERT INTO a VALUES (1)')")
+    migrator = Migrator(project.ini, url=writer)
+    with pytest.raises(CapabilityError, match="older layout, which only its owner") as caught:
+        await migrator.upgrade()
+    assert "Run this once as" in str(caught.value.hint)
+    assert [check.name for check in (await migrator.doctor()).problems] == ["ledger"]

@@ -20,6 +20,7 @@ _RIGHTS = text("""
     SELECT pg_catalog.quote_ident(current_user) AS role,
         pg_catalog.quote_ident(pg_catalog.current_database()) AS database,
         pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(history.relowner)) AS owner,
+        pg_catalog.pg_has_role(history.relowner, 'USAGE') AS owned,
         pg_catalog.has_schema_privilege(namespace.oid, 'USAGE') AS usable,
         CASE WHEN namespace.oid IS NOT NULL THEN pg_catalog.has_schema_privilege(namespace.oid, 'CREATE')
             ELSE pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
@@ -64,6 +65,12 @@ def obstacle_to(connection: Connection, place: Place, *, version_schema: str | N
 
 
 def _not_writable(place: Place, rights: Any) -> CapabilityError | None:
+    if place.outdated and not rights.owned:
+        return CapabilityError(
+            "ledger",
+            f"the ledger {place.history} has an older layout, which only its owner {rights.owner} can change",
+            hint=f"Run this once as {rights.owner}, or GRANT {rights.owner} TO {rights.role};",
+        )
     lacking = [name for name in _NEEDED if not getattr(rights, f"may_{name.lower()}")]
     grants = [f"GRANT {', '.join(lacking)} ON {place.history} TO {rights.role};"] if lacking else []
     if not rights.usable:

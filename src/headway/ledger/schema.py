@@ -196,6 +196,11 @@ class Place:
         return self.layout == len(LAYOUTS) and self.view_is_ours
 
     @property
+    def outdated(self) -> bool:
+        """Whether the table is there in a layout that this headway brings to its own."""
+        return self.layout is not None and self.layout < len(LAYOUTS)
+
+    @property
     def quoted_schema(self) -> str:
         """The schema, quoted."""
         return quoted(self.schema)
