@@ -638,5 +638,6 @@ class Migrator:
 
 
 def _holds(report: PendingReport, wanted: frozenset[str]) -> bool:
-    """Whether the database holds the wanted revisions, none is half-way, and it has not diverged."""
-    return report.dirty is None and report.state is not State.DIVERGED and not wanted & {*report.pending}
+    """Whether the database holds the wanted revisions, none of ours is half-way, and it has not diverged."""
+    settled = report.dirty is None or report.serves
+    return settled and report.state is not State.DIVERGED and not wanted & {*report.pending}

@@ -236,6 +236,29 @@ async def test_check_refuses_a_database_that_is_dirty(application: Application) 
             raise AssertionError
 
 
+async def test_old_code_serves_on_a_database_where_only_the_new_codes_revision_is_half_way(
+    application: Application,
+) -> None:
+    path = application.project.revision(
+        "r3", "r2", upgrade="op.execute('CREATE TABLE more()')\nop.execute('SELECT 1/0')"
+    )
+    path.write_text(path.read_text().replace("down_revision", "transactional = False\ndown_revision", 1))
+    with pytest.raises(StepFailedError):
+        await application.migrator().upgrade()
+    with pytest.raises(DirtyError, match="r3"):
+        async with application.migrator().startup("check"):
+            raise AssertionError
+    path.unlink()
+    for mode in "check", "wait", "upgrade":
+        async with application.migrator().startup(mode) as startup:
+            assert startup.report is not None
+            assert startup.report.serves
+    assert (await application.migrator().wait(timeout_s=0)).serves
+    with pytest.raises(DirtyError, match="r3"):
+        async with application.migrator().startup("check", strict=True):
+            raise AssertionError
+
+
 async def test_wait_lets_in_as_soon_as_another_process_has_migrated(application: Application) -> None:
     migrator = application.migrator()
     entering = asyncio.create_task(migrator.startup("wait", timeout_s=DEADLINE_S).__aenter__())
