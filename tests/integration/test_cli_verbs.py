@@ -97,7 +97,6 @@ def test_every_verb_that_minds_exits_7_on_a_database_with_unknown_revisions(
         ["upgrade"],
         ["plan"],
         ["check"],
-        ["wait", "--timeout", "60s"],
         ["revision", "--autogenerate", "-m", "x"],
     ):
         done = tool(*verb)
