@@ -302,6 +302,7 @@ async def test_other_long_commands_show_progress_too(
     def run(connection: Connection) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(text(statement))
+        connection.commit()  # it may run again, where it was too fast to be seen
 
     holder.execute(
         "CREATE TABLE big AS SELECT g AS id, repeat('x', 99) AS t FROM generate_series(1, 300000) g"
