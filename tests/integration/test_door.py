@@ -84,6 +84,17 @@ def headway(
     )
 
 
+async def said(process: subprocess.Popen[str], words: str, seconds: float = 60) -> None:
+    """Return when the process has said these words on stderr."""
+
+    def read() -> None:
+        assert process.stderr is not None
+        assert any(words in line for line in process.stderr), words
+
+    async with asyncio.timeout(seconds):
+        await asyncio.to_thread(read)
+
+
 async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # another process or server sends no event for it
@@ -146,10 +157,11 @@ async def test_alembic_waits_for_headway_and_finds_nothing_to_do(
     first = headway(project, database_url, "upgrade")
     await until(lambda: advisory_locks(database_url) != [])
     second = headway(project, database_url, "upgrade", "head", program="alembic")
-    await until(lambda: busy(database_url, "waiting") and busy(database_url, "transactional"))
+    await said(second, "waiting for the migrator lock")
+    assert busy(database_url, "transactional")
     execute(database_url, "INSERT INTO go VALUES (1)")
-    said = await asyncio.to_thread(second.communicate, None, 120)
-    assert second.returncode == 0, said
+    ended = await asyncio.to_thread(second.communicate, None, 120)
+    assert second.returncode == 0, ended
     await asyncio.to_thread(first.communicate, None, 120)
     assert first.returncode == 0
     assert ledger(database_url) == [("r1", "upgrade", "succeeded")]
@@ -360,7 +372,7 @@ async def test_after_kill_9_the_next_run_converges_and_the_one_after_does_nothin
             )
             other.commit()
         victim = headway(project, database_url, "upgrade")
-        await until(lambda: busy(database_url, moment))
+        await reached(victim, database_url, moment)
         os.kill(victim.pid, signal.SIGKILL)
         victim.communicate()
         await until(lambda: not busy(database_url, moment))  # else what it waits for would let it finish
@@ -410,9 +422,16 @@ def lingering(project: ProjectFolder) -> Path:
     )
 
 
+async def reached(victim: subprocess.Popen[str], url: str, moment: str) -> None:
+    if moment == "waiting":
+        await said(victim, "waiting for the migrator lock")
+    else:
+        await until(lambda: busy(url, moment))
+
+
 def busy(url: str, moment: str) -> bool:
     sought = {
-        "waiting": "%advisory%",
+        "waiting": "%",  # it does nothing, and asks now and then
         "transactional": "%pg_sleep%",
         "before the version": "%pg_sleep%",
         "concurrently": "CREATE INDEX CONCURRENTLY%",
