@@ -17,6 +17,7 @@ from headway.errors import DirtyError, RefusedError
 from headway.events import Warned
 from headway.lock import DEFAULT_LOCK_WAIT_S
 from headway.remains import Begun, Remains, end_transaction, indexes_before, remains_of
+from headway.sqltext import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,7 +78,8 @@ class Clearing:
             return remains
         remains = self._once_nobody_works(connection, statement, begun)
         if remains.done:
-            self._tell(f"an interrupted attempt had done this, so it is not run again: {_line(statement)}")
+            shown = presentable(statement)
+            self._tell(f"an interrupted attempt had done this, so it is not run again: {shown}")
         return remains
 
     def forget(self, connection: Connection, statement: str, begun: Begun) -> tuple[str, ...]:
@@ -133,14 +135,14 @@ class Clearing:
                 raise DirtyError(
                     self._revision,
                     "an interrupted attempt at this statement, or somebody else, is still at work there "
-                    f"(pid {who}): {_line(statement)}",
+                    f"(pid {who}): {presentable(statement)}",
                     hint="pg_stat_activity shows what that pid does. Wait for it (--lock-wait waits longer), "
                     "or end it by SELECT pg_terminate_backend(pid); then run the command again.",
                 )
             if not told:
                 told = True
                 self._tell(
-                    f"waiting for pid {who}, still at work at what was interrupted: {_line(statement)}"
+                    f"waiting for pid {who}, still at work at what was interrupted: {presentable(statement)}"
                 )
             await_only(anyio.sleep(_PAUSE_S))
 
@@ -166,7 +168,3 @@ def _limited(connection: Connection) -> Iterator[None]:
 def _set(connection: Connection, timeouts: dict[str, str]) -> None:
     connection.execute(_SET_TIMEOUTS, timeouts)
     end_transaction(connection)
-
-
-def _line(statement: str) -> str:
-    return " ".join(statement.split())

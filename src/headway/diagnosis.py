@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 
 from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, HeadwayError, StepFailedError
-from headway.sqltext import shown
+from headway.sqltext import is_confidential, shown, tells_literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SYNTAX_ERROR = "42601"
+_DATA_EXCEPTION = "22"
 _IN_A_TRANSACTION = "25001"
 # What PostgreSQL says of an extension it does not carry: 0A000 since version 13, 58P01 and 42704 by others.
 _NO_EXTENSION = frozenset({"0A000", "58P01", "42704"})
@@ -121,7 +122,7 @@ def step_failed(  # one argument for each fact of the message
     left: Left = Left.NOTHING,
 ) -> StepFailedError:
     """Build the error that tells a person what to fix and what to run afterwards."""
-    report = read_error(error)
+    report = _discreet(read_error(error))
     title = f"{revision} ({description})" if description else revision
     cause = error.message if isinstance(error, HeadwayError) else report.message
     return StepFailedError(
@@ -136,6 +137,17 @@ def step_failed(  # one argument for each fact of the message
         succeeded=succeeded,
         hint=_advice(error, report, operation, left),
     )
+
+
+def _discreet(report: ServerReport) -> ServerReport:
+    """The report without what may repeat a secret of its statement, as DETAIL and messages do."""
+    statement = report.statement
+    if statement is None or not is_confidential(statement):
+        return report
+    message = report.message
+    if (report.sqlstate or "").startswith(_DATA_EXCEPTION) or tells_literal(message, statement):
+        message = "the server refused a statement that may hold a secret; its words are not shown"
+    return replace(report, message=message, detail=None, hint=None)
 
 
 def _advice(error: BaseException, report: ServerReport, operation: str, left: Left) -> str:

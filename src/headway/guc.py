@@ -32,6 +32,18 @@ _PUT_BACK = text("""
 """)
 
 
+_AS_BEFORE = text("""
+    SELECT pg_catalog.set_config('session_authorization', :session_authorization, true),
+        pg_catalog.set_config('role', :role, true)
+""")
+
+
+def act_as_before(connection: Connection, before: Mapping[str, str]) -> None:
+    """Be who the session was, for the rest of the transaction that the caller has open."""
+    names = ("session_authorization", "role")
+    connection.execute(_AS_BEFORE, {name: before[name] for name in names})
+
+
 def session_values(connection: Connection) -> dict[str, str]:
     """What the session has set, by name, role included; in a short transaction."""
     with connection.begin():
@@ -54,14 +66,17 @@ def put_back(connection: Connection, before: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def kept(connection: Connection) -> Iterator[None]:
+def kept(connection: Connection) -> Iterator[Mapping[str, str]]:
     """Whatever is set within the block holds until its end, and is then as it was.
 
     What the block left open is rolled back first. A connection that died has nothing to put back.
+
+    Yields:
+        What was set before, by name, role included.
     """
     before = session_values(connection)
     try:
-        yield
+        yield before
     except BaseException:
         with suppress(SQLAlchemyError):  # an error from here would hide the one that matters
             _leave(connection, before)

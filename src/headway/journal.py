@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 _SALT_BYTES = blake2b.SALT_SIZE
 _DIGEST_BYTES = 16
-# The class of errors in what a statement says (PostgreSQL manual, appendix A).
-_WORDED_WRONG = "42"
+# Errors that come before a statement does anything (PostgreSQL manual, appendix A): it does not parse, or
+# something has its name. Others of their class may come late, from a function that an index calls.
+_WORDED_WRONG = frozenset({"42601", "42P07"})
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Line:
     @property
     def worded_wrong(self) -> bool:
         """Whether the server refused it before it did anything, so that nothing can be left of it."""
-        return self.rejected is not None and self.rejected.startswith(_WORDED_WRONG)
+        return self.rejected in _WORDED_WRONG
 
     def is_of(self, statement: str, shown: str, parameters: object) -> bool:
         """Whether this is the line of that very statement with those very parameters."""

@@ -278,7 +278,8 @@ class Run:
         if work.path is None:
             return ()  # a stamp runs nothing, and is the way out
         door = self._door
-        dirty = await door.control.run(door.ledger.dirty)
+        # Since a step of this run was done and the lock is ours, nothing else can have been interrupted.
+        dirty = None if self._done else await door.control.run(door.ledger.dirty)
         if dirty is None:
             return ()
         if (dirty.revision, dirty.operation.value) != (work.revision, work.operation):

@@ -80,6 +80,20 @@ def is_confidential(statement: str) -> bool:
     return _CONFIDENTIAL.search(statement) is not None
 
 
+def tells_literal(text: str, statement: str) -> bool:
+    """Whether a text repeats what one of the statement's literals says."""
+    said = (_content(piece) for kind, piece in _pieces(statement) if kind is _Kind.LITERAL)
+    return any(content and content in text for content in said)
+
+
+def _content(literal: str) -> str:
+    """What a literal says, without its quotes."""
+    if literal.startswith("$"):
+        tag = literal[: literal.index("$", 1) + 1]
+        return literal.removeprefix(tag).removesuffix(tag)
+    return literal.lstrip("eE").removeprefix("'").removesuffix("'").replace("''", "'")
+
+
 def _shown(kind: _Kind, text: str) -> str:
     match kind:
         case _Kind.LITERAL:

@@ -23,7 +23,7 @@ from headway.commit import is_connection_lost
 from headway.diagnosis import Left, read_error
 from headway.errors import DirtyError, LockLostError, RefusedError
 from headway.events import StatementFinished
-from headway.guc import kept
+from headway.guc import act_as_before, kept
 from headway.indexes import require_usable
 from headway.journal import Journal, Line, digest
 from headway.kinds import Kind, is_concurrent, kind_of, require_resumable, resets_timeouts
@@ -34,7 +34,7 @@ from headway.sqltext import presentable
 from headway.timeouts import set_for_session, set_local
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -90,6 +90,7 @@ class StatementRun:
         self._journal = Journal(revision, journal)
         self._clearing = Clearing(door, revision)
         self._ours = False
+        self._before_it: Mapping[str, str] = {}
         self._running: _Running | None = None
         self._withheld: Line | None = None
         self._started = time.perf_counter()
@@ -117,7 +118,7 @@ class StatementRun:
             Exception: whatever the revision raises; the statements done before it stay done.
         """
         connection = scope.connection
-        with kept(connection):
+        with kept(connection) as self._before_it:
             with connection.begin():
                 set_for_session(connection, self._timeouts, self._lock_timeout_ms)
             with self._listening(connection), scope.routed_in_autocommit():
@@ -249,6 +250,7 @@ class StatementRun:
         ):
             raise self._journal.differs(present, line.statement)
         line.done, line.rowcount = True, rowcount
+        act_as_before(connection, self._before_it)  # the role that it has set may not write the ledger
         self._door.ledger.journal(
             connection,
             self._entry,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headway.sqltext import presentable, shown, skeleton, uncommented
+from headway.sqltext import presentable, shown, skeleton, tells_literal, uncommented
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,18 @@ def test_other_statements_are_shown_as_they_are() -> None:
     statement = "COMMENT ON TABLE t IS\n  'of Monday' -- why"
     assert shown(statement) == statement
     assert presentable(statement) == "COMMENT ON TABLE t IS 'of Monday' -- why"
+
+
+@pytest.mark.parametrize(
+    ("statement", "text", "told"),
+    [
+        ("SELECT 'a''b'", "it says a'b", True),
+        ("SELECT E'x'", "x", True),
+        ("SELECT $q$word$q$", "a word", True),
+        ("SELECT 'word'", "nothing", False),
+        ("SELECT ''", "anything", False),
+        ('SELECT "word"', "a word", False),
+    ],
+)
+def test_a_text_that_repeats_a_literal_is_found(statement: str, text: str, told: bool) -> None:  # noqa: FBT001  # a table
+    assert tells_literal(text, statement) is told

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from headway.capabilities.pooling import pooling_of
+from headway.placement import version_schema
 from headway.results import Capabilities
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 # Only catalogue columns and functions that every supported version has. A table is looked for without
 # to_regclass(), which fails where the user may not use the schema.
-_QUESTION = text("""
+_QUESTION = text(f"""
 SELECT pg_catalog.pg_backend_pid() AS pid,
        pg_catalog.current_setting('server_version') AS server_version,
        pg_catalog.current_setting('server_version_num')::integer AS server_version_num,
@@ -47,9 +48,9 @@ SELECT pg_catalog.pg_backend_pid() AS pid,
        pg_catalog.pg_has_role('pg_signal_backend', 'USAGE') AS can_signal,
        ARRAY(SELECT name::text FROM pg_catalog.pg_available_extensions ORDER BY 1) AS extensions_available,
        ARRAY(SELECT extname::text FROM pg_catalog.pg_extension ORDER BY 1) AS extensions_installed
-  FROM (SELECT coalesce(CAST(:schema AS text), pg_catalog.current_schema()::text) AS schema) AS place
+  FROM (SELECT CAST({version_schema()} AS text) AS schema) AS place
   LEFT JOIN pg_catalog.pg_namespace AS space ON space.nspname = place.schema
-""")
+""")  # noqa: S608  # our own SQL
 
 
 def probe(connection: Connection, *, version_table: VersionTable) -> Capabilities:

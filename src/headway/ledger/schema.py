@@ -113,7 +113,7 @@ _PROBE = text(f"""
                 AND rule.ev_class = view.oid
         ) AS view_is_ours
     FROM (
-        SELECT coalesce(CAST(:schema AS text), CAST(pg_catalog.current_schema() AS text)) AS schema
+        SELECT {version_schema(":schema", ":history")} AS schema
     ) AS place
     LEFT JOIN pg_catalog.pg_namespace AS namespace ON namespace.nspname = place.schema
     LEFT JOIN pg_catalog.pg_class AS history
