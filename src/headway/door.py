@@ -88,7 +88,7 @@ class Door:
         return bool(newest) and newest[0].run_id == self.run_id
 
     def _settle_in(self, connection: Connection) -> int:
-        set_session(connection, Timeouts())
+        set_session(connection, Timeouts().merged(self.options))
         with connection.begin():
             self.bearings.restore(connection)
             return int(connection.scalar(_PID) or 0)
@@ -144,7 +144,7 @@ async def open_door(  # each names one thing that must be known before a change
     key, pid, server = await session.run(lambda connection: _identify(connection, table))
     wait_s = DEFAULT_LOCK_WAIT_S if options.lock_wait_s is None else options.lock_wait_s
     async with (
-        session_settings(session),
+        session_settings(session, Timeouts().merged(options)),
         migrator_lock(session, key, wait_s=wait_s, run_id=run_id, database=session.database, emit=emit),
         session.beside() as control,
         bearings_kept(session) as bearings,

@@ -39,7 +39,9 @@ _OUTSIDE = re.compile(
 )
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 
-_TIMEOUT = r"(?:lock_timeout|statement_timeout|idle_in_transaction_session_timeout)"
+_TIMEOUT = (
+    r"(?:lock_timeout|statement_timeout|idle_in_transaction_session_timeout|client_connection_check_interval)"
+)
 _RESETS_TIMEOUTS = re.compile(
     rf"RESET\s+(?:ALL|{_TIMEOUT})\b|SET\s+(?:SESSION\s+)?{_TIMEOUT}\s*(?:=|\bTO\b)\s*DEFAULT\b", re.IGNORECASE
 )

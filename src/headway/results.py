@@ -66,14 +66,16 @@ class CancelBlockers(StrEnum):
 class RunOptions:
     """How long a run may wait, and what it may do about those it waits for; ``None`` is headway's default.
 
-    ``lock_wait_s`` is how long another migrator is waited for, in seconds; 0 asks once. ``lock_timeout_ms``
-    and ``statement_timeout_ms`` are PostgreSQL's settings of these names for every step; 0 is no limit.
+    ``lock_wait_s`` is how long another migrator is waited for, in seconds; 0 asks once. Those that end in
+    ``_ms`` are PostgreSQL's settings of these names for every step; 0 is no limit, or never looks.
     """
 
     lock_wait_s: float | None = None
     lock_timeout_ms: int | None = None
     statement_timeout_ms: int | None = None
     cancel_blockers: CancelBlockers = CancelBlockers.NONE
+    idle_in_transaction_session_timeout_ms: int | None = None
+    client_connection_check_interval_ms: int | None = None
 
     def overridden(self, options: RunOptions) -> RunOptions:
         """These, with all that ``options`` does not leave to the default in their place."""

@@ -29,7 +29,12 @@ _WRITTEN = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS_MS)})?", re.ASCII)
 _LONGEST_MS = 2**31 - 1
 _EXAMPLE = "2s, 500ms, 1min, or 0 for none"
 
-REVISION_ATTRIBUTES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+REVISION_ATTRIBUTES = (
+    "lock_timeout",
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "client_connection_check_interval",
+)
 """What a revision file may set for itself, as a variable of the module."""
 
 _CHECK_INTERVAL = "client_connection_check_interval"
@@ -144,6 +149,9 @@ def _set(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int, *, lo
         "statement_timeout": timeouts.statement_timeout_ms,
         "idle_in_transaction_session_timeout": timeouts.idle_in_transaction_session_timeout_ms,
     }
+    interval_ms = timeouts.client_connection_check_interval_ms
+    if interval_ms != Timeouts().client_connection_check_interval_ms:  # else the session has it, where it can
+        values[_CHECK_INTERVAL] = interval_ms
     calls = ", ".join(f"pg_catalog.set_config('{name}', :{name}, :local)" for name in values)
     parameters = {name: str(value) for name, value in values.items()}
     connection.execute(text(f"SELECT {calls}"), {**parameters, "local": local})

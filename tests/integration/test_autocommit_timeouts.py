@@ -1,4 +1,4 @@
-"""What waits for a lock outside a step's own transaction has a lock timeout as well."""
+"""Timeouts that a run or a revision asks for, and those of what is outside a step's own transaction."""
 
 from __future__ import annotations
 
@@ -21,6 +21,31 @@ pytestmark = pytest.mark.asyncio
 NOW = "current_setting('lock_timeout'), current_setting('statement_timeout')"
 SEE = f'op.execute("INSERT INTO seen SELECT {NOW} /* not CONCURRENTLY */")'
 CONCURRENT = f'op.execute("INSERT INTO seen SELECT {NOW} AS concurrently")'  # the word is what is looked for
+
+
+@pytest.mark.parametrize("transactional", ["True", "False"])
+async def test_a_run_and_a_revision_say_when_an_idle_transaction_ends_and_how_often_the_server_looks(
+    project: ProjectFolder, database_url: str, transactional: str
+) -> None:
+    names = ("idle_in_transaction_session_timeout", "client_connection_check_interval")
+    shown = ", ".join(f"current_setting('{name}')" for name in names)
+    query(database_url, "CREATE TABLE seen (at serial, idle text, looks text)")
+    for number in 1, 2:
+        path = project.revision(
+            f"r{number}",
+            f"r{number - 1}" if number > 1 else None,
+            upgrade=f'op.execute("INSERT INTO seen (idle, looks) SELECT {shown}")',
+        )
+        wishes = f"transactional = {transactional}\n"
+        if number == 2:
+            wishes += "".join(f"{name} = '3s'\n" for name in names)
+        path.write_text(path.read_text().replace("down_revision", f"{wishes}down_revision", 1))
+    options = RunOptions(
+        idle_in_transaction_session_timeout_ms=90_000, client_connection_check_interval_ms=2_000
+    )
+    await Migrator(project.ini, url=database_url).upgrade(options=options)
+    seen = query(database_url, "SELECT idle, looks FROM seen ORDER BY at")
+    assert seen == [("90s", "2s"), ("3s", "3s")]
 
 
 def in_block(*statements: str) -> str:

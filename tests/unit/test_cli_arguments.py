@@ -138,8 +138,9 @@ def test_a_run_without_options_has_headway_s_defaults() -> None:
 
 def test_limits_of_a_run_reach_it() -> None:
     words = ["--lock-wait", "2min", "--lock-timeout", "1.5s", "--statement-timeout", "1h"]
+    words += ["--idle-in-transaction-session-timeout", "2min", "--client-connection-check-interval", "2s"]
     assert _options(*words, "--cancel-blockers", "autovacuum") == RunOptions(
-        120.0, 1500, 3_600_000, CancelBlockers.AUTOVACUUM
+        120.0, 1500, 3_600_000, CancelBlockers.AUTOVACUUM, 120_000, 2_000
     )
 
 

@@ -28,6 +28,7 @@ class RevisionCode:
     lock_timeout: object = None
     statement_timeout: object = None
     idle_in_transaction_session_timeout: object = None
+    client_connection_check_interval: object = None
 
 
 def load_code(path: Path, direction: Direction) -> RevisionCode:
@@ -69,6 +70,7 @@ def code_of(function: Callable[[], None], module: ModuleType | None) -> Revision
         lock_timeout=getattr(module, "lock_timeout", None),
         statement_timeout=getattr(module, "statement_timeout", None),
         idle_in_transaction_session_timeout=getattr(module, "idle_in_transaction_session_timeout", None),
+        client_connection_check_interval=getattr(module, "client_connection_check_interval", None),
     )
 
 

@@ -122,6 +122,20 @@ _RUN_OPTIONS = (
         help="How long a statement may take. Default: no limit.",
     ),
     click.option(
+        "--idle-in-transaction-session-timeout",
+        type=DURATION,
+        metavar="DURATION",
+        help="How long a step's transaction may wait for us before the server ends it. Default: 1min; 0 is "
+        "no limit.",
+    ),
+    click.option(
+        "--client-connection-check-interval",
+        type=DURATION,
+        metavar="DURATION",
+        help="How often the server looks, while a statement runs, whether we are still there. Default: "
+        "500ms; 0 is never.",
+    ),
+    click.option(
         "--cancel-blockers",
         type=click.Choice([kind.value for kind in CancelBlockers]),
         default=CancelBlockers.NONE.value,
@@ -140,6 +154,8 @@ def run_options(verb: Callable[..., Any]) -> Callable[..., Any]:
         lock_wait: float | None,
         lock_timeout: float | None,
         statement_timeout: float | None,
+        idle_in_transaction_session_timeout: float | None,
+        client_connection_check_interval: float | None,
         cancel_blockers: str,
         **others: Any,
     ) -> Any:
@@ -147,6 +163,8 @@ def run_options(verb: Callable[..., Any]) -> Callable[..., Any]:
             lock_wait_s=lock_wait,
             lock_timeout_ms=_milliseconds(lock_timeout),
             statement_timeout_ms=_milliseconds(statement_timeout),
+            idle_in_transaction_session_timeout_ms=_milliseconds(idle_in_transaction_session_timeout),
+            client_connection_check_interval_ms=_milliseconds(client_connection_check_interval),
             cancel_blockers=CancelBlockers(cancel_blockers),
         )
         return verb(*arguments, options=options, **others)

@@ -327,7 +327,13 @@ class Ledger:
 
         Returns:
             What is broken, one line each, oldest first; empty when the ledger is whole, or there is none.
+
+        Raises:
+            LedgerError: a newer headway made it, and knows what its hashes are of; or something else has its
+                name.
         """
+        with _transaction(connection):
+            self._look(connection).refuse_foreign()
         return tuple(line for row in self._ask(connection, statements.BROKEN) for line in read_faults(row))
 
     # -- inside ----------------------------------------------------------------------------------------
