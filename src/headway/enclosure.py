@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
 from headway.errors import RefusedError
+from headway.sqltext import skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Connection
 
+_COMMITS = re.compile(r"(?:COMMIT|END|PREPARE\s+TRANSACTION)\b", re.IGNORECASE)
 _IDLE = 0  # libpq's PQTRANS_IDLE, as psycopg's connection.info.transaction_status has it
 
 
@@ -22,7 +25,7 @@ class Enclosure:
 
     Once the transaction has ended, every statement is committed by itself, or with a transaction that nobody
     was told of. So it is noticed at once: before ``commit()`` or ``rollback()`` of SQLAlchemy's takes effect,
-    and behind a statement after which the server has no transaction open.
+    before a statement that says COMMIT, and behind one after which the server has no transaction open.
 
     Args:
         on_ended: called as soon as it is noticed, maybe more than once; puts it on record.
@@ -39,6 +42,7 @@ class Enclosure:
         listeners: dict[str, Callable[..., None]] = {
             "commit": self._before_end,
             "rollback": self._before_end,
+            "before_cursor_execute": self._before_statement,
             "after_cursor_execute": self._after_statement,
         }
         for name, listener in listeners.items():
@@ -52,6 +56,12 @@ class Enclosure:
     def _before_end(self, _: Connection) -> None:
         # Not the place to refuse it: SQLAlchemy would take the transaction for ended, and the server not.
         if self.closed:
+            self._on_ended()
+
+    def _before_statement(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        # Afterwards may be too late: behind COMMIT AND CHAIN there is a transaction again, and whoever is
+        # cancelled or killed then tells nobody.
+        if self.closed and _COMMITS.match(skeleton(statement)):
             self._on_ended()
 
     def _after_statement(self, connection: Connection, *_: Any) -> None:

@@ -12,6 +12,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 from headway import Event, Migrator, State, StepFailedError, StepRetrying
+from servers import AT_WORK_UNTIL_GO
 
 if TYPE_CHECKING:
     from conftest import ProjectFolder
@@ -89,6 +90,29 @@ async def test_it_is_on_record_before_anything_else_can_happen(
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+    assert (await migrator.status()).state is State.DIRTY
+
+
+async def test_what_was_committed_before_a_cancellation_is_on_record(
+    project: ProjectFolder, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE go (at int)")
+    project.revision(
+        "r1",
+        upgrade="op.execute('CREATE TABLE one()')\nop.execute('/* so */ COMMIT AND CHAIN')\n"
+        f"op.execute({AT_WORK_UNTIL_GO!r})",
+    )
+    migrator = Migrator(project.ini, url=database_url)
+    task = asyncio.create_task(migrator.upgrade())
+    at_work = "SELECT FROM pg_stat_activity WHERE query LIKE '%FROM go%' AND pid <> pg_backend_pid()"
+    async with asyncio.timeout(60):
+        while not rows(database_url, at_work):  # noqa: ASYNC110  # PostgreSQL sends no event for it
+            await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert rows(database_url, "SELECT to_regclass('one')::text") == [("one",)]
     assert (await migrator.status()).state is State.DIRTY
 
 
