@@ -1,0 +1,19 @@
+"""Each example, run from its own README in a copy of its folder: the commands, and what they print."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from transcripts import disagreements
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in EXAMPLES.glob("*/README.md")))
+def test_the_commands_of_an_example_print_what_its_readme_shows(name: str, checkout: Path) -> None:
+    shutil.copytree(EXAMPLES / name, checkout, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".headway"))
+    document = (checkout / "README.md").read_text(encoding="utf-8")
+    assert "```console" in document
+    assert disagreements(document, checkout) == []
