@@ -15,6 +15,7 @@ from headway.alembic_bridge.offline import configure_offline, in_one_line
 from headway.alembic_bridge.revision_code import load_code
 from headway.alembic_bridge.routing import environment_of, operations_of
 from headway.results import Loss
+from headway.sqltext import split, uncommented, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,58 +164,13 @@ def _plain(name: str) -> str:
     return ".".join(part[0] for part in re.finditer(_IDENTIFIER, name))
 
 
-# Where a comment or a literal begins; a dollar sign may also stand within a name. PostgreSQL manual 4.1.
-_OPENING = re.compile(r"""--|/\*|\b[eE]'|'|"|(?<![\w$])\$(?:[^\W\d]\w*)?\$""")
-_ENDS = {
-    "--": re.compile(r"\n|\Z"),
-    "'": re.compile(r"(?:[^']|'')*(?:'|\Z)"),
-    "e'": re.compile(r"(?:[^'\\]|''|\\.)*(?:'|\Z)", re.DOTALL),
-    '"': re.compile(r'[^"]*(?:"|\Z)'),
-}
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
-# The body of a function in SQL is not run by the statement that creates it; its end follows a semicolon.
-_ATOMIC_BODY = re.compile(r"\bBEGIN\s+ATOMIC\b.*?;\s*END\b", re.IGNORECASE | re.DOTALL)
-_STATEMENT = re.compile(r'(?:[^;"]|"[^"]*")+')
+# The body of a function in SQL is not run by the statement that creates it.
+_ATOMIC_BODY = re.compile(r"\bBEGIN\s+ATOMIC\b.*", re.IGNORECASE | re.DOTALL)
 
 
 def _statements(sql: str) -> Iterator[tuple[str, str]]:
-    """The statements of a text, each as bare code and as written, both without comments around them."""
-    code, shown = _bare(sql)
-    code = _ATOMIC_BODY.sub(lambda body: " " * len(body[0]), code)
-    for found in _STATEMENT.finditer(code):
-        if bare := found[0].strip():
-            yield bare, " ".join(shown[found.start() : found.end()].split())
-
-
-def _bare(sql: str) -> tuple[str, str]:
-    """The text with comments and literals blanked, and with comments blanked only; all of one length."""
-    code, shown, position = [], [], 0
-    while opening := _OPENING.search(sql, position):
-        end = _end(sql, opening)
-        between, quoted = sql[position : opening.start()], sql[opening.start() : end]
-        blank = " " * len(quoted)
-        code += [between, quoted if quoted[0] == '"' else blank]
-        shown += [between, blank if quoted[:2] in {"--", "/*"} else quoted]
-        position = end
-    return "".join([*code, sql[position:]]), "".join([*shown, sql[position:]])
-
-
-def _end(sql: str, opening: re.Match[str]) -> int:
-    """Where the comment or literal that opens here ends: an open one at the end of the text."""
-    mark = opening[0].lower()
-    if mark == "/*":
-        return _end_of_comment(sql, opening.end())
-    if mark[0] == "$":
-        closing = sql.find(opening[0], opening.end())
-        return len(sql) if closing < 0 else closing + len(opening[0])
-    closed = _ENDS[mark].search(sql, opening.end())
-    return closed.end() if closed else len(sql)
-
-
-def _end_of_comment(sql: str, position: int) -> int:
-    """Where a block comment ends, whose opening lies before ``position``; PostgreSQL's may be nested."""
-    depth = 1
-    while depth and (edge := _COMMENT_EDGE.search(sql, position)):
-        depth += 1 if edge[0] == "/*" else -1
-        position = edge.end()
-    return len(sql) if depth else position
+    """The statements of a text, each without comments and literals, and as written without comments."""
+    found, _ = split(sql)
+    for statement in found:
+        code = _ATOMIC_BODY.sub("", unquoted(statement.text))
+        yield code.strip(), " ".join(uncommented(statement.text).split())

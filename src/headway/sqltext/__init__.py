@@ -1,0 +1,37 @@
+"""SQL as text: what in it is comment, literal or name, where its statements end, what of it may be shown.
+
+No parser: it tells apart what PostgreSQL's lexer tells apart (manual, section 4.1; ``scan.l``), which is
+enough to read how a statement begins, to find its end and to keep a password out of a message.
+"""
+
+from __future__ import annotations
+
+from headway.sqltext.lexer import Kind, Token, tokens
+from headway.sqltext.splitting import Flaw, Statement, split
+from headway.sqltext.wording import (
+    HIDDEN,
+    is_confidential,
+    presentable,
+    shown,
+    skeleton,
+    tells_literal,
+    uncommented,
+    unquoted,
+)
+
+__all__ = [
+    "HIDDEN",
+    "Flaw",
+    "Kind",
+    "Statement",
+    "Token",
+    "is_confidential",
+    "presentable",
+    "shown",
+    "skeleton",
+    "split",
+    "tells_literal",
+    "tokens",
+    "uncommented",
+    "unquoted",
+]
