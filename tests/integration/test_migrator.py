@@ -208,10 +208,10 @@ async def test_postgresqls_own_hint_is_passed_on(project: ProjectFolder, databas
     assert "a.id" in str(caught.value.server_hint)
 
 
-async def test_several_statements_in_one_string_are_explained(
+async def test_several_statements_with_parameters_in_one_string_are_explained(
     project: ProjectFolder, database_url: str
 ) -> None:
-    project.revision("r1", upgrade="op.execute('CREATE TABLE x(); CREATE TABLE y()')")
+    project.revision("r1", upgrade="op.get_bind().execute(sa.text('SELECT :one; SELECT 2'), {'one': 1})")
     with pytest.raises(StepFailedError) as caught:
         await Migrator(project.ini, url=database_url).upgrade()
     assert "op.execute()" in str(caught.value.hint)

@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from headway.alembic_bridge.revision_code import RevisionCode, code_of
 from headway.alembic_bridge.routing import environment_of, operations_of
+from headway.alembic_bridge.scripts import sent_one_by_one
 from headway.errors import HeadwayError, VersionConflictError
 from headway.placement import version_schema
 from headway.results import Direction
@@ -105,7 +106,11 @@ class Scope:
     @contextmanager
     def routed(self) -> Iterator[None]:
         """``alembic.op`` and ``alembic.context`` mean this scope within the block."""
-        with environment_of(self._environment), operations_of(self._operations):
+        with (
+            environment_of(self._environment),
+            operations_of(self._operations),
+            sent_one_by_one(self.connection),
+        ):
             yield
 
     def versions(self) -> tuple[str, ...]:
