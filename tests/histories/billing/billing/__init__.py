@@ -1,0 +1,1 @@
+"""The application whose code the revisions import."""
