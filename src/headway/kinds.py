@@ -108,17 +108,27 @@ def resets_timeouts(statement: str) -> bool:
     return _RESETS_TIMEOUTS.match(skeleton(statement)) is not None
 
 
+def refusal(statement: str) -> tuple[str, str] | None:
+    """Why a statement cannot do the same in a resumed revision, and what to write in its place.
+
+    Returns:
+        ``None`` when it can.
+    """
+    words = skeleton(statement)
+    return next(((why, hint) for pattern, why, hint in _REFUSED if pattern.match(words)), None)
+
+
 def require_resumable(statement: str) -> None:
     """Return when a statement does the same in a resumed revision as it would in one that ran through.
 
     Raises:
         RefusedError: it cannot, and says what to write in its place.
     """
-    words = skeleton(statement)
-    for pattern, why, hint in _REFUSED:
-        if pattern.match(words):
-            raise RefusedError(
-                "this statement cannot be part of a revision with `transactional = False`: "
-                f"{why}:\n  {presentable(statement)}",
-                hint=hint,
-            )
+    known = refusal(statement)
+    if known is not None:
+        why, hint = known
+        raise RefusedError(
+            "this statement cannot be part of a revision with `transactional = False`: "
+            f"{why}:\n  {presentable(statement)}",
+            hint=hint,
+        )

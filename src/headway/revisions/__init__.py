@@ -7,16 +7,18 @@ ambiguous are refused by :mod:`headway.planning`.
 
 from __future__ import annotations
 
-from headway.revisions.faults import Fault
+from headway.revisions.faults import Fault, graph_error
 from headway.revisions.graph import Graph
 from headway.revisions.links import Revision
 from headway.revisions.naming import id_problems, label_problems
-from headway.revisions.reading import read_graph, read_revisions
+from headway.revisions.reading import holds_sql, read_graph, read_revisions
 
 __all__ = [
     "Fault",
     "Graph",
     "Revision",
+    "graph_error",
+    "holds_sql",
     "id_problems",
     "label_problems",
     "read_graph",

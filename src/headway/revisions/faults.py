@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from headway.errors import GraphError
@@ -25,16 +26,28 @@ RESERVED = frozenset({"head", "heads", "base"})
 """Words that always mean something else, so that a revision of this name could never be reached."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with one file. ``line`` counts from 1."""
+    """One thing wrong with one file.
+
+    Attributes:
+        path: the file.
+        line: counted from 1.
+        message: what is wrong.
+        column: counted from 1; ``None`` where the line says enough.
+        excerpt: the line itself and a caret below; ``None`` as ``column``.
+    """
 
     path: Path
     line: int
     message: str
+    column: int | None = None
+    excerpt: str | None = None
 
     def __str__(self) -> str:
-        return f"{shown(self.path)}:{self.line}: {self.message}"
+        column = f":{self.column}" if self.column is not None else ""
+        excerpt = f"\n{indent(self.excerpt, '    ')}" if self.excerpt else ""
+        return f"{shown(self.path)}:{self.line}{column}: {self.message}{excerpt}"
 
 
 def shown(path: Path) -> str:
@@ -48,9 +61,13 @@ def shown(path: Path) -> str:
 def graph_error(faults: Iterable[Fault]) -> GraphError:
     """One error for all faults, in the order of files and lines."""
     return GraphError(
-        [str(fault) for fault in sorted(set(faults))],
+        [str(fault) for fault in sorted(set(faults), key=_place)],
         hint="Correct these files and run the command again; nothing was run.",
     )
+
+
+def _place(fault: Fault) -> tuple[Path, int, int, str]:
+    return fault.path, fault.line, fault.column or 0, fault.message
 
 
 def find_faults(
@@ -138,7 +155,8 @@ def _missing_names(
     unread: Sequence[str],
 ) -> Iterator[Fault]:
     for revision in revisions:
-        names = [("down_revision", name, name in known) for name in revision.parents]
+        parent = "parent" if revision.path.suffix == ".sql" else "down_revision"
+        names = [(parent, name, name in known) for name in revision.parents]
         names += [("depends_on", name, name in known or name in labels) for name in revision.depends_on]
         for attribute, name, found in names:
             if found or (name and any(name in file for file in unread)):

@@ -23,6 +23,7 @@ class Revision:
         description: first line of the docstring; empty when there is none.
         path: the file.
         line: line of the ``revision =`` assignment, counted from 1; 1 when the file name gives the id.
+        by_timestamp: whether its timestamp alone says what it follows, as with SQL that names no ``parent``.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Revision:
     description: str
     path: Path
     line: int
+    by_timestamp: bool = False
 
 
 def file_order(revision: Revision) -> tuple[str, str]:

@@ -15,6 +15,8 @@ from headway.revisions.cache import SourceCache
 from headway.revisions.faults import VERSION_COLUMN_LENGTH, Fault, find_faults, graph_error
 from headway.revisions.graph import Graph
 from headway.revisions.links import Revision
+from headway.revisions.pairs import read_pairs
+from headway.sqlfiles import is_candidate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +36,7 @@ def read_graph(
     sourceless: bool = False,
     version_column_length: int = VERSION_COLUMN_LENGTH,
 ) -> Graph:
-    """Read every revision file of these folders, executing none.
+    """Read every revision of these folders, in Python and in SQL, executing none.
 
     Args:
         locations: folders of revision files; one that does not exist counts as empty, as in Alembic.
@@ -69,6 +71,7 @@ def read_revisions(
     """
     revisions: list[Revision] = []
     faults: list[Fault] = []
+    pairs: list[Path] = []
     seen: set[str] = set()
     for location in locations:
         root = os.path.realpath(location)
@@ -79,11 +82,26 @@ def read_revisions(
             faults.append(Fault(Path(error.filename or root), 1, f"cannot be read: {error.strerror}"))
             continue
         for path in paths:
-            if path not in seen:
-                seen.add(path)
+            if path in seen:
+                continue
+            seen.add(path)
+            if path.lower().endswith(".sql"):
+                pairs.append(Path(path))
+            else:
                 _read_file(Path(path), cache, revisions, faults)
         cache.save()
+    if pairs:
+        revisions += read_pairs(pairs, tuple(revisions), faults)
     return revisions, faults
+
+
+def holds_sql(locations: Sequence[Path], *, recursive: bool = False) -> bool:
+    """Whether there is an SQL revision, or half of one, in these folders; opens no file."""
+    return any(
+        path.lower().endswith(".sql")
+        for location in locations
+        for path in _file_paths(os.path.realpath(location), recursive=recursive, sourceless=False)
+    )
 
 
 def _file_paths(folder: str, *, recursive: bool, sourceless: bool) -> Iterator[str]:
@@ -97,6 +115,8 @@ def _file_paths(folder: str, *, recursive: bool, sourceless: bool) -> Iterator[s
     for entry in files:
         if _SOURCE_NAME.fullmatch(entry.name):
             yield os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+        elif is_candidate(entry.name):
+            yield entry.path  # a link is not followed: its other half lies beside it
     if sourceless:
         yield from _compiled_only(Path(folder), [entry.name for entry in files])
     if recursive:

@@ -1,0 +1,32 @@
+"""Revisions written in SQL: ``<timestamp>_<name>.up.sql`` with its ``.down.sql``.
+
+Names, headers, statements and the text of a new pair; nothing here knows a graph or a database.
+"""
+
+from __future__ import annotations
+
+from headway.sqlfiles.header import Header, read_header
+from headway.sqlfiles.naming import DOWN, UP, FileName, down_path, file_name, is_candidate, new_names
+from headway.sqlfiles.places import Place, place_of
+from headway.sqlfiles.script import Script, checksum, read_script, read_text
+from headway.sqlfiles.writing import Pair, written
+
+__all__ = [
+    "DOWN",
+    "UP",
+    "FileName",
+    "Header",
+    "Pair",
+    "Place",
+    "Script",
+    "checksum",
+    "down_path",
+    "file_name",
+    "is_candidate",
+    "new_names",
+    "place_of",
+    "read_header",
+    "read_script",
+    "read_text",
+    "written",
+]
