@@ -27,18 +27,20 @@ def autocommitted(connection: Connection) -> Iterator[None]:
             dialect.set_isolation_level(driver, level)
 
 
-def send(connection: Connection, statement: str, parameters: Any = ()) -> None:
+def send(connection: Connection, statement: str, parameters: Any = (), *, verbatim: bool = False) -> None:
     """Send a statement as the driver takes it; what it answers is dropped.
 
     Args:
         connection: within :func:`autocommitted`.
         statement: with the driver's own marks for its parameters.
         parameters: as the driver takes them.
+        verbatim: whether the driver is to read no marks in it, as SQLAlchemy's ``no_parameters`` has it.
 
     Raises:
         sqlalchemy.exc.DBAPIError: as from any other statement.
     """
-    connection.exec_driver_sql(statement, parameters or None).close()
+    options = {"no_parameters": True} if verbatim else None
+    connection.exec_driver_sql(statement, parameters or None, execution_options=options).close()
 
 
 def send_alone(connection: Connection, statement: str) -> None:

@@ -16,6 +16,8 @@ from headway.sqltext import is_confidential, shown, tells_literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from headway.sqlfiles import Place
+
 _SYNTAX_ERROR = "42601"
 _DATA_EXCEPTION = "22"
 _IN_A_TRANSACTION = "25001"
@@ -32,8 +34,8 @@ _TODO = {
     INSUFFICIENT_PRIVILEGE: "Grant the migration role what is missing,",
     "2D000": "Nothing that a revision calls can commit by itself: take the COMMIT or ROLLBACK out of the "
     "procedure or DO block, and make its loop one of this revision's, with `transactional = False`,",
-    _IN_A_TRANSACTION: "Say `transactional = False` in the revision: that statement may not run in a "
-    "transaction;",
+    _IN_A_TRANSACTION: "Say `transactional = False` in the revision (in the header of one in SQL, "
+    "transactional=no): that statement may not run in a transaction;",
     "25006": "This connection may only read: name a writable server in DATABASE_URL,",
     "53100": "The server's disk is full: make room,",
     "55P03": "Others held the lock too long, attempt after attempt: see who, by `headway log` and "
@@ -74,6 +76,8 @@ class ServerReport:
     detail: str | None = None
     hint: str | None = None
     statement: str | None = None
+    position: int | None = None
+    """The character of the statement at which the server points, counted from 1."""
 
 
 def read_error(error: BaseException) -> ServerReport:
@@ -89,7 +93,12 @@ def read_error(error: BaseException) -> ServerReport:
         detail=getattr(cause, "detail", None) or getattr(diag, "message_detail", None),
         hint=getattr(cause, "hint", None) or getattr(diag, "message_hint", None),
         statement=error.statement,
+        position=_number(getattr(cause, "position", None) or getattr(diag, "statement_position", None)),
     )
+
+
+def _number(text: Any) -> int | None:
+    return int(text) if text and str(text).isdecimal() else None
 
 
 def database_error(error: BaseException, database: str, redact: Callable[[str], str]) -> DatabaseError:
@@ -110,13 +119,14 @@ def line_in(path: Path, error: BaseException) -> int | None:
     return lines[-1] if lines else None
 
 
-def step_failed(  # one argument for each fact of the message
+def step_failed(  # noqa: PLR0913  # one argument for each fact of the message
     error: BaseException,
     *,
     revision: str,
     description: str,
     operation: str,
     path: Path | None,
+    place: Callable[[int | None], Place | None],
     succeeded: Sequence[str],
     redact: Callable[[str], str],
     left: Left = Left.NOTHING,
@@ -125,11 +135,14 @@ def step_failed(  # one argument for each fact of the message
     report = _discreet(read_error(error))
     title = f"{revision} ({description})" if description else revision
     cause = error.message if isinstance(error, HeadwayError) else report.message
+    at = place(report.position)
     return StepFailedError(
         redact(f"{operation} of revision {title} failed: {cause}"),
         revision=revision,
         path=path,
-        line=line_in(path, error) if path else None,
+        line=at.line if at else line_in(path, error) if path else None,
+        column=at.column if at else None,
+        excerpt=redact(at.excerpt) if at and at.excerpt else None,
         statement=redact(shown(report.statement)) if report.statement else None,
         sqlstate=report.sqlstate,
         detail=redact(report.detail) if report.detail else None,

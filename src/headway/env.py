@@ -33,12 +33,15 @@ from headway.alembic_bridge import (
     TargetMetadata,
     alembics_own_environment,
     configure_offline,
+    require_readable,
     run_offline,
+    see_sql_revisions,
 )
 from headway.database import EMBEDDED, open_database
 from headway.door import open_door
 from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, HeadwayError, RefusedError
 from headway.events import LockWaiting, StepBlocked, StepRetrying, StepStarted, Warned, tell
+from headway.latecomers import require_none_late
 from headway.ledger import Ledger
 from headway.loops import drive, drive_on_loop_of
 from headway.narration.sentences import in_words
@@ -83,6 +86,7 @@ def run(target_metadata: TargetMetadata = None, **options: Any) -> None:
     if handover is not None:
         handover.append(EnvironmentOptions.of(target_metadata, options))
         return
+    see_sql_revisions(environment.script)
     try:
         _run(environment, EnvironmentOptions.of(target_metadata, options))
     except HeadwayError as error:
@@ -151,14 +155,19 @@ async def _run_command(
         return scope, versions, scope.steps(versions)
 
     scope, versions, steps = await session.run(begin)
+    require_readable((step.path, step.direction) for step in steps if step.path)
+    ledger = Ledger(options.ledger, options.version_table)
+    graph = scope.sql_graph()
+    if graph is not None:
+        await require_none_late(session, ledger, graph, versions)
     if not steps and not scope.purging:
         if scope.migrating:
-            await _require_settled(session, Ledger(options.ledger, options.version_table))
+            await _require_settled(session, ledger)
         return
     async with open_door(
         session,
         table=options.version_table,
-        ledger=Ledger(options.ledger, options.version_table),
+        ledger=ledger,
         applies={
             step.revision: step.path for step in steps if step.path and step.direction is Direction.UPGRADE
         },

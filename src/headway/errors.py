@@ -320,6 +320,9 @@ class StepFailedError(HeadwayError):
         revision: the revision that failed.
         path: its file; ``None`` for a stamp.
         line: the line in that file that was running; ``None`` when it cannot be told.
+        column: in an SQL revision the character of that line at which PostgreSQL points, counted from 1; else
+            ``None``.
+        excerpt: that line and a caret below; ``None`` as ``column``, and where it may hold a secret.
         statement: the SQL that failed, secrets redacted; ``None`` when Python failed before any SQL.
         sqlstate: PostgreSQL's five-character code; ``None`` when the error did not come from the server.
         detail: PostgreSQL's DETAIL; ``None`` when it gave none.
@@ -334,6 +337,8 @@ class StepFailedError(HeadwayError):
         revision: str,
         path: Path | None,
         line: int | None = None,
+        column: int | None = None,
+        excerpt: str | None = None,
         statement: str | None = None,
         sqlstate: str | None = None,
         detail: str | None = None,
@@ -345,6 +350,8 @@ class StepFailedError(HeadwayError):
         self.revision = revision
         self.path = path
         self.line = line
+        self.column = column
+        self.excerpt = excerpt
         self.statement = statement
         self.sqlstate = sqlstate
         self.detail = detail
@@ -352,10 +359,10 @@ class StepFailedError(HeadwayError):
         self.succeeded = tuple(succeeded)
 
     def facts(self) -> list[str]:
-        """File and line, statement, SQLSTATE, PostgreSQL's detail and hint, and what succeeded before."""
-        where = f"{self.path}:{self.line}" if self.line else self.path
+        """The place in the file, statement, SQLSTATE, PostgreSQL's detail and hint, what succeeded before."""
         known = {
-            "file": where,
+            "file": ":".join(str(part) for part in (self.path, self.line, self.column) if part),
+            "at": self.excerpt and f"\n{self.excerpt}",
             "statement": self.statement,
             "sqlstate": self.sqlstate,
             "detail": self.detail,

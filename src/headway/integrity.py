@@ -10,15 +10,33 @@ import ast
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from headway import sqlfiles
 from headway.syntax import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 _SAYS_NOTHING = frozenset({"annotation", "ctx", "kind", "returns", "type_comment", "type_ignores", "simple"})
 """Fields that change nothing of what the code does: annotations, how a string was written, what follows
 from the place of a name (``ctx``)."""
 _CLOSE = object()
+
+
+def checksum_of(path: Path) -> str:
+    """Fingerprint the revision of a file, in Python or in SQL; of the latter it is the file that applies it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    source = path.read_bytes()
+    if path.suffix != ".sql":
+        return checksum(source)
+    undoing = sqlfiles.down_path(path)
+    down = undoing.read_bytes() if undoing.exists() else None
+    return sqlfiles.checksum(
+        sqlfiles.read_text(source), sqlfiles.read_text(down) if down is not None else None
+    )
 
 
 def checksum(source: bytes) -> str:

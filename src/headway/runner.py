@@ -32,7 +32,7 @@ from headway.events import (
     StepStarted,
     Warned,
 )
-from headway.integrity import checksum
+from headway.integrity import checksum_of
 from headway.journal import journal_to_resume, lines_of
 from headway.ledger import NewEntry, Operation, Outcome
 from headway.lost_commit import may_be_committed, step_on_record, took_effect
@@ -137,6 +137,7 @@ class Run:
         door.emit(StepStarted(*about))
         started = time.perf_counter()
         entry: int | None = None
+        code: RevisionCode | None = None
         self._left, self._committed = Left.NOTHING, False
         try:
             code = work.code()
@@ -147,7 +148,7 @@ class Run:
             if self._committed:  # cancelled when the step was over: the run ends after it, not with it
                 self._finished(about, started)
                 raise
-            failure = self._explained(error, work)
+            failure = self._explained(error, work, code)
             await self._put_on_record(work, entry, failure, started)
             if failure is error:
                 raise
@@ -306,7 +307,7 @@ class Run:
             revision=work.revision,
             operation=Operation(work.operation),
             description=door.session.redact(work.description),
-            checksum=checksum(work.path.read_bytes()) if work.path is not None else None,
+            checksum=checksum_of(work.path) if work.path is not None else None,
             transactional=code.transactional,
             journal=journal,
             # A stamp says of itself neither whether revisions come nor whether they go.
@@ -346,7 +347,7 @@ class Run:
         words = "".join(traceback.format_exception(error))
         return error if self._door.session.redact(words) == words else None
 
-    def _explained(self, error: BaseException, work: Work) -> BaseException:
+    def _explained(self, error: BaseException, work: Work, code: RevisionCode | None) -> BaseException:
         """The error to raise: headway's own as they are, everything else with file, line and statement."""
         own = isinstance(error, HeadwayError) and not isinstance(error, DatabaseError | RefusedError)
         if own or not isinstance(error, Exception):
@@ -357,6 +358,7 @@ class Run:
             description=work.description,
             operation=work.operation,
             path=work.path,
+            place=code.place if code else lambda _: None,
             succeeded=[result.revision for result in self._done],
             redact=self._door.session.redact,
             left=self._left,

@@ -58,6 +58,7 @@ class _Running:
     kind: Kind
     parameters: Any
     started: float
+    verbatim: bool = False
     answered_by: Line | None = None
 
 
@@ -173,7 +174,8 @@ class StatementRun:
         if self._ours:
             return statement, parameters
         self._require_nothing_failed()
-        running = _Running(statement, kind_of(statement), parameters, time.perf_counter())
+        verbatim = bool(context.execution_options.get("no_parameters"))
+        running = _Running(statement, kind_of(statement), parameters, time.perf_counter(), verbatim)
         self._running = running
         line = self._line_of(connection, running)
         if line is None or not line.done:
@@ -324,7 +326,7 @@ class StatementRun:
         door, entry, position = self._door, self._entry, self._journal.position
         try:
             with self._own(), autocommitted(connection), self._patience(connection, running.statement):
-                send(connection, running.statement, running.parameters)
+                send(connection, running.statement, running.parameters, verbatim=running.verbatim)
                 require_usable(connection, running.statement)
         except DBAPIError as error:
             sqlstate = read_error(error).sqlstate

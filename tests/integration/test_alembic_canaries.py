@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import alembic.context
 import alembic.op
 import pytest
+from alembic import command
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import HeadMaintainer, MigrationContext, RevisionStep
+from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionMap
 from alembic.util import langhelpers
 from alembic.util.langhelpers import ModuleClsProxy
 
@@ -125,3 +128,15 @@ def test_alembic_reads_and_writes_versions_through_the_table_at_context_version(
         HeadMaintainer._update_version,
     )
     assert all("_version" in method.__code__.co_names for method in methods)
+
+
+def test_a_script_directory_loads_revisions_when_it_is_first_asked_for_one() -> None:
+    source = inspect.getsource(ScriptDirectory.__init__)
+    assert "self.revision_map = revision.RevisionMap(self._load_revisions)" in source
+    assert list(inspect.signature(RevisionMap).parameters) == ["generator"]
+    assert "for vers in self._version_locations if" in inspect.getsource(ScriptDirectory._load_revisions)
+    for name in ("upgrade", "downgrade", "stamp", "current", "show"):
+        before, ran, _ = inspect.getsource(getattr(command, name)).partition("script.run_env()")
+        asked = [line for line in before.splitlines() if "script." in line and not line.startswith(" " * 8)]
+        assert ran
+        assert asked == []

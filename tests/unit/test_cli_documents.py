@@ -81,6 +81,8 @@ def test_an_error_gives_every_fact_it_carries() -> None:
         "revision": "bb",
         "path": "versions/bb.py",
         "line": 12,
+        "column": None,
+        "excerpt": None,
         "statement": "SELECT 1",
         "sqlstate": "42P07",
         "detail": None,

@@ -13,9 +13,12 @@ from sqlalchemy import MetaData
 
 from headway.alembic_bridge.drafting import Draft, graph_of, in_docstring, verify, written_whole
 from headway.alembic_bridge.routing import environment_of
+from headway.alembic_bridge.sql_authoring import write_pair
+from headway.alembic_bridge.sql_scripts import see_sql_revisions
 from headway.errors import ConfigurationError, HeadwayError, ResolutionError
 from headway.planning import resolve
 from headway.results import RevisionReport
+from headway.revisions import holds_sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,12 +89,24 @@ def write_merge(
     verify(graph, Draft(message, branch_label=branch_label, rev_id=rev_id))
     heads = _heads_to_join(graph, revisions)
     text = f"merge {', '.join(heads[:-1])} and {heads[-1]}" if message is None else message
+    if project.project.plain_sql:
+        return write_pair(project.project, Draft(text, branch_label=branch_label, rev_id=rev_id), heads)
     id_ = rev_id or new_id()
     with written_whole(project.project, [id_]):
-        script = command.merge(
-            project.config, heads, message=in_docstring(text), branch_label=branch_label, rev_id=id_
-        )
+        script = _merge(project, id_, heads, in_docstring(text), branch_label)
     return _report([script])
+
+
+def _merge(
+    project: AlembicProject, id_: str, heads: list[str], message: str, branch_label: str | None
+) -> Script | None:
+    """As ``alembic merge``, which sees revisions in SQL only where it runs env.py."""
+    if not holds_sql(project.project.version_locations, recursive=project.project.recursive):
+        return command.merge(project.config, heads, message=message, branch_label=branch_label, rev_id=id_)
+    see_sql_revisions(project.script)
+    return project.script.generate_revision(
+        id_, message, head=heads, branch_labels=branch_label, refresh=True, config=project.config
+    )
 
 
 def _heads_to_join(graph: Graph, revisions: Sequence[str]) -> list[str]:
@@ -137,6 +152,11 @@ def differences(project: AlembicProject, environment: EnvironmentContext) -> tup
 
 def _require_metadata(project: AlembicProject) -> Any:
     metadata: Any = project.options.target_metadata
+    if not project.project.runs_env_file:
+        raise ConfigurationError(
+            str(project.project.script_location),
+            "is a folder of SQL revisions, with no models to compare with",
+        )
     if metadata is None:
         problem = "hands over no metadata, so there are no models to compare with"
     elif all(isinstance(part, MetaData) for part in _parts(metadata)):

@@ -21,6 +21,7 @@ from sqlalchemy import MetaData
 from headway.alembic_bridge.defaults import compare_defaults_safely
 from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
+from headway.alembic_bridge.sql_scripts import see_sql_revisions
 from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
 from headway.ledger import LedgerNames, ledger_filter
 from headway.project import VersionTable
@@ -153,12 +154,18 @@ class AlembicProject:
             output_buffer=io.StringIO(),
         )
         self._options: EnvironmentOptions | None = None
+        if project.plain_sql and not project.script_location.is_dir():
+            raise ConfigurationError(
+                str(project.script_location),
+                "there is no such folder of SQL revisions; `headway revision` makes it with the first one",
+            )
         self._pin_paths()
         try:
             self.script = ScriptDirectory.from_config(self.config)
         except CommandError as error:
             where = project.config_file or project.pyproject
             raise ConfigurationError(str(where), str(error)) from None
+        see_sql_revisions(self.script)
         # Alembic prepends prepend_sys_path anew each time; once is enough for a process that lives long.
         sys.path[:] = dict.fromkeys([*map(str, project.sys_path), *sys.path])
 
@@ -189,6 +196,8 @@ class AlembicProject:
 
     def _run_environment_file(self) -> EnvironmentOptions:
         path = self.project.env_file
+        if not self.project.runs_env_file:
+            return EnvironmentOptions()
         if not path.is_file():
             raise EnvironmentFileError(
                 f"{path} does not exist",

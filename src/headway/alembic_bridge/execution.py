@@ -23,9 +23,10 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Table, delete, insert, text, update
 from sqlalchemy.exc import DBAPIError
 
-from headway.alembic_bridge.revision_code import RevisionCode, code_of
+from headway.alembic_bridge.revision_code import code_of, load_code
 from headway.alembic_bridge.routing import environment_of, operations_of
 from headway.alembic_bridge.scripts import sent_one_by_one
+from headway.alembic_bridge.sql_scripts import sql_graph
 from headway.errors import HeadwayError, VersionConflictError
 from headway.placement import version_schema
 from headway.results import Direction
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import Connection
 
+    from headway.alembic_bridge.code import RevisionCode
     from headway.planning import Step
+    from headway.revisions import Graph
 
 _SCHEMA = text(f"SELECT {version_schema()}")
 
@@ -266,6 +269,8 @@ class CommandStep:
     @property
     def code(self) -> RevisionCode:
         """The step's function, and what its file says about how to run it."""
+        if self.path is not None and self.path.suffix == ".sql":
+            return load_code(self.path, self.direction)
         script = self.alembic.revision if isinstance(self.alembic, RevisionStep) else None
         module = script.module if isinstance(script, Script) else None
         return code_of(self.alembic.migration_fn, module)
@@ -292,6 +297,10 @@ class CommandScope(Scope):
     def migrating(self) -> bool:
         """Whether the command goes to a revision, as ``upgrade`` and ``downgrade`` do, rather than looks."""
         return self._environment.context_opts.get("destination_rev") is not None
+
+    def sql_graph(self) -> Graph | None:
+        """The revisions as headway reads them; ``None`` where none is in SQL, or the command only looks."""
+        return sql_graph(self._environment.script) if self.migrating else None
 
     @property
     def purging(self) -> bool:

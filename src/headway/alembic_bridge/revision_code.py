@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING
 
 from alembic.util.pyfiles import load_python_file
 
+from headway.alembic_bridge.code import RevisionCode
+from headway.alembic_bridge.sql_code import load_sql
 from headway.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -19,26 +20,18 @@ if TYPE_CHECKING:
     from headway.results import Direction
 
 
-@dataclass(frozen=True, slots=True)
-class RevisionCode:
-    """A revision file's function for one direction, and what the file says about how to run it."""
-
-    function: Callable[[], None]
-    transactional: bool = True
-    lock_timeout: object = None
-    statement_timeout: object = None
-    idle_in_transaction_session_timeout: object = None
-    client_connection_check_interval: object = None
-
-
 def load_code(path: Path, direction: Direction) -> RevisionCode:
-    """Execute one revision file and return its ``upgrade`` or ``downgrade``, with its wishes.
+    """Execute one revision file, or read one in SQL; return what one direction does, with its wishes.
 
     Raises:
-        RefusedError: the function is a coroutine function, or the file calls ``sys.exit()``.
+        RefusedError: the function is a coroutine function, the file calls ``sys.exit()``, or there is no file
+            that undoes an SQL revision.
+        GraphError: what is in an SQL revision's file cannot be run.
         AttributeError: the file has no such function.
         Exception: whatever executing the file raises.
     """
+    if path.suffix == ".sql":
+        return load_sql(path, direction)
     with _no_exit():
         module = load_python_file(str(path.parent), path.name)
     function = getattr(module, direction.value, None)

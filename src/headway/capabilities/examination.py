@@ -108,8 +108,8 @@ def _pending_files(graph: Graph, current: tuple[str, ...]) -> dict[str, Path]:
 
 def _settings(project: Project, settings: Settings, table: VersionTable) -> Iterator[Setting]:
     sources = settings.sources
-    config = project.config_file or project.pyproject or project.root
-    yield Setting("project", str(config), f"[{project.section}]")
+    config = project.config_file or project.pyproject or project.script_location
+    yield Setting("project", str(config), "SQL revisions" if project.plain_sql else f"[{project.section}]")
     yield Setting("environment", settings.environment.value, sources.get("environment", _NOT_SET))
     if settings.database is None:
         yield Setting("database", "the embedded server, or the caller's own connection", _NOT_SET)

@@ -6,6 +6,8 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from headway.sqlfiles import read_text
+from headway.sqltext import split, uncommented
 from headway.syntax import tree_of
 
 if TYPE_CHECKING:
@@ -30,10 +32,10 @@ _NOT_AS_IT_STANDS = (ast.Expr, ast.Attribute)
 def wanted_extensions(revisions: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
     """The extensions that upgrades are sure to create, each with the revisions that do.
 
-    What is looked at are the strings in ``upgrade()`` that begin with ``CREATE EXTENSION``. A run is refused
-    for what is found here, so what is not certain is passed over and left to the server: a name that is
-    computed, a statement under a condition (``if``, ``try``, a function that may return early, a ``DO``
-    block), one in a function that ``upgrade()`` calls.
+    What is looked at are the strings in ``upgrade()`` that begin with ``CREATE EXTENSION``, and statements of
+    SQL revisions that do. A run is refused for what is found here, so what is not certain is passed over and
+    left to the server: a name that is computed, a statement under a condition (``if``, ``try``, a function
+    that may return early, a ``DO`` block), one in a function that ``upgrade()`` calls.
 
     Args:
         revisions: each revision with its file. A file that cannot be read as Python is passed over: the
@@ -55,6 +57,9 @@ def _in_file(path: Path) -> Iterator[str]:
         # Parsing costs a hundred times what looking does, and few files create an extension.
         if b"EXTENSION" not in source.upper():
             return
+        if path.suffix == ".sql":
+            yield from _in_sql(read_text(source))
+            return
         tree = tree_of(source)
     except (OSError, SyntaxError, ValueError):
         return
@@ -64,6 +69,13 @@ def _in_file(path: Path) -> Iterator[str]:
                 if match := _CREATE_EXTENSION.match(text):
                     # SQL folds a name that is not quoted.
                     yield match[1] or match[2].lower()
+
+
+def _in_sql(text: str) -> Iterator[str]:
+    statements, _ = split(text)
+    for statement in statements:
+        if match := _CREATE_EXTENSION.match(uncommented(statement.text)):
+            yield match[1] or match[2].lower()
 
 
 def _is_upgrade(node: ast.AST) -> bool:

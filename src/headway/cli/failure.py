@@ -113,11 +113,12 @@ def _facts(error: HeadwayError) -> Mapping[str, str | None]:
 
 
 def _facts_of_step(error: StepFailedError) -> Mapping[str, str | None]:
-    line = "" if error.line is None else f":{error.line}"
+    line = "".join(f":{number}" for number in (error.line, error.column) if number is not None)
     done = ", ".join(error.succeeded)
     return {
         "revision": error.revision,
         "file": f"{shorten(error.path)}{line}" if error.path else None,
+        "at": error.excerpt,
         "statement": error.statement and trim(error.statement),
         "sqlstate": error.sqlstate,
         "detail": error.detail,

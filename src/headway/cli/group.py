@@ -114,6 +114,7 @@ root = LazyGroup(
         ),
         "log": Entry(f"{_COMMANDS}.log:log", "What was done, by whom, and how it ended.", _LOOK),
         "upgrade": Entry(f"{_COMMANDS}.change:upgrade", "Apply revisions, up to head by default.", _CHANGE),
+        "up": Entry(f"{_COMMANDS}.change:up", "The same as upgrade.", _CHANGE),
         "downgrade": Entry(
             f"{_COMMANDS}.change:downgrade", "Undo revisions; asks before data is lost.", _CHANGE
         ),

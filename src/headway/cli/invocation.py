@@ -25,6 +25,7 @@ class Invocation:
 
     Attributes:
         config: the project's ``alembic.ini``, ``pyproject.toml`` or directory; ``None`` finds it.
+        directory: a folder of SQL revisions, in place of a configuration.
         section: the ini section.
         x_arguments: Alembic's ``-x`` arguments, as ``KEY=VALUE``.
         url: the database, when given as an argument; never shown (it may hold a password).
@@ -36,6 +37,7 @@ class Invocation:
     """
 
     config: Path | None = None
+    directory: Path | None = None
     section: str = "alembic"
     x_arguments: list[str] = field(default_factory=list)
     url: str | None = field(default=None, repr=False)

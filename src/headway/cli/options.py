@@ -199,6 +199,12 @@ def global_options(*, hidden: bool = False) -> list[click.Parameter]:
             metavar="PATH",
             help="alembic.ini, pyproject.toml or their directory. Default: found from here upwards.",
         ),
+        option(
+            "--directory",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="A folder of SQL revisions, where there is no Alembic configuration. Default: migrations.",
+        ),
         option("-n", "--name", "section", metavar="SECTION", help="Section of the ini. Default: alembic."),
         option(
             "-x",

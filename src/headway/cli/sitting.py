@@ -87,7 +87,7 @@ def project_of(invocation: Invocation) -> Project:
     """
     from headway import load_project
 
-    return load_project(invocation.config, section=invocation.section)
+    return load_project(invocation.config, section=invocation.section, directory=invocation.directory)
 
 
 @contextmanager

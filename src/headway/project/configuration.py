@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import ConfigurationError
-from headway.project import envfile, packages
+from headway.project import envfile, packages, sqlfolder
 from headway.project.envfile import VersionTable
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Project:
         sourceless: whether ``.pyc`` files without source count.
         sys_path: folders that go in front of ``sys.path``.
         url: ``sqlalchemy.url`` of the ini file; ``None`` when absent or empty. May hold a password.
+        plain_sql: whether there is no Alembic configuration, only a folder of SQL revisions, which is
+            ``script_location`` too; that one need not exist yet.
     """
 
     root: Path
@@ -66,6 +68,7 @@ class Project:
     sourceless: bool
     sys_path: tuple[Path, ...]
     url: str | None = field(repr=False)
+    plain_sql: bool = False
 
     @property
     def env_file(self) -> Path:
@@ -78,19 +81,32 @@ class Project:
         Returns:
             ``None`` when only running it can tell.
         """
+        if not self.runs_env_file:
+            return VersionTable()
         return envfile.version_table(self.env_file)
+
+    @property
+    def runs_env_file(self) -> bool:
+        """Whether ``env.py`` has a say; a folder of SQL revisions needs none."""
+        return not self.plain_sql or self.env_file.is_file()
 
 
 def load_project(
-    config: Path | str | None = None, *, start: Path | None = None, section: str = "alembic"
+    config: Path | str | None = None,
+    *,
+    start: Path | None = None,
+    section: str = "alembic",
+    directory: Path | str | None = None,
 ) -> Project:
     """Find and read the project's configuration.
 
     Args:
-        config: ``alembic.ini`` (whatever its name), ``pyproject.toml``, or the folder that holds them; with
-            ``None``, the first of ``start`` and its parents that holds either.
+        config: ``alembic.ini`` (whatever its name), ``pyproject.toml``, or the folder that holds them, or one
+            of SQL revisions without either; with ``None``, the first of ``start`` and its parents that holds
+            either, or a folder ``migrations`` of SQL revisions.
         start: where the search begins; the working directory by default.
         section: section of the ini file (``alembic --name``).
+        directory: a folder of SQL revisions, in place of ``config``; it may be empty, and need not exist yet.
 
     Raises:
         ConfigurationError: no configuration was found, it cannot be read, or it names no existing
@@ -102,6 +118,11 @@ def load_project(
             f"a {type(config).__name__} names none; give a path: alembic.ini, pyproject.toml or their folder",
             example='Migrator("alembic.ini")',
         )
+    folder = _sql_folder(config, directory, start or Path.cwd())
+    return _alembic_project(config, start, section) if folder is None else folder
+
+
+def _alembic_project(config: Path | str | None, start: Path | None, section: str) -> Project:
     sources = (
         _Sources.at(Path(config), section)
         if config is not None
@@ -131,6 +152,44 @@ def load_project(
         sourceless=sources.flag("sourceless"),
         sys_path=sys_path,
         url=(sources.ini.get("sqlalchemy.url") or "").strip() or None,
+    )
+
+
+def _sql_folder(config: Path | str | None, directory: Path | str | None, start: Path) -> Project | None:
+    """The folder of SQL revisions that is meant; ``None`` when an Alembic configuration is, or nothing."""
+    if directory is not None:
+        if config is not None:
+            raise ConfigurationError(
+                "--directory", "there is a configuration file as well; name one of the two"
+            )
+        folder = Path(directory).absolute()
+        return _of_sql(folder, sqlfolder.root_of(folder))
+    if config is not None:
+        folder = Path(config).absolute()
+        bare = folder.is_dir() and not _Sources.are_in(folder)
+        return (
+            _of_sql(folder, sqlfolder.root_of(folder)) if bare and sqlfolder.holds_revisions(folder) else None
+        )
+    for place in (start.absolute(), *start.absolute().parents):
+        if _Sources.are_in(place):
+            return None
+        if sqlfolder.holds_revisions(place / sqlfolder.USUAL):
+            return _of_sql(place / sqlfolder.USUAL, place)
+    return None
+
+
+def _of_sql(folder: Path, root: Path) -> Project:
+    return Project(
+        root=root,
+        config_file=None,
+        pyproject=None,
+        script_location=folder,
+        version_locations=(folder,),
+        recursive=False,
+        sourceless=False,
+        sys_path=(),
+        url=None,
+        plain_sql=True,
     )
 
 
@@ -166,15 +225,20 @@ class _Sources:
     ini: Mapping[str, str] = field(repr=False)
     toml: Mapping[str, Any] = field(repr=False)
 
+    @staticmethod
+    def are_in(folder: Path) -> bool:
+        """Whether a folder holds an Alembic configuration."""
+        return (folder / INI).is_file() or _read_toml(folder / PYPROJECT) is not None
+
     @classmethod
     def search(cls, start: Path, section: str) -> _Sources:
         for folder in (start.absolute(), *start.absolute().parents):
-            if (folder / INI).is_file() or _read_toml(folder / PYPROJECT) is not None:
+            if cls.are_in(folder):
                 return cls._read(folder / INI, folder / PYPROJECT, section)
         raise ConfigurationError(
             INI,
-            f"no alembic.ini and no pyproject.toml with [tool.alembic] in {start.absolute()} or above it; "
-            "run inside the project, or name it",
+            f"no alembic.ini, no pyproject.toml with [tool.alembic] and no folder {sqlfolder.USUAL} of SQL "
+            f"revisions in {start.absolute()} or above it; run inside the project, or name it",
             example="headway -c PATH status",
         )
 

@@ -34,6 +34,7 @@ _rev_id = click.option("--rev-id", metavar="ID", help="The identifier, instead o
     examples=[
         Example('headway revision --autogenerate -m "add users"', "from the models"),
         Example('headway revision -m "fill users"', "an empty file to write in"),
+        Example('headway revision --sql -m "fill users"', "two SQL files, up and down"),
     ],
 )
 @click.option(
@@ -48,6 +49,11 @@ _rev_id = click.option("--rev-id", metavar="ID", help="The identifier, instead o
     "--autogenerate/--empty",
     default=False,
     help="Write what the models hold and the database lacks, or an empty file. Default: empty, as Alembic.",
+)
+@click.option(
+    "--sql",
+    is_flag=True,
+    help="Write .up.sql and .down.sql in place of Python; the default in a folder of SQL revisions.",
 )
 @click.option("--allow-empty", is_flag=True, help="Write the file even when models and database agree.")
 @click.option("--head", default="head", show_default=True, metavar="REVISION", help="What it follows.")
@@ -67,6 +73,7 @@ def revision(  # noqa: PLR0913  # one parameter for each of Alembic's options
     version_path: str | None,
     *,
     autogenerate: bool,
+    sql: bool,
     allow_empty: bool,
     splice: bool,
 ) -> None:
@@ -75,9 +82,13 @@ def revision(  # noqa: PLR0913  # one parameter for each of Alembic's options
     With --autogenerate, nothing is written when models and database agree.
     """
     with sitting(invocation) as desk:
+        sql = sql or desk.migrator.project.plain_sql
+        if sql and autogenerate:
+            raise click.UsageError("--autogenerate writes Python; an SQL revision is written by hand")
         report = desk.run(
             desk.migrator.revision(
                 message,
+                sql=sql,
                 autogenerate=autogenerate,
                 allow_empty=allow_empty,
                 head=head,

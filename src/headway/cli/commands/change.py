@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import click
@@ -48,6 +49,10 @@ def upgrade(invocation: Invocation, target: str, *, dry_run: bool, as_sql: bool,
             show_plan(desk, target, Direction.UPGRADE)
         else:
             _show_run(desk, desk.run(desk.migrator.upgrade(target, options=options)))
+
+
+up = copy(upgrade)
+up.name = "up"
 
 
 @click.command(
