@@ -33,7 +33,7 @@ from headway.alembic_bridge import (
     TargetMetadata,
     alembics_own_environment,
     configure_offline,
-    require_readable,
+    load_all_sql,
     run_offline,
     see_sql_revisions,
 )
@@ -155,7 +155,7 @@ async def _run_command(
         return scope, versions, scope.steps(versions)
 
     scope, versions, steps = await session.run(begin)
-    require_readable((step.path, step.direction) for step in steps if step.path)
+    load_all_sql((step.path, step.direction) for step in steps if step.path)
     ledger = Ledger(options.ledger, options.version_table)
     graph = scope.sql_graph()
     if graph is not None:

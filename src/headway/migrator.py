@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from headway.errors import UnknownRevisionsError
 from headway.planning import (
     Plan,
+    Step,
     assess,
     describe,
     history_range,
@@ -49,7 +50,7 @@ from headway.threads import in_thread
 from headway.waiting import wait_for_revision
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from headway.alembic_bridge import Scope
+    from headway.alembic_bridge import RevisionCode, Scope
     from headway.door import Door
     from headway.events import Listener
     from headway.results import RunOptions
@@ -245,10 +246,10 @@ class Migrator:
 
         Nothing is changed: the revisions run without a connection, and the database is only asked for sizes.
         """
-        from headway.alembic_bridge import losses_of, require_readable
+        from headway.alembic_bridge import losses_of
         from headway.losses import measure
 
-        require_readable((step.path, step.direction) for step in plan.steps)
+        await _sql_of(plan)
         project = await self._target.load()
         found = await in_thread(lambda: [loss for step in plan.steps for loss in losses_of(project, step)])
         if not found:
@@ -380,10 +381,10 @@ class Migrator:
         Raises:
             ResolutionError: an end of the span names nothing.
         """
-        from headway.alembic_bridge import render_sql, require_readable
+        from headway.alembic_bridge import render_sql
 
         plan = plan_range(await self._graph(), span, direction)
-        require_readable((step.path, step.direction) for step in plan.steps)
+        await _sql_of(plan)
         project = await self._target.load()
         return await in_thread(lambda: render_sql(project, plan))
 
@@ -597,7 +598,6 @@ class Migrator:
     async def _run(self, target: str | Plan, direction: Direction, options: RunOptions | None) -> RunReport:
         graph = await self._graph()
         async with self._target.session() as session:
-            from headway.alembic_bridge import require_readable
             from headway.latecomers import require_none_late
             from headway.runner import nothing_to_do
 
@@ -609,15 +609,21 @@ class Migrator:
                 raise await self._target.dated(session, error) from None
             if not plan.steps and await self._target.interrupted(session) is None:
                 return nothing_to_do(direction.value, session.database, rows, self._target.tell)
-            require_readable((step.path, step.direction) for step in plan.steps)
+            in_sql = await _sql_of(plan)
             async with self._target.door(session, options, plan.applies) as door:
                 # Another migrator may have been at work until the lock was ours.
                 rows = await session.run(lambda _: scope.versions())
                 plan = self._planned(graph, rows, target, direction)
-                return await self._execute(door, scope, graph, plan)
+                return await self._execute(door, scope, graph, plan, in_sql)
 
-    async def _execute(self, door: Door, scope: Scope, graph: Graph, plan: Plan) -> RunReport:
-        from headway.alembic_bridge import load_code
+    async def _execute(
+        self,
+        door: Door,
+        scope: Scope,
+        graph: Graph,
+        plan: Plan,
+        in_sql: Mapping[tuple[Path, Direction], RevisionCode],
+    ) -> RunReport:
         from headway.runner import Run, Work
 
         await door.session.run(lambda _: scope.create_version_table())
@@ -629,7 +635,7 @@ class Migrator:
                 direction=step.direction,
                 description=step.description,
                 path=step.path,
-                code=partial(load_code, step.path, step.direction),
+                code=partial(_code_of, step, in_sql),
                 write=partial(scope.write_step, step),
             )
             for step in plan.steps
@@ -646,6 +652,20 @@ class Migrator:
         if direction is Direction.UPGRADE:
             return plan_upgrade(graph, rows, "head" if target is None else target)
         return plan_downgrade(graph, rows, "-1" if target is None else target)
+
+
+async def _sql_of(plan: Plan) -> dict[tuple[Path, Direction], RevisionCode]:
+    """The plan's revisions in SQL, read in a thread: all their statements, before any is run."""
+    from headway.alembic_bridge import load_all_sql
+
+    return await in_thread(lambda: load_all_sql((step.path, step.direction) for step in plan.steps))
+
+
+def _code_of(step: Step, in_sql: Mapping[tuple[Path, Direction], RevisionCode]) -> RevisionCode:
+    from headway.alembic_bridge import load_code
+
+    # Not yet read is what another migrator undid until the lock was ours.
+    return in_sql.get((step.path, step.direction)) or load_code(step.path, step.direction)
 
 
 def _holds(report: PendingReport, wanted: frozenset[str]) -> bool:

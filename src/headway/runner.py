@@ -42,6 +42,7 @@ from headway.retry import RetryPolicy
 from headway.shield import shielded
 from headway.sqltext import is_confidential
 from headway.statements import StatementRun
+from headway.threads import in_thread
 from headway.timeouts import Timeouts
 from headway.watch import Watcher, interval_within, watching
 
@@ -307,7 +308,7 @@ class Run:
             revision=work.revision,
             operation=Operation(work.operation),
             description=door.session.redact(work.description),
-            checksum=checksum_of(work.path) if work.path is not None else None,
+            checksum=await in_thread(partial(checksum_of, work.path)) if work.path is not None else None,
             transactional=code.transactional,
             journal=journal,
             # A stamp says of itself neither whether revisions come nor whether they go.

@@ -11,6 +11,8 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from commandline import CommandLine
 from headway import (
@@ -248,6 +250,19 @@ async def test_a_connection_on_which_strings_end_elsewhere_is_refused(
     ask(database_url, f"ALTER DATABASE {name} RESET standard_conforming_strings")
     await Migrator(project.ini, url=database_url).upgrade()
     assert relations(database_url) == {"t"}
+
+
+@pytest.mark.asyncio
+async def test_psycopg_sends_them_as_they_are_written_too(project: ProjectFolder, database_url: str) -> None:
+    mixed(project)
+    pair(project.versions, "20260104000000_wrong", "SELECT '%s',\n  nope")
+    url = database_url.replace("postgresql://", "postgresql+psycopg://")
+    engine = create_async_engine(url, poolclass=NullPool)
+    with pytest.raises(StepFailedError) as caught:
+        await Migrator(project.ini, connection=engine).upgrade()
+    assert (caught.value.line, caught.value.column) == (2, 3)
+    assert ask(database_url, "SELECT word FROM t ORDER BY id") == [(VERBATIM,), (VERBATIM,)]
+    assert "~~ '%s%%'" in str(ask(database_url, "SELECT pg_get_indexdef('t_id'::regclass)"))
 
 
 @pytest.mark.asyncio

@@ -110,6 +110,14 @@ def test_a_parent_that_only_a_timestamp_could_tell_must_be_named_beside_python(v
     assert "parent=p2" in problem
 
 
+def test_sql_that_a_revision_in_python_brings_along_is_its_own_business(versions: Path) -> None:
+    python(versions, f"{A}_a", None)
+    pair(versions, f"{A}_a")
+    python(versions, "b2_Add_Users", f"{A}_a")
+    pair(versions, "b2_Add_Users")
+    assert list(read_graph([versions]).revisions) == [f"{A}_a", "b2_Add_Users"]
+
+
 def test_what_is_wrong_with_pairs_is_listed_at_once(versions: Path) -> None:
     pair(versions, f"{A}_a")
     pair(versions, f"{A}_b")

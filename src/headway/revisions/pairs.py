@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from headway.revisions.faults import Fault
 from headway.revisions.links import Revision
-from headway.sqlfiles import FileName, Header, down_path, file_name, place_of, read_header, read_text
+from headway.sqlfiles import (
+    FileName,
+    Header,
+    companion_of,
+    down_path,
+    file_name,
+    place_of,
+    read_header,
+    read_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +42,7 @@ def read_pairs(paths: Iterable[Path], others: Sequence[Revision], faults: list[F
 
     One that names no parent follows the one before it by timestamp; the first is a base. Revisions in Python
     have no timestamp, so where one of them is a base too, or follows that one, the parent must be named.
+    A file beside a revision in Python of the same name is that one's business, and is passed over.
 
     Args:
         paths: files whose names say that they are part of one.
@@ -46,6 +56,8 @@ def read_pairs(paths: Iterable[Path], others: Sequence[Revision], faults: list[F
     downs: list[Path] = []
     for path in paths:
         name = file_name(path.name)
+        if companion_of(path).exists():
+            continue
         if isinstance(name, str):
             faults.append(Fault(path, 1, name))
         elif name.undoes:

@@ -6,7 +6,16 @@ Names, headers, statements and the text of a new pair; nothing here knows a grap
 from __future__ import annotations
 
 from headway.sqlfiles.header import Header, read_header
-from headway.sqlfiles.naming import DOWN, UP, FileName, down_path, file_name, is_candidate, new_names
+from headway.sqlfiles.naming import (
+    DOWN,
+    UP,
+    FileName,
+    companion_of,
+    down_path,
+    file_name,
+    is_candidate,
+    new_names,
+)
 from headway.sqlfiles.places import Place, place_of
 from headway.sqlfiles.script import Script, checksum, read_script, read_text
 from headway.sqlfiles.writing import Pair, written
@@ -20,6 +29,7 @@ __all__ = [
     "Place",
     "Script",
     "checksum",
+    "companion_of",
     "down_path",
     "file_name",
     "is_candidate",

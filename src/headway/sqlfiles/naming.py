@@ -15,6 +15,7 @@ UP, DOWN = ".up.sql", ".down.sql"
 _STAMP = "%Y%m%d%H%M%S"
 _CANDIDATE = re.compile(r"(?!\.).*(?:\.up\.sql|\.down\.sql)|\d{14}_.*\.sql", re.IGNORECASE)
 _NAME = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9]+(?:_[a-z0-9]+)*)\.(?P<way>up|down)\.sql", re.ASCII)
+_WAY = re.compile(r"(?:\.up|\.down)?\.sql\Z", re.IGNORECASE)
 _WORD = re.compile(r"[a-z0-9]+")
 _LONGEST = 60
 _RULE = "SQL revisions are called YYYYMMDDHHMMSS_lower_case_name.up.sql, and what undoes them .down.sql"
@@ -60,6 +61,11 @@ def _moment(stamp: str) -> datetime:
     year, *rest = stamp[:4], *(stamp[at : at + 2] for at in range(4, 14, 2))
     month, day, hour, minute, second = map(int, rest)
     return datetime(int(year), month, day, hour, minute, second, tzinfo=UTC)
+
+
+def companion_of(path: Path) -> Path:
+    """The revision in Python that a file would belong to; it need not exist."""
+    return path.with_name(_WAY.sub("", path.name) + ".py")
 
 
 def down_path(up: Path) -> Path:
