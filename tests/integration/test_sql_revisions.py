@@ -208,6 +208,10 @@ async def test_nothing_is_run_when_a_file_that_comes_later_cannot_be(
     with pytest.raises(RefusedError, match=f"there is no {A}_fine.down.sql beside it"):
         await migrator.downgrade("base")
     assert (await migrator.pending()).state is State.AT_HEAD
+    findings = [check.finding for check in (await migrator.doctor()).checks if check.name == "revisions"]
+    assert findings == [
+        f"the files form a graph of 2; head: {B}; without a .down.sql, so that it cannot be undone: {A}"
+    ]
 
 
 @pytest.mark.asyncio

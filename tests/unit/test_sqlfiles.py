@@ -106,6 +106,7 @@ def test_without_a_header_nothing_is_said() -> None:
         ("-- headway: parent=a, b", "in place of 'b'"),
         ('-- headway: message="open', "in place of 'message=\"open'"),
         ('-- headway: message=""', "message says nothing"),
+        ("-- headway parent=x", "with a colon"),
         ("-- headway: transactional=maybe", "is yes or no, not 'maybe'"),
         ("SELECT 1;\n-- headway: transactional=no", "above the first statement"),
     ],
@@ -233,14 +234,14 @@ def test_everything_else_counts() -> None:
 
 
 def test_what_is_written_for_a_new_revision_is_read_again() -> None:
-    pair = Pair("20260101000000", ("a", "b"), 'say "x"\n{and} more', ("c",), ("billing",))
+    pair = Pair("20260101000000", ("a", "b c"), 'say "x"\n{and} more', ("c",), ("billing",))
     up, down = written(pair, "20260101000000_say")
     header, wrong = read_header(up)
     assert wrong == []
     assert flaws(up) == flaws(down, undoes=True) == []
     assert (header.revision, header.parents, header.depends_on, header.labels) == (
         "20260101000000",
-        ("a", "b"),
+        ("a", "b c"),
         ("c",),
         ("billing",),
     )

@@ -13,6 +13,7 @@ from headway.narration.figures import readable_duration
 from headway.planning import assess, interruption, pending, unfinished
 from headway.results import Check, DoctorReport, Setting
 from headway.settings import LIMITS
+from headway.sqlfiles import down_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -99,7 +100,13 @@ def _half_way(dirty: LedgerEntry, *, here: bool) -> Check:
 
 def _headline(graph: Graph) -> str:
     heads = ", ".join(graph.heads) or "none"
-    return f"the files form a graph of {len(graph)}; head: {heads}"
+    stuck = [
+        revision.id
+        for revision in graph.revisions.values()
+        if revision.path.suffix == ".sql" and not down_path(revision.path).exists()
+    ]
+    end = f"; without a .down.sql, so that it cannot be undone: {', '.join(stuck)}" if stuck else ""
+    return f"the files form a graph of {len(graph)}; head: {heads}{end}"
 
 
 def _pending_files(graph: Graph, current: tuple[str, ...]) -> dict[str, Path]:

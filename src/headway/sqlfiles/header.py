@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _HEADER = re.compile(r"--\s*headway:(?P<said>.*)", re.IGNORECASE)
+_NEARLY = re.compile(r"--\s*headway\s+\w+\s*=.*", re.IGNORECASE)
 # At the beginning of a line only: a text within a string may speak of headers.
 _LATE = re.compile(r"^--[ \t]*headway:[ \t]*\w+[ \t]*=", re.IGNORECASE | re.MULTILINE)
 _PAIR = re.compile(r"""\s*(?P<key>\w+)\s*=\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^\s"]+))(?=\s|\Z)""")
@@ -94,6 +95,8 @@ def read_header(text: str) -> tuple[Header, list[Flaw]]:
         if found:
             first = token.start if first is None else first
             flaws += [Flaw(token.start, problem) for problem in _read_line(found["said"], said)]
+        elif _NEARLY.fullmatch(text, token.start, token.end):
+            flaws.append(Flaw(token.start, "a header begins with `-- headway:`, with a colon"))
     late = _LATE.search(text, lines[-1].end if lines else 0)
     if late:
         flaws.append(Flaw(late.start(), "a header stands above the first statement"))

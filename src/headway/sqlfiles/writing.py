@@ -49,6 +49,11 @@ def written(pair: Pair, name: str) -> tuple[str, str]:
         "branch_label": pair.labels,
     }
     message = " ".join(pair.message.split()).replace('"', '""')
-    header = " ".join(f"{key}={','.join(names)}" for key, names in said.items() if names)
+    header = " ".join(f"{key}={_quoted(','.join(names))}" for key, names in said.items() if names)
     line = f'-- headway: {header} message="{message}"'
     return _UP.format(header=line), _DOWN.format(name=name)
+
+
+def _quoted(value: str) -> str:
+    doubled = value.replace('"', '""')
+    return f'"{doubled}"' if doubled != value or any(letter.isspace() for letter in value) else value
