@@ -150,15 +150,18 @@ class Migrator:
     async def pending(self) -> PendingReport:
         """Whether the database is at head; the cheap probe: one connection, one query, no SQLAlchemy.
 
+        Only where revisions in SQL name no parent is the ledger asked too, on a connection of its own.
+
         Returns:
             The report; ``pending`` is empty at head. No lock is taken and nothing is written.
 
         Raises:
             ConnectionFailedError: the database cannot be reached.
-            GraphError: the revision files do not form a graph.
+            GraphError: the revision files do not form a graph, or one came too late to be run.
         """
         graph = await self._graph()
         database, rows, dirty = await self._target.versions()
+        await self._require_none_late(graph, rows)
         return PendingReport(
             database=database,
             state=assess(graph, rows, dirty=dirty),
@@ -186,11 +189,12 @@ class Migrator:
 
         Raises:
             ConnectionFailedError: the database cannot be reached.
-            GraphError: the revision files do not form a graph.
+            GraphError: the revision files do not form a graph, or one came too late to be run.
         """
         graph = await self._graph()
         standing = await self._target.standing()
         rows, dirty = standing.rows, standing.dirty
+        await self._require_none_late(graph, rows)
         described = describe(graph, graph.revisions, rows, standing.applied_at)
         described += unknown(graph, rows, standing.applied_at)
         return StatusReport(
@@ -239,6 +243,7 @@ class Migrator:
         """
         graph = await self._graph()
         _, rows, _ = await self._target.versions()
+        await self._require_none_late(graph, rows)
         return self._planned(graph, rows, target, direction)
 
     async def losses(self, plan: Plan) -> tuple[Loss, ...]:
@@ -594,6 +599,14 @@ class Migrator:
                 sourceless=self.project.sourceless,
             )
         )
+
+    async def _require_none_late(self, graph: Graph, rows: tuple[str, ...]) -> None:
+        if not any(graph.revisions[id_].by_timestamp for id_ in graph.applied(rows)):
+            return
+        from headway.latecomers import require_none_late
+
+        async with self._target.session() as session:
+            await require_none_late(session, self._target.ledger(), graph, rows)
 
     async def _run(self, target: str | Plan, direction: Direction, options: RunOptions | None) -> RunReport:
         graph = await self._graph()

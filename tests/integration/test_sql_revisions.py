@@ -317,6 +317,8 @@ def test_a_file_that_comes_too_late_to_be_run_is_refused(
     with pytest.raises(GraphError, match=f"{B}_b.up.sql:1: is older than {C}") as caught:
         upgrade(project, database_url)
     assert "a timestamp of now" in str(caught.value.hint)
+    with pytest.raises(GraphError, match="never run"):
+        asyncio.run(Migrator(project.ini, url=database_url).ensure_head())
     for direction in (command.upgrade, command.downgrade):
         with pytest.raises(GraphError, match="never run"):
             direction(Config(str(project.ini)), f"{A}" if direction is command.downgrade else "head")
