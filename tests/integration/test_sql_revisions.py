@@ -122,6 +122,9 @@ async def test_both_kinds_go_up_and_down_in_one_graph(project: ProjectFolder, da
     ]
     await migrator.downgrade(plan)
     assert relations(database_url) == set()
+    offline = await migrator.sql()
+    assert f"{FILL % 1};\n" in offline
+    assert "COMMIT;\n\nCREATE INDEX CONCURRENTLY t_id ON t (id) WHERE word LIKE '%s%%';\n" in offline
 
 
 def test_plain_alembic_runs_them_by_headways_env_py(
