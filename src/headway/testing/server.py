@@ -1,0 +1,91 @@
+"""The server that a suite's databases lie on: given by URL, in a container, or our own."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headway import embedded
+from headway.testing.wishes import Provider
+from headway.url import DatabaseURL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headway.settings import Settings
+    from headway.testing.wishes import Wishes
+
+_MEMORY = Path("/dev/shm")  # noqa: S108  # the folder that we make there is ours
+_ROOM = 2 * 1024**3  # bytes; a cluster takes 60 MB, each database some 10 MB, its log up to 1 GB
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server.
+
+    Attributes:
+        url: of the database that we stay connected to and leave as it is; **may hold a password**.
+        ours: whether its settings and all that lies on it are ours to change.
+        label: what it is and where, for people.
+    """
+
+    url: DatabaseURL
+    ours: bool
+    label: str
+
+    def database(self, name: str) -> DatabaseURL:
+        """The URL of a database on it."""
+        return replace(self.url, database=name)
+
+
+@contextlib.contextmanager
+def served(wishes: Wishes, settings: Settings) -> Iterator[Server]:
+    """The server that was decided on, for the length of the block.
+
+    Raises:
+        ConfigurationError: the URL is wrong.
+        EmbeddedServerError: there are no programs, or the server does not start.
+    """
+    if wishes.provider is Provider.EMBEDDED:
+        with _embedded(wishes, settings) as server:
+            yield server
+    else:
+        url = DatabaseURL.parse(wishes.url or "", variable=wishes.source)
+        yield Server(url, ours=wishes.provider is Provider.DOCKER, label=f"{url.masked} ({wishes.source})")
+
+
+@contextlib.contextmanager
+def _embedded(wishes: Wishes, settings: Settings) -> Iterator[Server]:
+    binaries = embedded.locate(settings.postgres_binaries)
+    directory = cluster_directory(Path(wishes.root), binaries.major)
+    with embedded.acquire(directory, binaries=settings.postgres_binaries, database="postgres") as lease:
+        url = DatabaseURL.parse(lease.url, variable="the embedded server")
+        yield Server(
+            url,
+            ours=True,
+            label=f"embedded PostgreSQL {lease.binaries.major} ({binaries.source}) in {directory}",
+        )
+
+
+def cluster_directory(root: Path, major: int) -> Path:
+    """Where the test server of a project has its data: of this user, for this major version.
+
+    In memory where there is room: a database is cloned there in 15 ms, on a disk in 212 (design.md, fact 17).
+    """
+    of_project = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]
+    name = f"headway-tests-{os.geteuid()}-{of_project}-pg{major}"
+    in_memory = _MEMORY / name
+    if in_memory.is_dir() or _has_room(_MEMORY):
+        return in_memory
+    return Path(tempfile.gettempdir()) / name
+
+
+def _has_room(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > _ROOM
