@@ -1,6 +1,21 @@
 """What a user configures, from the command down to the project's file; the one reader of the environment."""
 
 from headway.settings.limits import LIMITS
-from headway.settings.loading import VARIABLES, Environment, Settings, load_limits, load_settings
+from headway.settings.loading import (
+    VARIABLES,
+    Environment,
+    Settings,
+    load_limits,
+    load_settings,
+    load_test_server,
+)
 
-__all__ = ["LIMITS", "VARIABLES", "Environment", "Settings", "load_limits", "load_settings"]
+__all__ = [
+    "LIMITS",
+    "VARIABLES",
+    "Environment",
+    "Settings",
+    "load_limits",
+    "load_settings",
+    "load_test_server",
+]

@@ -34,6 +34,7 @@ VARIABLES = (
     "APP_ENVIRONMENT",
     *LIMITS,
     "HEADWAY_POSTGRES_BIN",
+    "HEADWAY_TEST_DATABASE_URL",
 )
 _OURS = (GROUP, "HEADWAY_")
 _STOCK_URL = "driver://user:pass@localhost/dbname"  # what `alembic init` writes
@@ -149,6 +150,23 @@ def load_limits(project: Project | None = None) -> RunOptions:
         ConfigurationError: one of these variables is wrong, or ``.env`` cannot be read.
     """
     return _limits(_layers(project, None, []))
+
+
+def load_test_server(folder: Path) -> tuple[str, str] | None:
+    """The server that tests make their databases on, and what its setting is called; the URL is **secret**.
+
+    Args:
+        folder: whose ``.env`` is read after the environment.
+
+    Returns:
+        ``None`` when ``HEADWAY_TEST_DATABASE_URL`` is set nowhere.
+    """
+    layers = (
+        _Layer("", folder, _known(os.environ)),
+        _Layer(f"{DOTENV}: ", folder, _known(_read_dotenv(folder / DOTENV, []))),
+    )
+    found = _strongest(layers, "HEADWAY_TEST_DATABASE_URL")
+    return (str(found.url), found.source) if found is not None else None
 
 
 def _layers(

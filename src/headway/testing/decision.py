@@ -1,15 +1,24 @@
-"""Deciding what a suite asks for, from pytest's configuration."""
+"""Deciding what a suite asks for, and what one test does, from pytest's configuration."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from headway.errors import ConfigurationError
+from headway.settings import load_test_server
 from headway.testing.wishes import Isolation, Provider, Wishes
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterable
+
+IMAGE = "pgvector/pgvector:pg18"
+"""The container's image unless one is pinned."""
+_MARKS = ("revision", "isolation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +30,106 @@ class Wish:
 
 
 def decide(config: pytest.Config) -> Wishes:
-    """Climb the ladder: an explicit URL, Docker when it is asked for, else the embedded server."""
-    worker = getattr(config, "workerinput", None)
-    if worker is not None:
-        return Wishes.unpacked(worker["headway"], worker=worker["workerid"])
+    """Choose a rung of the ladder: an explicit URL, Docker when it is asked for, else the embedded server.
+
+    Raises:
+        ConfigurationError: an option or ini value is none of those there are, or they contradict each other.
+    """
+    said = _Said(config)
+    url = said.get("database_url") or load_test_server(Path(config.rootpath))
+    image = said.get("image")
+    forced = said.get("provider")
+    if forced is not None:
+        provider, source = Provider(said.one_of("provider", Provider)), said.source("provider")
+    elif url is not None:
+        provider, source = Provider.URL, url[1]
+    elif image is not None:
+        provider, source = Provider.DOCKER, image[1]
+    else:
+        provider, source = Provider.EMBEDDED, "the embedded server"
+    if provider is Provider.URL and url is None:
+        raise ConfigurationError(
+            source,
+            "a server is to be given by its URL, and none is",
+            example="--headway-database-url=postgresql://…",
+        )
     return Wishes(
         run_id=secrets.token_hex(8),
         worker="main",
         root=str(config.rootpath),
-        config=config.getini("headway_config") or None,
-        provider=Provider.EMBEDDED,
-        source="the default",
-        url=None,
-        image=None,
-        isolation=Isolation(
-            config.getoption("headway_isolation") or config.getini("headway_isolation") or Isolation.RESET
-        ),
+        config=_beside(config, said),
+        provider=provider,
+        source=url[1] if url is not None and provider is Provider.URL else source,
+        url=url[0] if url is not None and provider is Provider.URL else None,
+        image=(image[0] if image else IMAGE) if provider is Provider.DOCKER else None,
+        isolation=Isolation(said.one_of("isolation", Isolation) or Isolation.RESET),
+        keep=bool(config.getoption("headway_keep")),
+        drop_kept=bool(config.getoption("headway_drop_kept")),
     )
 
 
+class _Said:
+    """Options, and where they are not given ini values."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def get(self, name: str) -> tuple[str, str] | None:
+        """A value and what its source is called."""
+        option = self._config.getoption(f"headway_{name}")
+        if option:
+            return str(option), f"--headway-{name.replace('_', '-')}"
+        written = self._config.getini(f"headway_{name}")
+        return (str(written), f"headway_{name}") if written else None
+
+    def source(self, name: str) -> str:
+        found = self.get(name)
+        return f"{found[1]}={found[0]}" if found else name
+
+    def one_of(self, name: str, choices: Iterable[str]) -> str | None:
+        found = self.get(name)
+        if found is not None and found[0] not in {*choices}:
+            raise ConfigurationError(
+                found[1],
+                f"{found[0]!r} is not one of {', '.join(choices)}",
+                example=f"{found[1]} = {next(iter(choices))}",
+            )
+        return found[0] if found else None
+
+
+def _beside(config: pytest.Config, said: _Said) -> str | None:
+    """The project's configuration, relative to pytest's own file."""
+    written = config.getini("headway_config")
+    folder = config.inipath.parent if config.inipath else config.rootpath
+    return str(folder / str(written)) if written else None
+
+
 def wish_of(item: pytest.Item, wishes: Wishes) -> Wish:
-    """What a test's marker says, or the suite where it says nothing."""
-    marker = item.get_closest_marker("headway")
-    said = dict(marker.kwargs) if marker is not None else {}
-    empty = "headway_migrator" in getattr(item, "fixturenames", ())
+    """What a test's marker says, or the suite where it says nothing.
+
+    A test of migrations gets a database to itself, which is empty unless the marker names a revision.
+
+    Raises:
+        ConfigurationError: the marker says something that is nothing.
+    """
+    said: dict[str, object] = {}
+    for marker in reversed([*item.iter_markers("headway")]):
+        if marker.args or not {*_MARKS}.issuperset(marker.kwargs):
+            raise ConfigurationError(
+                "@pytest.mark.headway",
+                "takes revision= and isolation= and nothing else",
+                example='@pytest.mark.headway(revision="1f0c", isolation="clone")',
+            )
+        said |= marker.kwargs
+    migrating = "headway_migrator" in getattr(item, "fixturenames", ())
+    isolation = said.get("isolation", Isolation.CLONE if migrating else wishes.isolation)
+    if isolation not in {*Isolation}:
+        raise ConfigurationError(
+            "@pytest.mark.headway",
+            f"isolation={isolation!r} is not one of {', '.join(Isolation)}",
+            example='@pytest.mark.headway(isolation="clone")',
+        )
     return Wish(
-        Isolation(said.get("isolation", wishes.isolation)),
-        said.get("revision", "base" if empty else "heads"),
+        Isolation.CLONE if migrating else Isolation(str(isolation)),
+        str(said.get("revision", "base" if migrating else "heads")),
     )

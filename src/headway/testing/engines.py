@@ -4,64 +4,114 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
+from sqlalchemy import event, make_url
+from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, StaticPool
 
 from headway.database import connect
+from headway.testing.wishes import Isolation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine
+    from collections.abc import AsyncGenerator, Callable
 
-    import asyncpg
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.pool import Pool
 
     from headway.url import DatabaseURL
 
 _PATIENCE_S = 5.0
 
 
-class Handouts:
-    """What one fixture value hands out, and the way to take it all back.
+async def introduce(url: DatabaseURL) -> Dialect:
+    """A dialect that has met the server.
 
-    An engine without a pool connects anew wherever it is used, so it works on any loop. What a test leaves
-    open is closed when its loop ends (the loop closes our generator then, ``loop.shutdown_asyncgens``), or by
-    :meth:`close` when the loop goes on.
+    A new engine asks its server four questions at its first connection, which takes longer than a small test
+    does; copies of this dialect know the answers.
+    """
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: connect(url), poolclass=NullPool
+    )
+    async with engine.connect():
+        return engine.dialect
+
+
+class Handouts:
+    """The engine and the sessions of one test, and the way to take them back.
+
+    The engine has no pool, so it connects anew wherever it is used and works on any loop. What a test leaves open
+    is closed when its loop ends (``loop.shutdown_asyncgens`` then finishes our generator on it), or by
+    :meth:`close` where the loop goes on. So nothing is needed of a test framework but that it ends its loops.
+
+    With isolation ``savepoint`` there is one connection, made at first use, whose transaction is ours and
+    never committed: whatever begins a transaction on it gets a savepoint.
+
+    Args:
+        url: of the database.
+        dialect: from :func:`introduce`.
+        isolation: the test's.
     """
 
-    def __init__(self, url: DatabaseURL) -> None:
+    def __init__(self, url: DatabaseURL, dialect: Dialect, isolation: Isolation) -> None:
         self._url = url
+        self._arguments: dict[str, Any] = url.connect_arguments()
+        self._isolation = isolation
+        # Listeners that a test adds go into the dialect; the next one must not hear of them.
+        self._dialect = copy.copy(dialect)
+        self._dialect.__dict__.pop("dispatch", None)
+        self._engine: AsyncEngine | None = None
         self._guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
-        self._connections: list[asyncpg.Connection[asyncpg.Record]] = []
+        self._connections: list[tuple[asyncio.AbstractEventLoop, asyncpg.Connection[asyncpg.Record]]] = []
         self._sessions: list[AsyncSession] = []
 
+    @property
     def engine(self) -> AsyncEngine:
-        """An engine on the database."""
-        return create_async_engine(sqlalchemy_url(self._url), async_creator=self._connect, poolclass=NullPool)
+        """The engine; always the same."""
+        if self._engine is None:
+            dialect = self._dialect
+            pool = self._pool(
+                lambda: dialect.dbapi.connect(async_creator_fn=self._connect)  # type: ignore[union-attr]  # it has one
+            )
+            prepare = dialect.on_connect()
+            if prepare is not None:
+                event.listen(pool, "connect", lambda connection, _: prepare(connection))
+            self._engine = AsyncEngine(Engine(pool, dialect, make_url(sqlalchemy_url(self._url))))
+        return self._engine
 
-    def session(self, engine: AsyncEngine) -> AsyncSession:
-        """A session on an engine of ours."""
-        session = AsyncSession(engine, expire_on_commit=False, join_transaction_mode="create_savepoint")
+    def session(self) -> AsyncSession:
+        """A new session on the engine."""
+        session = AsyncSession(self.engine, expire_on_commit=False, join_transaction_mode="create_savepoint")
         self._sessions.append(session)
         return session
 
     def close(self) -> None:
-        """Close what is open, each thing on the loop that it belongs to, unless that has closed it."""
+        """Close what is open, each thing on the loop that it belongs to, unless that has ended and done so."""
         for loop, guard in list(self._guards.items()):
             if loop.is_closed():
                 continue
-            if loop.is_running():
-                asyncio.run_coroutine_threadsafe(_closed(guard), loop).result(_PATIENCE_S)
+            if loop.is_running():  # in another thread: this one is busy with us
+                asyncio.run_coroutine_threadsafe(_finished(guard), loop).result(_PATIENCE_S)
             else:
-                loop.run_until_complete(_closed(guard))
+                loop.run_until_complete(_finished(guard))
 
-    async def _connect(self) -> Any:
+    def _pool(self, creator: Callable[[], Any]) -> Pool:
+        kind = StaticPool if self._isolation is Isolation.SAVEPOINT else NullPool
+        return kind(creator, dialect=self._dialect)
+
+    async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
         loop = asyncio.get_running_loop()
         if loop not in self._guards:
             guard = self._guards[loop] = self._guard(loop)
             await anext(guard)
-        connection = await connect(self._url)
-        self._connections.append(connection)
+        connection = await asyncpg.connect(**self._arguments)
+        self._connections.append((loop, connection))
+        if self._isolation is Isolation.SAVEPOINT:
+            # asyncpg makes a savepoint of every transaction that begins inside another one.
+            await connection.transaction().start()
         return connection
 
     async def _guard(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
@@ -71,14 +121,14 @@ class Handouts:
             self._guards.pop(loop, None)
             for session in self._sessions:
                 await session.close()
-            for connection in self._connections:
-                if not connection.is_closed():
-                    with contextlib.suppress(OSError, TimeoutError):
+            for home, connection in self._connections:
+                if home is loop and not connection.is_closed():
+                    with contextlib.suppress(OSError, TimeoutError, asyncpg.InterfaceError):
                         await connection.close(timeout=_PATIENCE_S)
-            self._connections.clear()
+            self._connections = [(home, it) for home, it in self._connections if home is not loop]
 
 
-async def _closed(guard: AsyncGenerator[None]) -> None:
+async def _finished(guard: AsyncGenerator[None]) -> None:
     await guard.aclose()
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 LONGEST = 63  # bytes; PostgreSQL cuts longer names (manual, section 4.1.1)
-_TITLE = 20  # characters of the project's name
+_TITLE = 14  # characters of the project's name
 TEMPLATE = "template"
 KEPT = "kept"
 
@@ -47,8 +47,16 @@ class Names:
         """A failing test's database that is kept."""
         return cut(f"{self.prefix}{KEPT}_{when}_{_plain(test)}")
 
+    def is_kept(self, database: str) -> bool:
+        """Whether a database was kept for somebody to look at."""
+        return database.startswith(f"{self.prefix}{KEPT}_")
+
+    def is_template(self, database: str) -> bool:
+        """Whether a database is a template."""
+        return database.startswith(f"{self.prefix}{TEMPLATE}_")
+
     def run_of(self, database: str) -> str | None:
-        """The run that a database belongs to, as :func:`digest` has it; ``None`` when it is none of a run's."""
+        """The run that a database belongs to, as :func:`digest` has it; ``None`` when none."""
         begin = f"{self.prefix}run_"
         return database.removeprefix(begin).partition("_")[0] if database.startswith(begin) else None
 

@@ -34,11 +34,13 @@ class Server:
         url: of the database that we stay connected to and leave as it is; **may hold a password**.
         ours: whether its settings and all that lies on it are ours to change.
         label: what it is and where, for people.
+        source: the setting it comes from, for hints.
     """
 
     url: DatabaseURL
     ours: bool
     label: str
+    source: str
 
     def database(self, name: str) -> DatabaseURL:
         """The URL of a database on it."""
@@ -58,7 +60,8 @@ def served(wishes: Wishes, settings: Settings) -> Iterator[Server]:
             yield server
     else:
         url = DatabaseURL.parse(wishes.url or "", variable=wishes.source)
-        yield Server(url, ours=wishes.provider is Provider.DOCKER, label=f"{url.masked} ({wishes.source})")
+        ours = wishes.provider is Provider.DOCKER
+        yield Server(url, ours=ours, label=url.masked, source=wishes.source)
 
 
 @contextlib.contextmanager
@@ -70,7 +73,8 @@ def _embedded(wishes: Wishes, settings: Settings) -> Iterator[Server]:
         yield Server(
             url,
             ours=True,
-            label=f"embedded PostgreSQL {lease.binaries.major} ({binaries.source}) in {directory}",
+            label=f"the embedded PostgreSQL {binaries.major} in {directory}",
+            source="the embedded server",
         )
 
 

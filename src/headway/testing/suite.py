@@ -1,28 +1,29 @@
-"""One process's share of a test run: a server, templates, and a database for each test that asks."""
+"""One process's share of a test run: a server, and a database for each test that asks."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.project import load_project
 from headway.settings import load_settings
+from headway.testing.bench import Bench
 from headway.testing.cluster import Cluster
-from headway.testing.engines import sqlalchemy_url
+from headway.testing.engines import Handouts, introduce, sqlalchemy_url
 from headway.testing.naming import Names
 from headway.testing.private_loop import PrivateLoop
-from headway.testing.server import served
-from headway.testing.template import Templates
+from headway.testing.server import Server, served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import Dialect
 
     from headway.project import Project
-    from headway.testing.server import Server
     from headway.testing.wishes import Isolation, Wishes
     from headway.url import DatabaseURL
 
@@ -35,11 +36,13 @@ class Database:
         name: what the server calls it.
         location: where it is; its ``str`` shows no password.
         isolation: how it was come by.
+        kept_as: what it is called when it is kept after a failure.
     """
 
     name: str
     location: DatabaseURL
     isolation: Isolation
+    kept_as: str
 
     @property
     def url(self) -> str:
@@ -53,47 +56,85 @@ class Database:
 
 
 class Suite:
-    """What stands behind the fixtures of one process; closed at its end."""
+    """What stands behind the fixtures of one process."""
 
-    def __init__(self, wishes: Wishes, project: Project, loop: PrivateLoop, cluster: Cluster) -> None:
+    def __init__(self, wishes: Wishes, project: Project, server: Server, loop: PrivateLoop) -> None:
         self.wishes = wishes
         self.project = project
+        self.server = server
         self._loop = loop
-        self._cluster = cluster
-        self._templates = Templates(cluster, project, wishes)
-        self._numbers = count(1)
-
-    @property
-    def label(self) -> str:
-        """What server this is, for people."""
-        return self._cluster.server.label
+        # Who else runs this project's tests on that server must be another user or another checkout.
+        self._names = Names.of(_title(server, project), f"{os.geteuid()} {project.root.resolve()}")
+        self._bench: Bench | None = None
+        self._dialect: Dialect | None = None
 
     @contextlib.contextmanager
-    def database(self, test: str, isolation: Isolation, revision: str = "heads") -> Iterator[Database]:
-        """A database for the length of a test."""
-        template = self._loop.run(self._templates.of(revision))
-        name = self._cluster.names.of_run(
-            self.wishes.run_id, self.wishes.worker, f"{next(self._numbers)}_{test.rpartition('::')[2]}"
-        )
-        self._loop.run(self._cluster.create(name, template))
+    def opened(self) -> Iterator[Suite]:
+        """Connected for the length of the block; what is left of this process's databases is then dropped."""
+        cluster = self._loop.run(Cluster.open(self.server, self._names))
+        bench = Bench(cluster, self.project, self.wishes)
+        self._loop.run(bench.open())
+        self._bench = bench
         try:
-            yield Database(name, self._cluster.server.database(name), isolation)
+            yield self
         finally:
-            self._loop.run(self._cluster.drop(name))
+            self._loop.run(bench.close())
+
+    @contextlib.contextmanager
+    def database(
+        self,
+        test: str,
+        isolation: Isolation,
+        revision: str = "heads",
+        *,
+        more: bool = False,
+        keep: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Database]:
+        """A database for the length of a test.
+
+        Args:
+            test: the test's node id.
+            isolation: how it is to be come by.
+            revision: what it holds: ``heads``, ``base`` for an empty one, or any identifier of a revision.
+            more: whether other tests are going to ask for a clone, which is then prepared.
+            keep: asked at the end whether the database is to be kept for somebody to look at.
+
+        Raises:
+            HeadwayError: the migrations failed, or the server refused.
+            LeftOpenError: the test left a transaction open.
+        """
+        bench = self._bench
+        if bench is None:
+            raise AssertionError("the suite is not open")
+        loan = self._loop.run(bench.lend(test, isolation, revision, more=more))
+        kept_as = self._names.kept(time.strftime("%d%H%M%S"), test.rpartition("::")[2])
+        try:
+            yield Database(loan.name, self.server.database(loan.name), isolation, kept_as)
+        finally:
+            self._loop.run(bench.take_back(loan, kept_as=kept_as if keep() else None, test=test))
+
+    def handouts(self, database: Database) -> Handouts:
+        """What makes engines and sessions on a database."""
+        if self._dialect is None:
+            self._dialect = self._loop.run(introduce(database.location))
+        return Handouts(database.location, self._dialect, database.isolation)
 
 
 @contextlib.contextmanager
 def open_suite(wishes: Wishes) -> Iterator[Suite]:
-    """Find the project and the server, and connect."""
+    """Find the project and the server, and connect.
+
+    Raises:
+        HeadwayError: there is no project, the server does not answer or start, or may not be used.
+    """
     project = load_project(wishes.config, start=Path(wishes.root))
     settings = load_settings(project, url="postgresql://unused", environment="development")
-    with served(wishes, settings) as server, contextlib.closing(PrivateLoop()) as loop:
-        names = Names.of(_title(server, project), f"{os.geteuid()} {project.root.resolve()}")
-        cluster = loop.run(Cluster.open(server, names))
-        try:
-            yield Suite(wishes, project, loop, cluster)
-        finally:
-            loop.run(cluster.close())
+    with (
+        served(wishes, settings) as server,
+        contextlib.closing(PrivateLoop()) as loop,
+        Suite(wishes, project, server, loop).opened() as suite,
+    ):
+        yield suite
 
 
 def _title(server: Server, project: Project) -> str:

@@ -1,25 +1,28 @@
-"""The template that a suite's databases are cloned from: built once by the real migrations, and kept."""
+"""The templates that a suite's databases are cloned from: built once by the real migrations, and kept."""
 
 from __future__ import annotations
 
-import hashlib
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from headway.migrator import Migrator
+from headway.capabilities import wanted_extensions
+from headway.errors import CapabilityError
+from headway.revisions import read_graph
+from headway.testing.building import build
 from headway.testing.cluster import quoted
+from headway.testing.content import content_of
 from headway.testing.naming import key_of
+from headway.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from headway.project import Project
     from headway.testing.cluster import Cluster
     from headway.testing.wishes import Wishes
 
 EMPTY = "base"
 """The revision that stands for a database without any."""
+HEADS = "heads"
+_KEPT = 8
+"""How many templates of a project may lie on a server: of a few branches, and of a few revisions."""
 
 
 class Templates:
@@ -31,67 +34,87 @@ class Templates:
         self._wishes = wishes
         self._known: dict[str, str] = {}
 
-    async def of(self, revision: str = "heads") -> str:
+    async def of(self, revision: str) -> str:
         """The name of the template at a revision; it is built when there is none.
 
         Raises:
+            CapabilityError: the revisions create an extension that the server does not carry.
             HeadwayError: the migrations failed, whatever ``Migrator.upgrade`` raises.
         """
         if revision == EMPTY:
             return "template0"
         if revision not in self._known:
-            content = content_of(self._project, str(self._cluster.major), revision)
-            self._known[revision] = await self._built(self._cluster.names.template(content), revision)
+            content = await in_thread(
+                lambda: content_of(self._project, f"PostgreSQL {self._cluster.major}", revision)
+            )
+            self._known[revision] = await self._found_or_built(content, revision)
         return self._known[revision]
 
-    async def _built(self, name: str, revision: str) -> str:
-        if await self._cluster.exists(name):
-            return name
+    async def _found_or_built(self, content: str, revision: str) -> str:
+        """Whoever has a template in use shares a lock on it; it is built and dropped by who has that alone."""
+        cluster = self._cluster
+        name = cluster.names.template(content)
         key = key_of(name)
-        await self._cluster.lock(key)
-        try:
-            if not await self._cluster.exists(name):
-                await self._build(name, revision)
-        finally:
-            await self._cluster.unlock(key)
-        return name
+        while True:
+            await cluster.share(key)
+            if await cluster.exists(name):
+                return name
+            await cluster.unshare(key)
+            if await cluster.try_lock(key):
+                try:
+                    if not await cluster.exists(name):
+                        await self._build(name, revision)
+                finally:
+                    await cluster.unlock(key)
 
     async def _build(self, name: str, revision: str) -> None:
         """Under a name of this run, so that what a crash leaves half-made is found and dropped."""
         wishes, cluster = self._wishes, self._cluster
+        await self._require_extensions()
         draft = cluster.names.of_run(wishes.run_id, wishes.worker, "template")
         await cluster.drop(draft)
         await cluster.create(draft, "template0")
-        url = cluster.server.database(draft).render()
-        async with Migrator(self._project, url=url, environment="development") as migrator:
-            await migrator.upgrade(revision)
+        try:
+            await build(self._project, cluster.server.database(draft), revision)
+        except BaseException:
+            await cluster.drop(draft)
+            raise
+        await cluster.vacate(draft)
         # A session open on a template makes each clone wait five seconds and fail (design.md, fact 17).
         await cluster.execute(
             f"ALTER DATABASE {quoted(draft)} ALLOW_CONNECTIONS false; "
             f"ALTER DATABASE {quoted(draft)} RENAME TO {quoted(name)}"
         )
+        await self._drop_superseded()
 
+    async def _drop_superseded(self) -> None:
+        """Keep the newest templates; an older one goes unless somebody has it in use."""
+        cluster = self._cluster
+        templates = [name for name in await cluster.databases() if cluster.names.is_template(name)]
+        for name in templates[:-_KEPT]:
+            if await cluster.try_lock(key_of(name)):
+                try:
+                    await cluster.drop(name)
+                finally:
+                    await cluster.unlock(key_of(name))
 
-def content_of(project: Project, *more: str) -> str:
-    """A name for what the migrations would build: sixteen hexadecimal digits of a hash."""
-    digest = hashlib.sha256()
-    for word in (*more, *(f"{name} {_version(name)}" for name in ("headway", "alembic", "sqlalchemy"))):
-        digest.update(f"{word}\0".encode())
-    for path in sorted({*_sources(project)}):
-        digest.update(f"{path}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
-
-
-def _sources(project: Project) -> Iterator[Path]:
-    for path in (project.config_file, project.pyproject):
-        if path is not None:
-            yield path
-    for folder in (project.script_location, *project.version_locations):
-        yield from (path for path in folder.rglob("*.py") if path.is_file())
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"
+    async def _require_extensions(self) -> None:
+        project, cluster = self._project, self._cluster
+        graph = await in_thread(
+            lambda: read_graph(
+                project.version_locations, recursive=project.recursive, sourceless=project.sourceless
+            )
+        )
+        wanted = wanted_extensions({id_: revision.path for id_, revision in graph.revisions.items()})
+        carried = await cluster.value(
+            "SELECT pg_catalog.array_agg(name::text) FROM pg_catalog.pg_available_extensions"
+        )
+        for name, revisions in wanted.items():
+            if name not in (carried if isinstance(carried, list) else []):
+                raise CapabilityError(
+                    f"extension {name}",
+                    f"{cluster.server.label} does not carry the extension {name}, "
+                    f"which {', '.join(revisions)} creates",
+                    hint=f"Name a server that does: --headway-database-url, or --headway-provider=docker with "
+                    f"an image that brings {name} (--headway-image).",
+                )

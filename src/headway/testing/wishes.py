@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -47,7 +47,7 @@ class Wishes:
     config: str | None
     provider: Provider
     source: str
-    url: str | None
+    url: str | None = field(repr=False)
     image: str | None
     isolation: Isolation
     keep: bool = False

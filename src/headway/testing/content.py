@@ -1,0 +1,72 @@
+"""A name for what a project's migrations would build, from everything they are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from headway.project import Project
+
+_DISTRIBUTIONS = ("headway", "alembic", "sqlalchemy")
+# Thousands of revisions are looked through by every process of a run; parsing each would take a millisecond.
+_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+(\w[\w.]*)[ \t]+import|import[ \t]+(\w[\w., \t]*))", re.MULTILINE)
+_PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages"})
+
+
+def content_of(project: Project, *more: str) -> str:
+    """Hash what the migrations consist of: sixteen hexadecimal digits.
+
+    That is the configuration, env.py, every revision, the project's own packages that these import (their
+    models may be used by a revision, or decide what env.py does), and the versions of what runs them.
+
+    Args:
+        project: the project.
+        more: what else makes a difference.
+    """
+    digest = hashlib.sha256()
+    for word in (*more, *(f"{name} {_version(name)}" for name in _DISTRIBUTIONS)):
+        digest.update(f"{word}\0".encode())
+    for path in sorted(sources_of(project)):
+        digest.update(f"{path}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def sources_of(project: Project) -> set[Path]:
+    """The files that decide what the migrations build."""
+    found = {path for path in (project.config_file, project.pyproject) if path is not None}
+    scripts = set(_python_files(project.script_location))
+    for folder in project.version_locations:
+        scripts |= set(_python_files(folder))
+    packages = {name for path in scripts for name in _imported(path)}
+    for folder in (*project.sys_path, project.root, project.root / "src"):
+        for name in packages:
+            found |= {path for path in (folder / f"{name}.py",) if path.is_file()}
+            found |= set(_python_files(folder / name))
+    return found | scripts
+
+
+def _python_files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*.py") if folder.is_dir() else ():
+        if not _PASSED_OVER.intersection(path.parts) and path.is_file():
+            yield path
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """The top-level packages that a file imports; what looks like an import in a text does no harm."""
+    for match in _IMPORT.finditer(path.read_bytes()):
+        for word in (match[1] or match[2]).split(b","):
+            yield word.split()[0].partition(b".")[0].decode()
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"
