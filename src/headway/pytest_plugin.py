@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -27,7 +27,12 @@ ISOLATIONS = ("clone", "reset", "savepoint")
 _WISHES = pytest.StashKey["Wishes"]()
 _FAILED = pytest.StashKey[bool]()
 _DATABASE = pytest.StashKey["Database"]()
-_CLONES = pytest.StashKey[int]()
+_SERVER = pytest.StashKey[str]()
+_SHOWN = pytest.StashKey[str]()
+
+_OPTIONS = ("headway_database_url", "headway_provider", "headway_image", "headway_isolation", "headway_keep")
+_INIS = ("headway_config", "headway_database_url", "headway_provider", "headway_image", "headway_isolation")
+_ROOT_FIXTURE = "_headway_suite"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,21 +69,56 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["headway"] = _wishes_of(node.config).packed()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Learn from a worker which server it has used."""
+    server = getattr(node, "workeroutput", {}).get("headway")
+    if server is not None:
+        node.config.stash[_SERVER] = server
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which server it is where this suite says anything about one."""
+    said = any(config.getoption(name) for name in _OPTIONS) or any(config.getini(name) for name in _INIS)
+    return _which_server(config) if said else None
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
+    """The same for a suite that says nothing, once a test is seen to ask for a database."""
+    asked = any(_ROOT_FIXTURE in getattr(item, "fixturenames", ()) for item in items)
+    return _which_server(config) if asked and _SERVER not in config.stash else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The same for xdist's controller, which collects nothing itself; and what was kept."""
+    if not hasattr(config, "workerinput") and config.stash.get(_SHOWN, None) is None:
+        server = config.stash.get(_SERVER, None)
+        if server is not None:
+            terminalreporter.write_line(server)
+
+
+def _which_server(config: pytest.Config) -> str:
+    from headway.errors import HeadwayError
+    from headway.testing.telling import which_server
+
+    try:
+        line = f"headway: {which_server(_wishes_of(config))}"
+    except HeadwayError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[_SHOWN] = config.stash[_SERVER] = line
+    return line
+
+
 def _wishes_of(config: pytest.Config) -> Wishes:
     """What this suite asks for; decided once, by xdist's controller where there is one."""
     if _WISHES not in config.stash:
         from headway.errors import HeadwayError
-        from headway.testing.decision import decide
-        from headway.testing.wishes import Wishes as Unpacked
+        from headway.testing import decision
 
-        worker = getattr(config, "workerinput", None)
-        if worker is not None:
-            config.stash[_WISHES] = Unpacked.unpacked(worker["headway"], worker=worker["workerid"])
-        else:
-            try:
-                config.stash[_WISHES] = decide(config)
-            except HeadwayError as error:
-                raise pytest.UsageError(str(error)) from None
+        try:
+            config.stash[_WISHES] = decision.made(config)
+        except HeadwayError as error:
+            raise pytest.UsageError(str(error)) from None
     return config.stash[_WISHES]
 
 
@@ -90,9 +130,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.stash[_FAILED] = True
         database = item.stash.get(_DATABASE, None)
         if database is not None and _wishes_of(item.config).keep and report.when != "teardown":
-            from headway.testing.keeping import how_to_reach
+            from headway.testing.telling import how_to_reach
 
-            report.sections.append(("headway: the database is kept", how_to_reach(database)))
+            lines = how_to_reach(database, _wishes_of(item.config).provider)
+            report.sections.append(("headway: the database is kept", lines))
     return report
 
 
@@ -115,34 +156,33 @@ def _headway_suite(pytestconfig: pytest.Config) -> Iterator[Suite]:
     from headway.testing.suite import open_suite
 
     with _plainly(), open_suite(_wishes_of(pytestconfig)) as suite:
+        getattr(pytestconfig, "workeroutput", {})["headway"] = f"headway: {suite.server.label}"
         yield suite
 
 
-@pytest.fixture
-def headway_database(request: pytest.FixtureRequest, _headway_suite: Suite) -> Iterator[Database]:
-    """The test's own database: its name, and its URLs."""
+@contextmanager
+def _database(request: pytest.FixtureRequest, suite: Suite, *, shared: bool) -> Iterator[Database]:
+    """A database for a test, or one for all of a module or session: then always a clone of its own."""
     from headway.testing.decision import wish_of
 
-    item, wishes = request.node, _headway_suite.wishes
+    node, wishes = request.node, suite.wishes
     with _plainly():
-        wish = wish_of(item, wishes)
-        with _headway_suite.database(
-            item.nodeid,
+        wish = wish_of(node, wishes, shared=shared)
+        with suite.database(
+            node.nodeid or "suite",
             wish.isolation,
             wish.revision,
-            more=wish.isolation == "clone",
-            keep=lambda: wishes.keep and item.stash.get(_FAILED, False),
+            more=wish.isolation == "clone" and not shared,
+            keep=lambda: wishes.keep and node.stash.get(_FAILED, False),
         ) as database:
-            item.stash[_DATABASE] = database
+            node.stash[_DATABASE] = database
             yield database
 
 
-@pytest.fixture
-def _headway_handouts(
-    request: pytest.FixtureRequest, headway_database: Database, _headway_suite: Suite
-) -> Iterator[Handouts]:
+@contextmanager
+def _handouts(request: pytest.FixtureRequest, suite: Suite, database: Database) -> Iterator[Handouts]:
     _refuse_other_loops(request)
-    handouts = _headway_suite.handouts(headway_database)
+    handouts = suite.handouts(database)
     try:
         yield handouts
     finally:
@@ -151,7 +191,7 @@ def _headway_handouts(
 
 def _refuse_other_loops(request: pytest.FixtureRequest) -> None:
     """Asyncpg works on asyncio alone; on trio it would fail with words that name neither."""
-    if "anyio_backend" in request.fixturenames:
+    if request.scope == "function" and "anyio_backend" in request.fixturenames:
         name = request.getfixturevalue("anyio_backend_name")
         if name != "asyncio":
             pytest.fail(
@@ -159,6 +199,21 @@ def _refuse_other_loops(request: pytest.FixtureRequest) -> None:
                 'hint: @pytest.fixture def anyio_backend(): return "asyncio"',
                 pytrace=False,
             )
+
+
+@pytest.fixture
+def headway_database(request: pytest.FixtureRequest, _headway_suite: Suite) -> Iterator[Database]:
+    """The test's own database: its name, and its URLs."""
+    with _database(request, _headway_suite, shared=False) as database:
+        yield database
+
+
+@pytest.fixture
+def _headway_handouts(
+    request: pytest.FixtureRequest, headway_database: Database, _headway_suite: Suite
+) -> Iterator[Handouts]:
+    with _handouts(request, _headway_suite, headway_database) as handouts:
+        yield handouts
 
 
 @pytest.fixture
@@ -184,7 +239,55 @@ def headway_migrator(
     request: pytest.FixtureRequest, headway_database: Database, _headway_suite: Suite
 ) -> Migrator:
     """A ``Migrator`` on the test's database, which is empty unless the marker names a revision."""
-    from headway.migrator import Migrator
-
     _refuse_other_loops(request)
-    return Migrator(_headway_suite.project, url=headway_database.dsn, environment="development")
+    return _headway_suite.migrator(headway_database)
+
+
+@pytest.fixture(scope="module")
+def headway_module_database(request: pytest.FixtureRequest, _headway_suite: Suite) -> Iterator[Database]:
+    """A database that the tests of a module share, with what they commit to it."""
+    with _database(request, _headway_suite, shared=True) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def headway_module_database_url(headway_module_database: Database) -> str:
+    """The URL of the module's database."""
+    return headway_module_database.url
+
+
+@pytest.fixture(scope="module")
+def headway_module_engine(
+    request: pytest.FixtureRequest, headway_module_database: Database, _headway_suite: Suite
+) -> Iterator[AsyncEngine]:
+    """An ``AsyncEngine`` on the module's database; it works on any loop."""
+    with _handouts(request, _headway_suite, headway_module_database) as handouts:
+        yield handouts.engine
+
+
+@pytest.fixture(scope="module")
+def headway_module_migrator(headway_module_database: Database, _headway_suite: Suite) -> Migrator:
+    """A ``Migrator`` on the module's database, which is at head unless the module's marker says otherwise."""
+    return _headway_suite.migrator(headway_module_database)
+
+
+@pytest.fixture(scope="session")
+def headway_suite_database(request: pytest.FixtureRequest, _headway_suite: Suite) -> Iterator[Database]:
+    """A database that all tests of a process share, with what they commit to it."""
+    with _database(request, _headway_suite, shared=True) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def headway_suite_database_url(headway_suite_database: Database) -> str:
+    """The URL of the process's database."""
+    return headway_suite_database.url
+
+
+@pytest.fixture(scope="session")
+def headway_suite_engine(
+    request: pytest.FixtureRequest, headway_suite_database: Database, _headway_suite: Suite
+) -> Iterator[AsyncEngine]:
+    """An ``AsyncEngine`` on the process's database; it works on any loop."""
+    with _handouts(request, _headway_suite, headway_suite_database) as handouts:
+        yield handouts.engine

@@ -8,6 +8,7 @@ from headway.settings.loading import (
     load_limits,
     load_settings,
     load_test_server,
+    variables_for,
 )
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "load_limits",
     "load_settings",
     "load_test_server",
+    "variables_for",
 ]

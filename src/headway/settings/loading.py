@@ -169,6 +169,11 @@ def load_test_server(folder: Path) -> tuple[str, str] | None:
     return (str(found.url), found.source) if found is not None else None
 
 
+def variables_for(url: str) -> dict[str, str]:
+    """The environment for a program that is to find its database at a URL, as ``DATABASE_URL``."""
+    return {**os.environ, "DATABASE_URL": url}
+
+
 def _layers(
     project: Project | None, environ: Mapping[str, str] | None, notes: list[str]
 ) -> tuple[_Layer, _Layer]:

@@ -94,13 +94,14 @@ class Bench:
             self._reused[key] = await self._reusable(template, isolation)
         return Loan(self._reused[key].name, isolation, template)
 
-    async def take_back(self, loan: Loan, *, kept_as: str | None, test: str) -> None:
+    async def take_back(self, loan: Loan, *, kept_as: str | None, test: str, handed_out: bool) -> None:
         """What a test is done with; nothing of it is left to the next.
 
         Args:
             loan: the database.
             kept_as: the name under which it is kept for somebody to look at; ``None`` as a rule.
             test: the test's node id.
+            handed_out: whether the test had its URL, and may have committed past the savepoints.
 
         Raises:
             LeftOpenError: the test left a transaction open.
@@ -109,7 +110,8 @@ class Bench:
             await self._give_up(loan)
             await self._cluster.vacate(loan.name)
             await self._cluster.rename(loan.name, kept_as, comment=self._comment(test))
-        elif loan.isolation is Isolation.CLONE:
+        elif loan.isolation is Isolation.CLONE or (loan.isolation is Isolation.SAVEPOINT and handed_out):
+            await self._give_up(loan)
             await (await self._dropping()).add(loan.name)
         else:
             await self._put_back(loan)

@@ -68,10 +68,11 @@ class Cluster:
     async def relax(self) -> None:
         """Let a server of ours not wait for the disk: what is on it is worth no wait, nor a recovery.
 
-        Its processes notice within moments. Autovacuum stays on: it does not slow small suites (measured:
-        no difference over 240 tests), and a large one needs it.
+        Its processes notice within moments. Autovacuum stays on: a small suite is over before it wakes, and a
+        large one needs it.
         """
-        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        flushed = () if self.server.forgettable else ("fsync", "full_page_writes")
+        for name in {"fsync", "full_page_writes", "synchronous_commit"}.difference(flushed):
             await self.execute(f"ALTER SYSTEM SET {name} = off")
         await self.execute("SELECT pg_catalog.pg_reload_conf()")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,27 @@ class Wish:
 
     isolation: Isolation
     revision: str
+
+
+def made(config: pytest.Config) -> Wishes:
+    """What was decided: by xdist's controller where this is a worker of its, else here and now.
+
+    A container is started at once and ends with this process, for workers could not agree on one.
+
+    Raises:
+        ConfigurationError: an option or ini value is wrong, or the container does not start.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        return Wishes.unpacked(worker["headway"], worker=worker["workerid"])
+    wishes = decide(config)
+    if wishes.provider is Provider.DOCKER and wishes.image is not None:
+        from headway.testing.docker import start
+
+        url, stop = start(wishes.image, wishes.source)
+        config.add_cleanup(stop)
+        return replace(wishes, url=url)
+    return wishes
 
 
 def decide(config: pytest.Config) -> Wishes:
@@ -104,16 +125,21 @@ def _beside(config: pytest.Config, said: _Said) -> str | None:
     return str(folder / str(written)) if written else None
 
 
-def wish_of(item: pytest.Item, wishes: Wishes) -> Wish:
+def wish_of(node: pytest.Item | pytest.Collector, wishes: Wishes, *, shared: bool = False) -> Wish:
     """What a test's marker says, or the suite where it says nothing.
 
     A test of migrations gets a database to itself, which is empty unless the marker names a revision.
+
+    Args:
+        node: the test; the module or session that shares a database.
+        wishes: the suite's.
+        shared: whether it does, which takes a database of its own.
 
     Raises:
         ConfigurationError: the marker says something that is nothing.
     """
     said: dict[str, object] = {}
-    for marker in reversed([*item.iter_markers("headway")]):
+    for marker in reversed([*node.iter_markers("headway")]):
         if marker.args or not {*_MARKS}.issuperset(marker.kwargs):
             raise ConfigurationError(
                 "@pytest.mark.headway",
@@ -121,7 +147,7 @@ def wish_of(item: pytest.Item, wishes: Wishes) -> Wish:
                 example='@pytest.mark.headway(revision="1f0c", isolation="clone")',
             )
         said |= marker.kwargs
-    migrating = "headway_migrator" in getattr(item, "fixturenames", ())
+    migrating = "headway_migrator" in getattr(node, "fixturenames", ())
     isolation = said.get("isolation", Isolation.CLONE if migrating else wishes.isolation)
     if isolation not in {*Isolation}:
         raise ConfigurationError(
@@ -130,6 +156,6 @@ def wish_of(item: pytest.Item, wishes: Wishes) -> Wish:
             example='@pytest.mark.headway(isolation="clone")',
         )
     return Wish(
-        Isolation.CLONE if migrating else Isolation(str(isolation)),
+        Isolation.CLONE if migrating or shared else Isolation(str(isolation)),
         str(said.get("revision", "base" if migrating else "heads")),
     )

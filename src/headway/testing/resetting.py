@@ -66,14 +66,18 @@ class Resetter:
         connection = await connect(named)
         try:
             await connection.execute(f"SET jit = off; SET lock_timeout = '{_PATIENCE_S:g}s'")
+            superuser = await connection.fetchval(
+                "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
+            )
+            if superuser:
+                # No trigger fires and no key is checked, so that the order of tables is no matter. For the whole
+                # session: each change of it throws away every plan (assign_session_replication_role).
+                await connection.execute("SET session_replication_role = replica")
             survey = survey or await survey_of(connection)
             begin = await connection.fetchval(
                 "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::xid::text"
             )
-            prepared = await connection.prepare(question(survey, begin))
-            superuser = await connection.fetchval(
-                "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
-            )
+            prepared = await connection.prepare(question(survey, begin), name="headway_changes")
         except BaseException:
             connection.terminate()
             raise
@@ -138,9 +142,7 @@ class Resetter:
         written = [row for row in found if row["kind"] == "written"]
         names = [self.survey.empty[row["number"]] for row in sorted(written, key=lambda row: row["number"])]
         moved = [self.survey.sequences[row["number"]] for row in found if row["kind"] == "sequence"]
-        # Without triggers no key is checked, so that order is no matter; only a superuser may do so.
-        replica = ["SET LOCAL session_replication_role = replica"] if self._superuser else []
-        statements = [*replica, *(f"DELETE FROM {name}" for name in names)]  # noqa: S608  # quoted by the server
+        statements = [f"DELETE FROM {name}" for name in names]  # noqa: S608  # quoted by the server
         if moved:
             statements.append(f"SELECT {', '.join(sequence.restore for sequence in moved)}")
         try:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway import embedded
+from headway.errors import RefusedError
 from headway.testing.wishes import Provider
 from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from headway.project import Project
     from headway.settings import Settings
     from headway.testing.wishes import Wishes
 
@@ -35,12 +37,14 @@ class Server:
         ours: whether its settings and all that lies on it are ours to change.
         label: what it is and where, for people.
         source: the setting it comes from, for hints.
+        forgettable: whether a crash of the machine is noticed, and the data then made anew.
     """
 
     url: DatabaseURL
     ours: bool
     label: str
     source: str
+    forgettable: bool = False
 
     def database(self, name: str) -> DatabaseURL:
         """The URL of a database on it."""
@@ -48,7 +52,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def served(wishes: Wishes, settings: Settings) -> Iterator[Server]:
+def served(wishes: Wishes, project: Project, settings: Settings) -> Iterator[Server]:
     """The server that was decided on, for the length of the block.
 
     Raises:
@@ -56,18 +60,19 @@ def served(wishes: Wishes, settings: Settings) -> Iterator[Server]:
         EmbeddedServerError: there are no programs, or the server does not start.
     """
     if wishes.provider is Provider.EMBEDDED:
-        with _embedded(wishes, settings) as server:
+        with _embedded(project.root, settings) as server:
             yield server
     else:
         url = DatabaseURL.parse(wishes.url or "", variable=wishes.source)
         ours = wishes.provider is Provider.DOCKER
-        yield Server(url, ours=ours, label=url.masked, source=wishes.source)
+        yield Server(url, ours=ours, label=url.masked, source=wishes.source, forgettable=ours)
 
 
 @contextlib.contextmanager
-def _embedded(wishes: Wishes, settings: Settings) -> Iterator[Server]:
+def _embedded(root: Path, settings: Settings) -> Iterator[Server]:
     binaries = embedded.locate(settings.postgres_binaries)
-    directory = cluster_directory(Path(wishes.root), binaries.major)
+    directory = cluster_directory(root, binaries.major)
+    forgettable = _survived_no_crash(directory)
     with embedded.acquire(directory, binaries=settings.postgres_binaries, database="postgres") as lease:
         url = DatabaseURL.parse(lease.url, variable="the embedded server")
         yield Server(
@@ -75,6 +80,7 @@ def _embedded(wishes: Wishes, settings: Settings) -> Iterator[Server]:
             ours=True,
             label=f"the embedded PostgreSQL {binaries.major} in {directory}",
             source="the embedded server",
+            forgettable=forgettable,
         )
 
 
@@ -89,6 +95,24 @@ def cluster_directory(root: Path, major: int) -> Path:
     if in_memory.is_dir() or _has_room(_MEMORY):
         return in_memory
     return Path(tempfile.gettempdir()) / name
+
+
+def _survived_no_crash(directory: Path) -> bool:
+    """Delete data that lay on a disk when the machine went down, for nothing had been flushed to it.
+
+    Returns:
+        Whether the next time can be told; the data must be flushed where it cannot.
+    """
+    if directory.is_relative_to(_MEMORY):
+        return True
+    if not _BOOT.is_file():
+        return False
+    note, boot = directory.with_name(f"{directory.name}.boot"), _BOOT.read_text(encoding="ascii")
+    if not note.is_file() or note.read_text(encoding="ascii") != boot:
+        with contextlib.suppress(RefusedError):  # another process of this run was faster
+            embedded.reset(directory)
+        note.write_text(boot, encoding="ascii")
+    return True
 
 
 def _has_room(folder: Path) -> bool:

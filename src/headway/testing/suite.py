@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headway.migrator import Migrator
 from headway.project import load_project
 from headway.settings import load_settings
 from headway.testing.bench import Bench
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from headway.url import DatabaseURL
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Database:
     """A database for a test.
 
@@ -37,21 +38,25 @@ class Database:
         location: where it is; its ``str`` shows no password.
         isolation: how it was come by.
         kept_as: what it is called when it is kept after a failure.
+        handed_out: whether a URL of it was, so that anything may have been committed there.
     """
 
     name: str
     location: DatabaseURL
     isolation: Isolation
     kept_as: str
+    handed_out: bool = field(default=False, init=False)
 
     @property
     def url(self) -> str:
         """For SQLAlchemy's ``create_async_engine``; **secret, when it holds a password**."""
+        self.handed_out = True
         return sqlalchemy_url(self.location)
 
     @property
     def dsn(self) -> str:
         """For libpq, psql and asyncpg; **secret, when it holds a password**."""
+        self.handed_out = True
         return self.location.render()
 
 
@@ -72,10 +77,9 @@ class Suite:
     def opened(self) -> Iterator[Suite]:
         """Connected for the length of the block; what is left of this process's databases is then dropped."""
         cluster = self._loop.run(Cluster.open(self.server, self._names))
-        bench = Bench(cluster, self.project, self.wishes)
-        self._loop.run(bench.open())
-        self._bench = bench
+        bench = self._bench = Bench(cluster, self.project, self.wishes)
         try:
+            self._loop.run(bench.open())
             yield self
         finally:
             self._loop.run(bench.close())
@@ -108,16 +112,22 @@ class Suite:
             raise AssertionError("the suite is not open")
         loan = self._loop.run(bench.lend(test, isolation, revision, more=more))
         kept_as = self._names.kept(time.strftime("%d%H%M%S"), test.rpartition("::")[2])
+        database = Database(loan.name, self.server.database(loan.name), isolation, kept_as)
         try:
-            yield Database(loan.name, self.server.database(loan.name), isolation, kept_as)
+            yield database
         finally:
-            self._loop.run(bench.take_back(loan, kept_as=kept_as if keep() else None, test=test))
+            kept = kept_as if keep() else None
+            self._loop.run(bench.take_back(loan, kept_as=kept, test=test, handed_out=database.handed_out))
 
     def handouts(self, database: Database) -> Handouts:
         """What makes engines and sessions on a database."""
         if self._dialect is None:
             self._dialect = self._loop.run(introduce(database.location))
         return Handouts(database.location, self._dialect, database.isolation)
+
+    def migrator(self, database: Database) -> Migrator:
+        """A ``Migrator`` on a database."""
+        return Migrator(self.project, url=database.dsn, environment="development")
 
 
 @contextlib.contextmanager
@@ -130,7 +140,7 @@ def open_suite(wishes: Wishes) -> Iterator[Suite]:
     project = load_project(wishes.config, start=Path(wishes.root))
     settings = load_settings(project, url="postgresql://unused", environment="development")
     with (
-        served(wishes, settings) as server,
+        served(wishes, project, settings) as server,
         contextlib.closing(PrivateLoop()) as loop,
         Suite(wishes, project, server, loop).opened() as suite,
     ):
