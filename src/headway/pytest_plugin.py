@@ -7,6 +7,7 @@ else when it is first used.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,6 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("headway_provider", "as --headway-provider")
     parser.addini("headway_image", "as --headway-image")
     parser.addini("headway_isolation", "as --headway-isolation; reset when unset")
+    group.addoption("--headway-checks", metavar="NAMES", help="checks of the migrations: all, or their names")
+    parser.addini("headway_checks", "as --headway-checks; none when unset", type="args")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,6 +64,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "headway(revision=…, isolation=…): the schema as of a revision, and how the test gets its database",
     )
+    config.addinivalue_line("markers", "headway_checks: the checks of the migrations, which headway adds")
+    if config.getoption("headway_checks") or config.getini("headway_checks"):
+        from headway.testing.collection import ChecksPlugin
+
+        plugin = ChecksPlugin(config, partial(_wishes_of, config))
+        config.pluginmanager.register(plugin, "headway-checks")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -18,7 +18,7 @@ from headway.alembic_bridge.authoring import (
     write_revision,
 )
 from headway.alembic_bridge.code import RevisionCode
-from headway.alembic_bridge.destruction import losses_of
+from headway.alembic_bridge.destruction import losses_of, reads_data
 from headway.alembic_bridge.environment import HANDOVER, AlembicProject, EnvironmentOptions, TargetMetadata
 from headway.alembic_bridge.execution import CommandScope, CommandStep, Scope
 from headway.alembic_bridge.offline import configure_offline, render_sql, run_offline
@@ -46,6 +46,7 @@ __all__ = [
     "load_all_sql",
     "load_code",
     "losses_of",
+    "reads_data",
     "render_sql",
     "run_offline",
     "see_sql_revisions",

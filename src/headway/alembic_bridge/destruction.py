@@ -120,7 +120,12 @@ def _why_unseen(error: Exception) -> str:
     told = in_one_line(error)
     if isinstance(error, CompileError):
         return f"holds a value without a type ({told})"
-    return f"reads data ({told})" if isinstance(error, _NOTHING_READ) else f"raises {told}"
+    return f"reads data ({told})" if reads_data(error) else f"raises {told}"
+
+
+def reads_data(error: BaseException) -> bool:
+    """Whether a revision that failed without a connection did so for want of what it would have read."""
+    return isinstance(error, _NOTHING_READ) and not isinstance(error, CompileError)
 
 
 class _Script(io.StringIO):
