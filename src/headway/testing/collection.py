@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,7 +116,7 @@ class Databases:
     """A database for each check that needs one, made at first need and kept while the check goes forward."""
 
     def __init__(self, wishes: Callable[[], Wishes]) -> None:
-        self._wishes = wishes
+        self.wishes = wishes
         self._stack = ExitStack()
         self._suite: Suite | None = None
         self._loop: PrivateLoop | None = None
@@ -160,7 +160,10 @@ class Databases:
     def _migrator(self, key: str) -> Migrator:
         if key not in self._opened:
             if self._suite is None:
-                self._suite = self._stack.enter_context(open_suite(self._wishes()))
+                wishes = self.wishes()
+                # Beside the fixtures' suite, which drops at its end what is its worker's.
+                own = replace(wishes, worker=f"{wishes.worker}checks")
+                self._suite = self._stack.enter_context(open_suite(own))
             closing = ExitStack()
             database = closing.enter_context(self._suite.database(f"check_{key}", Isolation.CLONE, "base"))
             migrator = Migrator(self._suite.project, url=database.dsn, environment="development")
@@ -178,7 +181,8 @@ class Checks(pytest.Collector):
 
     def collect(self) -> Iterator[pytest.Item]:
         """One item for each check, or for each check and revision."""
-        project = load_project(self.config.getini("headway_config") or None, start=self.config.rootpath)
+        wishes = self._databases.wishes()
+        project = load_project(wishes.config, start=Path(wishes.root))
         revisions = _revisions(project)
         for name in self._names:
             yield from self._items(name, project, revisions)
