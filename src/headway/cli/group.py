@@ -124,6 +124,7 @@ root = LazyGroup(
         "revision": Entry(f"{_COMMANDS}.author:revision", "Write a new revision file.", _WRITE),
         "merge": Entry(f"{_COMMANDS}.author:merge", "Write a revision that joins several heads.", _WRITE),
         "dev": Entry("headway.cli.group:dev", "The embedded PostgreSQL of this checkout.", "Development"),
+        "tests": Entry("headway.cli.group:tests", "The embedded PostgreSQL of its tests.", "Development"),
     },
     notes={
         "DATABASE_URL": "The application's database.",
@@ -148,5 +149,18 @@ dev = LazyGroup(
         "psql": Entry(f"{_COMMANDS}.dev:psql", "Open psql on it."),
         "stop": Entry(f"{_COMMANDS}.dev:stop", "Stop it."),
         "reset": Entry(f"{_COMMANDS}.dev:reset", "Delete it and all its data."),
+    },
+)
+
+tests = LazyGroup(
+    name="tests",
+    help="The embedded PostgreSQL that this checkout's tests run on, in memory where there is room. It runs "
+    "while something uses it; between runs it keeps the templates, and what pytest --headway-keep kept.",
+    params=global_options(hidden=True),
+    entries={
+        "status": Entry(f"{_COMMANDS}.dev:status", "Whether it runs, where, and who uses it."),
+        "psql": Entry(f"{_COMMANDS}.dev:psql", "Open psql on it."),
+        "stop": Entry(f"{_COMMANDS}.dev:stop", "Stop it."),
+        "reset": Entry(f"{_COMMANDS}.dev:reset", "Delete it and all its data; the next run makes it anew."),
     },
 )

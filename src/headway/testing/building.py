@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ _HAND_OVER = (
     'config.get_main_option("sqlalchemy.url"), from DATABASE_URL, or its connection from '
     'config.attributes["connection"].'
 )
+_HANDS_OVER = re.compile(rb"^[ \t]*(?:from|import)[ \t]+headway\b", re.MULTILINE)
 _ASYNCHRONOUS = (b"async_engine_from_config", b"create_async_engine")
 _SYNCHRONOUS = ("psycopg", "psycopg2", "pg8000")
 
@@ -33,14 +35,14 @@ _SYNCHRONOUS = ("psycopg", "psycopg2", "pg8000")
 async def build(project: Project, url: DatabaseURL, revision: str) -> None:
     """Upgrade a database of ours to a revision.
 
-    An env.py that hands over to headway runs in this process. Any other runs in one of its own, as the `alembic`
-    command would run it, and is first asked which database it would migrate.
+    An env.py that hands over to headway runs in this process. Any other runs in one of its own, as the
+    `alembic` command would run it, and is first asked which database it would migrate.
 
     Raises:
         EnvironmentFileError: env.py leads to another database, which is left as it is, or fails.
         HeadwayError: whatever ``Migrator.upgrade`` raises.
     """
-    if project.env_file.is_file() and b"headway" not in project.env_file.read_bytes():
+    if project.env_file.is_file() and _HANDS_OVER.search(project.env_file.read_bytes()) is None:
         await in_thread(lambda: _run_by_alembic(project, url, revision))
         await _require_migrated(project, url)
         return

@@ -123,7 +123,7 @@ class Cluster:
             "WHERE datname = $1"
         )
         async with asyncio.timeout(_LEAVING_S):
-            while await self.value(cut, name):
+            while await self.value(cut, name):  # noqa: ASYNC110  # nor when a connection is gone
                 await asyncio.sleep(_POLL_S)
 
     async def databases(self) -> Sequence[str]:

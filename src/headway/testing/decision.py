@@ -5,19 +5,18 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import pytest
+from typing import TYPE_CHECKING, TypeVar
 
 from headway.errors import ConfigurationError
 from headway.settings import load_test_server
 from headway.testing.wishes import Isolation, Provider, Wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import pytest
 
 IMAGE = "pgvector/pgvector:pg18"
 """The container's image unless one is pinned."""
+_Choice = TypeVar("_Choice", Provider, Isolation)
 _MARKS = ("revision", "isolation")
 
 
@@ -61,7 +60,7 @@ def decide(config: pytest.Config) -> Wishes:
     image = said.get("image")
     forced = said.get("provider")
     if forced is not None:
-        provider, source = Provider(said.one_of("provider", Provider)), said.source("provider")
+        provider, source = said.one_of("provider", Provider), f"{forced[1]}={forced[0]}"
     elif url is not None:
         provider, source = Provider.URL, url[1]
     elif image is not None:
@@ -78,12 +77,12 @@ def decide(config: pytest.Config) -> Wishes:
         run_id=secrets.token_hex(8),
         worker="main",
         root=str(config.rootpath),
-        config=_beside(config, said),
+        config=_configuration(config),
         provider=provider,
         source=url[1] if url is not None and provider is Provider.URL else source,
         url=url[0] if url is not None and provider is Provider.URL else None,
         image=(image[0] if image else IMAGE) if provider is Provider.DOCKER else None,
-        isolation=Isolation(said.one_of("isolation", Isolation) or Isolation.RESET),
+        isolation=said.one_of("isolation", Isolation),
         keep=bool(config.getoption("headway_keep")),
         drop_kept=bool(config.getoption("headway_drop_kept")),
     )
@@ -103,22 +102,19 @@ class _Said:
         written = self._config.getini(f"headway_{name}")
         return (str(written), f"headway_{name}") if written else None
 
-    def source(self, name: str) -> str:
+    def one_of(self, name: str, choices: type[_Choice]) -> _Choice:
+        """A value that must be one of these; the first of them when nothing is said."""
         found = self.get(name)
-        return f"{found[1]}={found[0]}" if found else name
-
-    def one_of(self, name: str, choices: Iterable[str]) -> str | None:
-        found = self.get(name)
-        if found is not None and found[0] not in {*choices}:
-            raise ConfigurationError(
-                found[1],
-                f"{found[0]!r} is not one of {', '.join(choices)}",
-                example=f"{found[1]} = {next(iter(choices))}",
-            )
-        return found[0] if found else None
+        if found is None:
+            return next(iter(choices))
+        try:
+            return choices(found[0])
+        except ValueError:
+            problem = f"{found[0]!r} is not one of {', '.join(str(choice) for choice in choices)}"
+        raise ConfigurationError(found[1], problem, example=f"{found[1]}={next(iter(choices))}")
 
 
-def _beside(config: pytest.Config, said: _Said) -> str | None:
+def _configuration(config: pytest.Config) -> str | None:
     """The project's configuration, relative to pytest's own file."""
     written = config.getini("headway_config")
     folder = config.inipath.parent if config.inipath else config.rootpath

@@ -36,7 +36,7 @@ def start(image: str, source: str) -> tuple[str, Callable[[], None]]:
         ConfigurationError: testcontainers is not installed, Docker does not run, or the image does not start.
     """
     try:
-        from docker.errors import DockerException
+        from docker.errors import DockerException  # type: ignore[import-untyped]  # it has no types
         from testcontainers.core.container import DockerContainer
     except ImportError as error:
         raise ConfigurationError(

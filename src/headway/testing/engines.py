@@ -43,8 +43,8 @@ async def introduce(url: DatabaseURL) -> Dialect:
 class Handouts:
     """The engine and the sessions of one test, and the way to take them back.
 
-    The engine has no pool, so it connects anew wherever it is used and works on any loop. What a test leaves open
-    is closed when its loop ends (``loop.shutdown_asyncgens`` then finishes our generator on it), or by
+    The engine has no pool, so it connects anew wherever it is used and works on any loop. What a test leaves
+    open is closed when its loop ends (``loop.shutdown_asyncgens`` then finishes our generator on it), or by
     :meth:`close` where the loop goes on. So nothing is needed of a test framework but that it ends its loops.
 
     With isolation ``savepoint`` there is one connection, made at first use, whose transaction is ours and
@@ -89,7 +89,7 @@ class Handouts:
         return session
 
     def close(self) -> None:
-        """Close what is open, each thing on the loop that it belongs to, unless that has ended and done so."""
+        """Close what is open, each thing on its own loop, unless that has ended and done so."""
         for loop, guard in list(self._guards.items()):
             if loop.is_closed():
                 continue
@@ -107,7 +107,7 @@ class Handouts:
         if loop not in self._guards:
             guard = self._guards[loop] = self._guard(loop)
             await anext(guard)
-        connection = await asyncpg.connect(**self._arguments)
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(**self._arguments)
         self._connections.append((loop, connection))
         if self._isolation is Isolation.SAVEPOINT:
             # asyncpg makes a savepoint of every transaction that begins inside another one.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headway.url import DatabaseURL
 
 _PATIENCE_S = 1.0
-"""How long a transaction that a test left may take to end by itself, as one does whose client has just gone."""
+"""How long a transaction that a test left may take to end by itself, as after its client has gone."""
 _POLL_S = 0.005
 _LARGE = 1024 * 1024
 """Bytes of a table from which emptying it by DELETE alone would slow down every look at it afterwards."""
@@ -70,8 +70,8 @@ class Resetter:
                 "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
             )
             if superuser:
-                # No trigger fires and no key is checked, so that the order of tables is no matter. For the whole
-                # session: each change of it throws away every plan (assign_session_replication_role).
+                # No trigger fires and no key is checked, so that the order of tables is no matter. For the
+                # whole session: each change throws away every plan (assign_session_replication_role).
                 await connection.execute("SET session_replication_role = replica")
             survey = survey or await survey_of(connection)
             begin = await connection.fetchval(
@@ -168,6 +168,6 @@ class LeftOpenError(DatabaseError):
         super().__init__(
             "the test left a transaction open on its database: " + "; ".join(left),
             hint="It was cut, so that the next test finds a clean database. Close what the test opens: "
-            "`async with engine.begin()`, `async with AsyncSession(...)`, and dispose of an engine with a pool.",
+            "`async with engine.begin()`, `async with AsyncSession(…)`; dispose of a pool.",
         )
         self.verdict = verdict

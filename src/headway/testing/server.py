@@ -84,6 +84,15 @@ def _embedded(root: Path, settings: Settings) -> Iterator[Server]:
         )
 
 
+def cluster_of_tests(project: Project, settings: Settings) -> Path:
+    """Where the embedded server of a project's tests has its data, whether it is there or not.
+
+    Raises:
+        EmbeddedServerError: there are no programs to run it with.
+    """
+    return cluster_directory(project.root, embedded.locate(settings.postgres_binaries).major)
+
+
 def cluster_directory(root: Path, major: int) -> Path:
     """Where the test server of a project has its data: of this user, for this major version.
 

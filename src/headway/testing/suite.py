@@ -68,8 +68,10 @@ class Suite:
         self.project = project
         self.server = server
         self._loop = loop
-        # Who else runs this project's tests on that server must be another user or another checkout.
-        self._names = Names.of(_title(server, project), f"{os.geteuid()} {project.root.resolve()}")
+        # Other users' tests, other checkouts' and those of another role, who may not copy what this one owns,
+        # go by other names.
+        identity = f"{os.geteuid()} {project.root.resolve()} {server.url.user}"
+        self._names = Names.of(_title(server, project), identity)
         self._bench: Bench | None = None
         self._dialect: Dialect | None = None
 

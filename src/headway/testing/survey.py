@@ -1,9 +1,9 @@
 """What a database holds at head, and how to tell quickly and exactly what a test has changed of it.
 
-The rows themselves decide, never statistics, which lag. Every row tells which transaction wrote it (``xmin``):
-what a test inserted or changed is newer than the moment its database was made, and what it deleted is missing
-from the count. Both are asked of the catalogue and of those tables that hold rows at head; in a table that is
-empty there, one row is proof enough.
+The rows themselves decide, never statistics, which lag. Every row tells which transaction wrote it
+(``xmin``): what a test inserted or changed is newer than the moment its database was made, and what it
+deleted is missing from the count. Both are asked of the catalogue and of those tables that hold rows at head;
+in a table that is empty there, one row is proof enough.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # FirstNormalObjectId in PostgreSQL's access/transam.h: what has a lower number was made by initdb. Reading
 # only what is ours takes a third of the time.
 _FIRST = 16384
+_PUBLIC = 2200  # PG_PUBLIC_NAMESPACE, in pg_namespace.dat
 # The catalogues that DDL writes to, each with the indexed column that holds such numbers.
 _NUMBERED = {
     **dict.fromkeys(("pg_attrdef", "pg_cast", "pg_class", "pg_collation", "pg_constraint"), "oid"),
@@ -116,38 +117,43 @@ def question(survey: Survey, begin: str) -> str:
         begin: the first transaction that does not belong to it.
 
     Returns:
-        A query for ``kind``, ``number`` (into the survey's tuples, or a backend's) and ``bytes`` (of a table).
+        A query for ``kind``, ``number`` (in the survey's tuples, or a backend's) and ``bytes`` of a table.
     """
     return " UNION ALL ".join(_parts(survey, begin))
 
 
 def _parts(survey: Survey, begin: str) -> Iterator[str]:
-    yield (
-        "SELECT 'catalogue' AS kind, 0 AS number, 0::bigint AS bytes "
-        f"FROM ({_catalogue(begin)}) AS found WHERE rows <> {survey.catalogue} OR newer <> 0"
-    )
+    changed = f"FROM ({_catalogue(begin)}) AS found WHERE rows <> {survey.catalogue} OR newer <> 0"
+    yield f"SELECT 'catalogue' AS kind, 0 AS number, 0::bigint AS bytes {changed}"
     # What is not committed yet would be seen by nobody now, and by the next test later.
     yield (
-        "SELECT 'writer', pid, 0 FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL "
+        "SELECT 'writer', pid, 0 FROM pg_catalog.pg_stat_activity "
+        "WHERE backend_xid IS NOT NULL AND backend_type = 'client backend' "
         "AND datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()"
     )
     for number, name in enumerate(survey.empty):
         size = f"pg_catalog.pg_relation_size('{name.replace(chr(39), chr(39) * 2)}')"
-        yield f"SELECT 'written', {number}, {size} WHERE EXISTS (SELECT FROM {name})"
+        yield f"SELECT 'written', {number}, {size} WHERE EXISTS (SELECT FROM {name})"  # noqa: S608  # quoted
     for number, (name, rows) in enumerate(survey.seeded):
-        counted = f"SELECT pg_catalog.count(*) AS rows, {_newer(begin)} AS newer FROM {name}"
-        yield f"SELECT 'seeded', {number}, 0 FROM ({counted}) AS found WHERE rows <> {rows} OR newer <> 0"
+        counted = f"SELECT pg_catalog.count(*) AS rows, {_newer(begin)} AS newer FROM {name}"  # noqa: S608  # quoted
+        other = f"WHERE rows <> {rows} OR newer <> 0"
+        yield f"SELECT 'seeded', {number}, 0 FROM ({counted}) AS found {other}"  # noqa: S608  # quoted
     for number, sequence in enumerate(survey.sequences):
-        yield f"SELECT 'sequence', {number}, 0 FROM {sequence.name} WHERE {sequence.moved}"
+        yield f"SELECT 'sequence', {number}, 0 FROM {sequence.name} WHERE {sequence.moved}"  # noqa: S608  # quoted
 
 
 def _catalogue(begin: str) -> str:
     """A query for the number of rows in the catalogue, and of the newer ones among them."""
     numbered = [f"{name} WHERE {column} >= {_FIRST}" for name, column in _NUMBERED.items()]
     own = "(SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
-    sources = [*numbered, *_WHOLE, f"pg_db_role_setting WHERE setdatabase = {own}"]
+    sources = [
+        *numbered,
+        *_WHOLE,
+        f"pg_description WHERE objoid = {_PUBLIC}",
+        f"pg_db_role_setting WHERE setdatabase = {own}",
+    ]
     counts = [
-        f"SELECT pg_catalog.count(*) AS rows, {_newer(begin)} AS newer FROM pg_catalog.{source}"
+        f"SELECT pg_catalog.count(*) AS rows, {_newer(begin)} AS newer FROM pg_catalog.{source}"  # noqa: S608  # quoted
         for source in sources
     ]
     total = "SELECT pg_catalog.sum(rows)::bigint AS rows, pg_catalog.sum(newer)::bigint AS newer"

@@ -50,7 +50,7 @@ async def _version(url: DatabaseURL, source: str) -> str:
 def how_to_reach(database: Database, provider: Provider) -> str:
     """Lines for a failing test's report; without a password."""
     if provider is Provider.EMBEDDED:
-        command = f"headway tests psql -- --dbname {database.kept_as}"
+        way = f"headway tests psql, and in it: \\c {database.kept_as}"
     else:
-        command = f"psql '{replace(database.location, database=database.kept_as).masked}'"
-    return f"{command}\npytest --headway-drop-kept drops it, with all others that were kept."
+        way = f"psql '{replace(database.location, database=database.kept_as).masked}'"
+    return f"{way}\npytest --headway-drop-kept drops it, with all others that were kept."

@@ -51,7 +51,7 @@ class Templates:
         return self._known[revision]
 
     async def _found_or_built(self, content: str, revision: str) -> str:
-        """Whoever has a template in use shares a lock on it; it is built and dropped by who has that alone."""
+        """Who has a template in use shares a lock on it; who builds or drops one has that alone."""
         cluster = self._cluster
         name = cluster.names.template(content)
         key = key_of(name)
@@ -115,6 +115,6 @@ class Templates:
                     f"extension {name}",
                     f"{cluster.server.label} does not carry the extension {name}, "
                     f"which {', '.join(revisions)} creates",
-                    hint=f"Name a server that does: --headway-database-url, or --headway-provider=docker with "
-                    f"an image that brings {name} (--headway-image).",
+                    hint="Name a server that does: --headway-database-url, or --headway-image of one "
+                    "that Docker can run.",
                 )

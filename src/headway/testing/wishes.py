@@ -18,8 +18,8 @@ class Provider(StrEnum):
 class Isolation(StrEnum):
     """How a test gets a clean database."""
 
-    CLONE = "clone"
     RESET = "reset"
+    CLONE = "clone"
     SAVEPOINT = "savepoint"
 
 

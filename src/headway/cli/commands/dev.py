@@ -129,7 +129,17 @@ def _settings(invocation: Invocation) -> tuple[Path, Settings]:
 
     project = project_of(invocation)
     settings = load_settings(project, url=invocation.url, environment=invocation.environment)
+    if _for_tests():
+        from headway.testing.server import cluster_of_tests
+
+        return cluster_of_tests(project, settings), settings
     return project.root / ".headway" / "postgres", settings
+
+
+def _for_tests() -> bool:
+    """Whether the verb stands in the group `tests`."""
+    group = click.get_current_context().parent
+    return group is not None and group.command.name == "tests"
 
 
 def _directory(invocation: Invocation) -> Path:
