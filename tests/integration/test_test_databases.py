@@ -133,7 +133,7 @@ def contents(database: Database) -> tuple[object, ...]:
                 "SELECT last_value, is_called FROM parent_id_seq",
                 "SELECT last_value, is_called FROM child_id_seq",
                 "SELECT oid::regclass::text, relkind, relacl FROM pg_class WHERE oid >= 16384 ORDER BY oid",
-                "SELECT attname, attnotnull, atthasdef FROM pg_attribute WHERE attrelid > 16383 ORDER BY 1, 2",
+                "SELECT attname, attnotnull, atthasdef FROM pg_attribute WHERE attrelid > 16383",
                 "SELECT prosrc FROM pg_proc WHERE oid >= 16384",
                 "SELECT definition FROM pg_views WHERE schemaname = 'public'",
                 "SELECT enumlabel FROM pg_enum ORDER BY oid",

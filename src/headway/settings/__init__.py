@@ -1,15 +1,26 @@
-"""What a user configures, from the command down to the project's file; the one reader of the environment."""
+"""What a user configures, from the command down to the project's file; the one reader of the environment.
 
-from headway.settings.limits import LIMITS
-from headway.settings.loading import (
-    VARIABLES,
-    Environment,
-    Settings,
-    load_limits,
-    load_settings,
-    load_test_server,
-    variables_for,
-)
+Names are loaded when first used: a pytest run that needs no database pays for none of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headway.settings.limits import LIMITS
+    from headway.settings.loading import (
+        VARIABLES,
+        Environment,
+        Settings,
+        load_limits,
+        load_settings,
+        variables_for,
+    )
+    from headway.settings.test_server import load_test_server
+
+_HOMES = {"LIMITS": "limits", "load_test_server": "test_server"}
 
 __all__ = [
     "LIMITS",
@@ -21,3 +32,9 @@ __all__ = [
     "load_test_server",
     "variables_for",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"headway.settings.{_HOMES.get(name, 'loading')}"), name)

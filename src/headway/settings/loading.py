@@ -152,20 +152,14 @@ def load_limits(project: Project | None = None) -> RunOptions:
     return _limits(_layers(project, None, []))
 
 
-def load_test_server(folder: Path) -> tuple[str, str] | None:
-    """The server that tests make their databases on, and what its setting is called; the URL is **secret**.
+def read_from_dotenv(folder: Path, name: str) -> tuple[str, str] | None:
+    """One variable of a folder's ``.env``, and what its source is called; ``None`` when it is not set there.
 
-    Args:
-        folder: whose ``.env`` is read after the environment.
-
-    Returns:
-        ``None`` when ``HEADWAY_TEST_DATABASE_URL`` is set nowhere.
+    Raises:
+        ConfigurationError: the file cannot be read.
     """
-    layers = (
-        _Layer("", folder, _known(os.environ)),
-        _Layer(f"{DOTENV}: ", folder, _known(_read_dotenv(folder / DOTENV, []))),
-    )
-    found = _strongest(layers, "HEADWAY_TEST_DATABASE_URL")
+    layer = _Layer(f"{DOTENV}: ", folder, _known(_read_dotenv(folder / DOTENV, [])))
+    found = _strongest((layer,), name)
     return (str(found.url), found.source) if found is not None else None
 
 
