@@ -21,11 +21,15 @@ class Series:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Several contenders' values of one thing; less is better. Others are compared with the first."""
+    """Several contenders' values of one thing; less is better. Others are compared with the first.
+
+    ``notes`` say what else follows from them, a line each.
+    """
 
     what: str
     unit: str
     series: tuple[Series, ...]
+    notes: tuple[str, ...] = ()
 
     def ratio(self, series: Series) -> float:
         """How many times the first contender's median this one's is."""
@@ -46,6 +50,7 @@ class Measurement:
                 }
                 for series in self.series
             ],
+            "notes": list(self.notes),
         }
 
     def table(self) -> str:
@@ -57,5 +62,10 @@ class Measurement:
             for series in self.series
         ]
         return "\n".join(
-            [head, *lines, f"  ({rounds} round{'' if rounds == 1 else 's'}, contenders in turn)"]
+            [
+                head,
+                *lines,
+                f"  ({rounds} round{'' if rounds == 1 else 's'}, contenders in turn)",
+                *(f"  {note}" for note in self.notes),
+            ]
         )
