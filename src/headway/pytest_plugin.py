@@ -29,7 +29,9 @@ _WISHES = pytest.StashKey["Wishes"]()
 _FAILED = pytest.StashKey[bool]()
 _DATABASE = pytest.StashKey["Database"]()
 _SERVER = pytest.StashKey[str]()
-_SHOWN = pytest.StashKey[str]()
+_SHOWN = pytest.StashKey[bool]()
+_KEPT = pytest.StashKey["Sequence[str]"]()
+_CLONES = pytest.StashKey[int]()
 
 _OPTIONS = ("headway_database_url", "headway_provider", "headway_image", "headway_isolation", "headway_keep")
 _INIS = ("headway_config", "headway_database_url", "headway_provider", "headway_image", "headway_isolation")
@@ -81,9 +83,9 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Learn from a worker which server it has used."""
-    server = getattr(node, "workeroutput", {}).get("headway")
-    if server is not None:
-        node.config.stash[_SERVER] = server
+    told = getattr(node, "workeroutput", {}).get("headway")
+    if told is not None:
+        node.config.stash[_SERVER], node.config.stash[_KEPT] = told
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -100,10 +102,11 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The same for xdist's controller, which collects nothing itself; and what was kept."""
-    if not hasattr(config, "workerinput") and config.stash.get(_SHOWN, None) is None:
-        server = config.stash.get(_SERVER, None)
-        if server is not None:
-            terminalreporter.write_line(server)
+    server, kept = config.stash.get(_SERVER, None), config.stash.get(_KEPT, ())
+    if server is not None and not config.stash.get(_SHOWN, False):
+        terminalreporter.write_line(server)
+    if kept:
+        terminalreporter.write_line(f"headway: kept, until --headway-drop-kept: {', '.join(kept)}")
 
 
 def _which_server(config: pytest.Config) -> str:
@@ -114,7 +117,7 @@ def _which_server(config: pytest.Config) -> str:
         line = f"headway: {which_server(_wishes_of(config))}"
     except HeadwayError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[_SHOWN] = config.stash[_SERVER] = line
+    config.stash[_SHOWN], config.stash[_SERVER] = True, line
     return line
 
 
@@ -157,7 +160,7 @@ def _plainly() -> Iterator[None]:
         problem = str(error)
     else:
         return
-    pytest.fail(problem, pytrace=False)
+    raise pytest.fail.Exception(problem, pytrace=False) from None
 
 
 @pytest.fixture(scope="session")
@@ -165,8 +168,9 @@ def _headway_suite(pytestconfig: pytest.Config) -> Iterator[Suite]:
     from headway.testing.suite import open_suite
 
     with _plainly(), open_suite(_wishes_of(pytestconfig)) as suite:
-        getattr(pytestconfig, "workeroutput", {})["headway"] = f"headway: {suite.server.label}"
         yield suite
+    pytestconfig.stash[_KEPT] = suite.kept
+    getattr(pytestconfig, "workeroutput", {})["headway"] = (f"headway: {suite.server.label}", [*suite.kept])
 
 
 @contextmanager
@@ -181,11 +185,24 @@ def _database(request: pytest.FixtureRequest, suite: Suite, *, shared: bool) -> 
             node.nodeid or "suite",
             wish.isolation,
             wish.revision,
-            more=wish.isolation == "clone" and not shared,
+            more=wish.isolation == "clone" and not shared and _more_clones(request, wishes),
             keep=lambda: wishes.keep and node.stash.get(_FAILED, False),
         ) as database:
             node.stash[_DATABASE] = database
             yield database
+
+
+def _more_clones(request: pytest.FixtureRequest, wishes: Wishes) -> bool:
+    """Whether this process is going to need further clones, as far as can be told; a worker takes its share."""
+    from headway.testing.decision import wants_clone
+
+    stash = request.config.stash
+    if _CLONES not in stash:
+        workers = getattr(request.config, "workerinput", {}).get("workercount", 1)
+        items = [item for item in request.session.items if _ROOT_FIXTURE in getattr(item, "fixturenames", ())]
+        stash[_CLONES] = sum(wants_clone(item, wishes) for item in items) // workers
+    stash[_CLONES] -= 1
+    return stash[_CLONES] > 0
 
 
 @contextmanager

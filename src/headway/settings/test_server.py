@@ -1,4 +1,4 @@
-"""Where tests make their databases: read without the rest, which takes longer to load than a small suite runs."""
+"""Where tests make their databases: read without the rest, which takes longer to load than a test takes."""
 
 from __future__ import annotations
 

@@ -15,6 +15,8 @@ from headway.testing.template import Templates
 from headway.testing.wishes import Isolation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headway.project import Project
     from headway.testing.cluster import Cluster
     from headway.testing.survey import Survey
@@ -61,8 +63,12 @@ class Bench:
         await announce(self._cluster, self._wishes.run_id)
         await sweep(self._cluster, drop_kept=self._wishes.drop_kept)
 
-    async def close(self) -> None:
-        """Drop everything of this process, and hang up."""
+    async def close(self) -> Sequence[str]:
+        """Drop everything of this process, and hang up.
+
+        Returns:
+            What this run and earlier ones kept for somebody to look at.
+        """
         for reused in self._reused.values():
             if reused.resetter is not None:
                 await reused.resetter.close()
@@ -71,8 +77,10 @@ class Bench:
         if self._drops is not None:
             await self._drops.finish()
         await drop_of_run(self._cluster, self._wishes.run_id, self._wishes.worker)
+        kept = [name for name in await self._cluster.databases() if self._cluster.names.is_kept(name)]
         for cluster in (*self._beside, self._cluster):
             await cluster.close()
+        return kept
 
     async def lend(self, test: str, isolation: Isolation, revision: str, *, more: bool) -> Loan:
         """A database for a test.

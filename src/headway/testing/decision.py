@@ -155,3 +155,11 @@ def wish_of(node: pytest.Item | pytest.Collector, wishes: Wishes, *, shared: boo
         Isolation.CLONE if migrating or shared else Isolation(str(isolation)),
         str(said.get("revision", "base" if migrating else "heads")),
     )
+
+
+def wants_clone(item: pytest.Item, wishes: Wishes) -> bool:
+    """Whether a test is going to ask for a clone; no for one whose marker is wrong."""
+    try:
+        return wish_of(item, wishes).isolation is Isolation.CLONE
+    except ConfigurationError:
+        return False

@@ -132,9 +132,7 @@ class Resetter:
         for row in await self._connection.fetch(_OPEN):
             name = f" ({row['application_name']})" if row["application_name"] else ""
             locks = f", with locks on {row['tables']}" if row["tables"] else ""
-            lines.append(
-                f"backend {row['pid']}{name} is {row['state']} in a transaction of {row['seconds']} s{locks}"
-            )
+            lines.append(f"backend {row['pid']}{name}: {row['state']}, begun {row['seconds']} s ago{locks}")
             await self._connection.fetchval("SELECT pg_catalog.pg_terminate_backend($1, 10000)", row["pid"])
         return lines
 

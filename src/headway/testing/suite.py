@@ -18,14 +18,15 @@ from headway.testing.engines import Handouts, introduce, sqlalchemy_url
 from headway.testing.naming import Names
 from headway.testing.private_loop import PrivateLoop
 from headway.testing.server import Server, served
+from headway.testing.wishes import Isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy.engine import Dialect
 
     from headway.project import Project
-    from headway.testing.wishes import Isolation, Wishes
+    from headway.testing.wishes import Wishes
     from headway.url import DatabaseURL
 
 
@@ -61,7 +62,14 @@ class Database:
 
 
 class Suite:
-    """What stands behind the fixtures of one process."""
+    """What stands behind the fixtures of one process.
+
+    Attributes:
+        wishes: what was asked for.
+        project: whose migrations they are.
+        server: where the databases are.
+        kept: names of the databases that this run and earlier ones kept; known once the suite is closed.
+    """
 
     def __init__(self, wishes: Wishes, project: Project, server: Server, loop: PrivateLoop) -> None:
         self.wishes = wishes
@@ -72,6 +80,7 @@ class Suite:
         # go by other names.
         identity = f"{os.geteuid()} {project.root.resolve()} {server.url.user}"
         self._names = Names.of(_title(server, project), identity)
+        self.kept: Sequence[str] = ()
         self._bench: Bench | None = None
         self._dialect: Dialect | None = None
 
@@ -84,7 +93,7 @@ class Suite:
             self._loop.run(bench.open())
             yield self
         finally:
-            self._loop.run(bench.close())
+            self.kept = self._loop.run(bench.close())
 
     @contextlib.contextmanager
     def database(
@@ -118,7 +127,8 @@ class Suite:
         try:
             yield database
         finally:
-            kept = kept_as if keep() else None
+            # Of a savepoint nothing is left to look at.
+            kept = kept_as if isolation is not Isolation.SAVEPOINT and keep() else None
             self._loop.run(bench.take_back(loan, kept_as=kept, test=test, handed_out=database.handed_out))
 
     def handouts(self, database: Database) -> Handouts:

@@ -12,7 +12,7 @@ from headway.database import connect
 from headway.project import load_project
 from headway.settings import load_settings
 from headway.testing.private_loop import PrivateLoop
-from headway.testing.wishes import Provider
+from headway.testing.wishes import Isolation, Provider
 from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ async def _version(url: DatabaseURL, source: str) -> str:
 
 def how_to_reach(database: Database, provider: Provider) -> str:
     """Lines for a failing test's report; without a password."""
+    if database.isolation is Isolation.SAVEPOINT:
+        return "There is nothing to look at: its rows are rolled back. Try --headway-isolation=reset."
     if provider is Provider.EMBEDDED:
         way = f"headway tests psql, and in it: \\c {database.kept_as}"
     else:
