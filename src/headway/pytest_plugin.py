@@ -170,7 +170,8 @@ def _headway_suite(pytestconfig: pytest.Config) -> Iterator[Suite]:
     with _plainly(), open_suite(_wishes_of(pytestconfig)) as suite:
         yield suite
     pytestconfig.stash[_KEPT] = suite.kept
-    getattr(pytestconfig, "workeroutput", {})["headway"] = (f"headway: {suite.server.label}", [*suite.kept])
+    told = (f"headway: {suite.server.label}", [*suite.kept])
+    getattr(pytestconfig, "workeroutput", {})["headway"] = told
 
 
 @contextmanager
@@ -193,14 +194,14 @@ def _database(request: pytest.FixtureRequest, suite: Suite, *, shared: bool) -> 
 
 
 def _more_clones(request: pytest.FixtureRequest, wishes: Wishes) -> bool:
-    """Whether this process is going to need further clones, as far as can be told; a worker takes its share."""
+    """Whether this process is going to need further clones, as far as can be told of a worker's share."""
     from headway.testing.decision import wants_clone
 
     stash = request.config.stash
     if _CLONES not in stash:
         workers = getattr(request.config, "workerinput", {}).get("workercount", 1)
-        items = [item for item in request.session.items if _ROOT_FIXTURE in getattr(item, "fixturenames", ())]
-        stash[_CLONES] = sum(wants_clone(item, wishes) for item in items) // workers
+        asking = (it for it in request.session.items if _ROOT_FIXTURE in getattr(it, "fixturenames", ()))
+        stash[_CLONES] = sum(wants_clone(item, wishes) for item in asking) // workers
     stash[_CLONES] -= 1
     return stash[_CLONES] > 0
 
