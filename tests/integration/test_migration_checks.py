@@ -98,6 +98,7 @@ def test_a_file_that_breaks_a_rule_is_named(
             "upgrade() reads data",
         ),
         ("pass", "raise NotImplementedError('gone')", None, ""),
+        ("pass", "from headway.errors import IrreversibleMigration as E\nraise E('gone')", None, ""),
     ],
 )
 def test_sql_that_cannot_be_written_is_told_apart_from_data_that_is_read(
@@ -170,6 +171,10 @@ async def test_what_says_that_it_cannot_be_undone_is_skipped_and_what_fails_is_n
     assert (await migrator.pending()).current == ("r2",)
     with pytest.raises(checks.NotApplicableError, match="r2 cannot be undone"):
         await checks.whole_history(migrator_on(project, database_urls[1]))
+    irreversible = "from headway.errors import IrreversibleMigration as E\nraise E('the notes')"
+    chain(project, "op.drop_column('users', 'note')", downgrade=irreversible)
+    with pytest.raises(checks.NotApplicableError, match="r2 cannot be undone: the notes"):
+        await checks.upgrade_downgrade(migrator_on(project, database_urls[3]), "r2")
     chain(project, "op.drop_column('users', 'note')", downgrade="op.drop_column('users', 'note')")
     with pytest.raises(checks.CheckFailedError, match="revision r2 cannot be undone") as caught:
         await checks.upgrade_downgrade(migrator_on(project, database_urls[2]), "r2")
@@ -240,6 +245,9 @@ async def test_what_is_dropped_in_plain_sight_declared_renamed_or_filled_in_is_n
         filling = await checks.rows_preserved(migrator, revision)
         assert filling.unfilled == {}
     with pytest.raises(checks.NotApplicableError, match="r5 assumes: that nobody has a note"):
+        await checks.rows_preserved(migrator, "r5")
+    project.revision("r5", "r4", upgrade="import headway\nraise headway.RefusedError('there are notes')")
+    with pytest.raises(checks.NotApplicableError, match="r5 refuses: there are notes"):
         await checks.rows_preserved(migrator, "r5")
     project.revision("r5", "r4", upgrade="pass")
     for revision in ("r5", "r6", last):

@@ -91,8 +91,12 @@ OF_EACH_LIBRARY = {
     "asyncio-strict": ("pytestmark = pytest.mark.asyncio", ("-o", "asyncio_mode=strict")),
     "asyncio-auto": ("", ("-o", "asyncio_mode=auto")),
     "anyio": (
-        "pytestmark = pytest.mark.anyio\n\n    @pytest.fixture\n"
-        "    def anyio_backend():\n        return 'asyncio'",
+        """pytestmark = pytest.mark.anyio
+
+    @pytest.fixture
+    def anyio_backend():
+        return 'asyncio'
+    """,
         ("-p", "no:asyncio"),
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headway.errors import StepFailedError
+from headway.errors import HeadwayError
 from headway.planning import Plan, plan_upgrade
 from headway.project import Project, load_project
 from headway.results import Direction
@@ -54,17 +54,16 @@ def _why_unwritten(alembic: AlembicProject, plan: Plan) -> str | None:
 
     try:
         render_sql(alembic, plan)
-    except StepFailedError as error:
-        verb = plan.direction.value
-        irreversible = why_irreversible(error)
-        if plan.direction is Direction.DOWNGRADE and irreversible is not None:
+    except HeadwayError as error:
+        verb, [step] = plan.direction.value, plan.steps
+        if plan.direction is Direction.DOWNGRADE and why_irreversible(error) is not None:
             return None
         if error.__cause__ is not None and reads_data(error.__cause__):
             return f"{verb}() reads data, so its SQL cannot be written beforehand"
         raise CheckFailedError(
             "offline_sql",
-            f"{verb} of {error.revision} cannot be written as SQL:",
+            f"{verb} of {step.revision} cannot be written as SQL:",
             told(error),
-            hint=error.hint or f"See {error.path}.",
+            hint=error.hint or f"See {step.path}.",
         ) from error
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headway.alembic_bridge import losses_of
-from headway.errors import StepFailedError
+from headway.errors import RefusedError, StepFailedError
 from headway.testing.checks.failure import CheckFailedError, NotApplicableError
 from headway.testing.checks.files import declared
 from headway.testing.checks.subject import Subject, told
@@ -34,7 +34,7 @@ async def rows_preserved(migrator: Migrator, revision: str) -> Filling:
 
     Raises:
         CheckFailedError: the revision cannot be applied over these rows, or takes rows or values away.
-        NotApplicableError: it cannot be applied over them, and says why they are not there.
+        NotApplicableError: it says why they are not there, or looks at them and refuses.
         StepFailedError: an earlier revision cannot be applied.
     """
     subject = await Subject.of(migrator)
@@ -72,6 +72,8 @@ async def _apply(migrator: Migrator, there: Plan) -> None:
         assumed = declared(error.path, "assumes") if error.path else None
         if assumed is not None:
             raise NotApplicableError(f"{error.revision} assumes: {assumed}") from None
+        if type(error.__cause__) is RefusedError:  # it has looked, and will not go over them
+            raise NotApplicableError(f"{error.revision} refuses: {error.__cause__.message}") from None
         raise CheckFailedError(
             "rows_preserved",
             f"revision {error.revision} cannot be applied over rows that were valid before it:",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headway.alembic_bridge import AlembicProject
 from headway.database import driver_connection
-from headway.errors import ConfigurationError, HeadwayError, RefusedError
+from headway.errors import ConfigurationError, HeadwayError, IrreversibleMigration, RefusedError
 from headway.planning import Plan, plan_upgrade
 from headway.results import Direction
 from headway.testing.checks.files import graph_of
@@ -104,6 +104,8 @@ def why_irreversible(error: BaseException) -> str | None:
     """What a downgrade said that raised because it cannot undo; ``None`` for any other failure."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, IrreversibleMigration):
+            return cause.message
         if isinstance(cause, NotImplementedError):
             return str(cause) or "downgrade() raises NotImplementedError"
         cause = cause.__cause__
