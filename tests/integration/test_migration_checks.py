@@ -235,7 +235,8 @@ async def test_what_is_dropped_in_plain_sight_declared_renamed_or_filled_in_is_n
         "# destructive: the users without a note\nop.execute('DELETE FROM users WHERE note IS NULL')",
         "op.rename_table('users', 'people')\nop.alter_column('people', 'email', new_column_name='mail')",
         "op.execute(\"UPDATE people SET note = 'none' WHERE note IS NULL\")\n"
-        "op.execute('ALTER TABLE people ALTER id TYPE bigint')",
+        "op.execute('ALTER TABLE people ALTER id TYPE bigint')\n"
+        "op.execute('ALTER TABLE people ADD share numeric(4, 2) DEFAULT 1.5')",
         "# assumes: that nobody has a note\nop.execute('ALTER TABLE people ADD CHECK (note IS NULL)')",
         "op.drop_column('people', 'mail')\nop.add_column('people', sa.Column('mail', sa.Text))",
         "op.drop_table('people')",
@@ -249,7 +250,7 @@ async def test_what_is_dropped_in_plain_sight_declared_renamed_or_filled_in_is_n
     project.revision("r5", "r4", upgrade="import headway\nraise headway.RefusedError('there are notes')")
     with pytest.raises(checks.NotApplicableError, match="r5 refuses: there are notes"):
         await checks.rows_preserved(migrator, "r5")
-    project.revision("r5", "r4", upgrade="pass")
+    project.revision("r5", "r4", upgrade="op.execute('ALTER TABLE people ALTER share TYPE numeric(6, 3)')")
     for revision in ("r5", "r6", last):
         await checks.rows_preserved(migrator, revision)
 

@@ -40,7 +40,7 @@ CREATE TABLE membership (
     org bigint NOT NULL REFERENCES "Org Unit", member int NOT NULL REFERENCES users, PRIMARY KEY (org, member)
 );
 CREATE TABLE profile (id int PRIMARY KEY REFERENCES users);
-CREATE TABLE hen (id int PRIMARY KEY, egg int NOT NULL);
+CREATE TABLE hen (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, egg int NOT NULL);
 CREATE TABLE egg (id serial PRIMARY KEY, hen int NOT NULL REFERENCES hen);
 ALTER TABLE hen ADD FOREIGN KEY (egg) REFERENCES egg;
 CREATE TABLE selfish (id uuid PRIMARY KEY, self uuid NOT NULL REFERENCES selfish);
@@ -82,6 +82,7 @@ OF_USERS = ("mood", "moods", "age", "kind", "days", "full_name", "a", "b")
 UNFILLABLE = {
     "never": ("(id int NOT NULL CHECK (id > 5 AND id < 3))", 0, "never_id_check"),
     "single": ("(id bool PRIMARY KEY DEFAULT true CHECK (id))", 1, "single_pkey"),
+    "late": ("(id int, flag bool NOT NULL UNIQUE DEFERRABLE INITIALLY DEFERRED)", 2, "late_flag_key"),
     "guarded": ("(id int)", 0, "no rows here"),
     "strange": ("(id pair NOT NULL)", 0, "no value is known of the type pair of its column id"),
 }
