@@ -22,8 +22,9 @@ _PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages"})
 def content_of(project: Project, *more: str) -> str:
     """Hash what the migrations consist of: sixteen hexadecimal digits.
 
-    That is the configuration, env.py, every revision, the project's own packages that these import (their
-    models may be used by a revision, or decide what env.py does), and the versions of what runs them.
+    That is the configuration, env.py, every revision and what lies beside it, the project's own packages that
+    these import (their models may be used by a revision, or decide what env.py does), and the versions of what
+    runs them.
 
     Args:
         project: the project.
@@ -41,19 +42,21 @@ def content_of(project: Project, *more: str) -> str:
 def sources_of(project: Project) -> set[Path]:
     """The files that decide what the migrations build."""
     found = {path for path in (project.config_file, project.pyproject) if path is not None}
-    scripts = set(_python_files(project.script_location))
-    for folder in project.version_locations:
-        scripts |= set(_python_files(folder))
-    packages = {name for path in scripts for name in _imported(path)}
+    scripts = {
+        path
+        for folder in (project.script_location, *project.version_locations)
+        for path in _files(folder, "*")
+    }
+    packages = {name for path in scripts if path.suffix == ".py" for name in _imported(path)}
     for folder in (*project.sys_path, project.root, project.root / "src"):
         for name in packages:
             found |= {path for path in (folder / f"{name}.py",) if path.is_file()}
-            found |= set(_python_files(folder / name))
+            found |= {*_files(folder / name, "*.py")}
     return found | scripts
 
 
-def _python_files(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*.py") if folder.is_dir() else ():
+def _files(folder: Path, pattern: str) -> Iterator[Path]:
+    for path in folder.rglob(pattern) if folder.is_dir() else ():
         if not _PASSED_OVER.intersection(path.parts) and path.is_file():
             yield path
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway import embedded
-from headway.errors import RefusedError
+from headway.errors import ConfigurationError, RefusedError
+from headway.project import load_project
+from headway.project.configuration import INI
 from headway.testing.wishes import Provider
 from headway.url import DatabaseURL
 
@@ -49,6 +51,23 @@ class Server:
     def database(self, name: str) -> DatabaseURL:
         """The URL of a database on it."""
         return replace(self.url, database=name)
+
+
+def project_of(wishes: Wishes) -> Project:
+    """The project whose migrations a suite runs on.
+
+    Raises:
+        ConfigurationError: there is none where it was looked for, or its configuration cannot be read.
+    """
+    if wishes.config is not None:
+        return load_project(wishes.config)
+    try:
+        return load_project(start=Path(wishes.root))
+    except ConfigurationError as error:
+        if error.variable != INI:
+            raise
+        problem = error.problem
+    raise ConfigurationError("headway_config", problem, example="headway_config = backend/alembic.ini")
 
 
 @contextlib.contextmanager

@@ -6,18 +6,16 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.migrator import Migrator
-from headway.project import load_project
 from headway.settings import load_settings
 from headway.testing.bench import Bench
 from headway.testing.cluster import Cluster
 from headway.testing.engines import Handouts, introduce, sqlalchemy_url
 from headway.testing.naming import Names
 from headway.testing.private_loop import PrivateLoop
-from headway.testing.server import Server, served
+from headway.testing.server import Server, project_of, served
 from headway.testing.wishes import Isolation
 
 if TYPE_CHECKING:
@@ -149,7 +147,7 @@ def open_suite(wishes: Wishes) -> Iterator[Suite]:
     Raises:
         HeadwayError: there is no project, the server does not answer or start, or may not be used.
     """
-    project = load_project(wishes.config, start=Path(wishes.root))
+    project = project_of(wishes)
     settings = load_settings(project, url="postgresql://unused", environment="development")
     with (
         served(wishes, project, settings) as server,

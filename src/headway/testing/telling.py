@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway import embedded
 from headway.database import connect
-from headway.project import load_project
 from headway.settings import load_settings
 from headway.testing.private_loop import PrivateLoop
+from headway.testing.server import project_of
 from headway.testing.wishes import Isolation, Provider
 from headway.url import DatabaseURL
 
@@ -27,8 +26,7 @@ def which_server(wishes: Wishes) -> str:
         HeadwayError: the rung that was decided on cannot be stood on: no programs, nobody answers.
     """
     if wishes.provider is Provider.EMBEDDED:
-        project = load_project(wishes.config, start=Path(wishes.root))
-        settings = load_settings(project, url="postgresql://unused", environment="development")
+        settings = load_settings(project_of(wishes), url="postgresql://unused", environment="development")
         binaries = embedded.locate(settings.postgres_binaries)
         return f"embedded PostgreSQL {binaries.major} ({binaries.source})"
     if wishes.url is None:
