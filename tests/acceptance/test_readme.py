@@ -63,7 +63,7 @@ def test_every_command_of_the_readme_exists() -> None:
     named = {
         verb for row in re.findall(r"^\| `headway (.+?) \|", README, re.MULTILINE) for verb in verbs(row)
     }
-    assert {"status", "upgrade", "dev url", "dev reset", "merge"} <= named
+    assert {"status", "upgrade", "dev url", "dev reset", "tests psql", "merge"} <= named
     for verb in sorted(named):
         helped = run(f"{sys.executable} -m headway {verb} --help", ROOT)
         assert helped.returncode == 0, f"{verb}\n{helped.stderr}"
@@ -71,8 +71,9 @@ def test_every_command_of_the_readme_exists() -> None:
 
 def verbs(row: str) -> list[str]:
     words = [part.strip(" `").split(" ") for part in row.partition("|")[0].split(",")]
-    if words[0][0] == "dev":
-        return [f"dev {words[0][1]}", *(f"dev {word[0]}" for word in words[1:])]
+    if words[0][0] in {"dev", "tests"}:
+        group = words[0][0]
+        return [f"{group} {words[0][1]}", *(f"{group} {word[0]}" for word in words[1:])]
     return [word[0] for word in words]
 
 

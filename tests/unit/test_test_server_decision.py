@@ -130,7 +130,7 @@ def test_docker_has_an_image_and_is_refused_in_words_where_it_does_not_run(
 
 
 def test_names_are_short_enough_and_tell_whose_they_are() -> None:
-    names = Names.of("An Ünusual ... and very long ... name of a project", "1000 /home/ada/shop postgres")
+    names = Names.of("An Ünusual ... and very long ... name of a project", "1000 /srv/ada/shop postgres")
     run = names.of_run("a" * 40, "gw12", "1234_test_" + "x" * 80)
     kept = names.kept("21102735", "test_buying[a-b]" + "x" * 80)
     assert max(map(len, (run, kept, names.template("0" * 16)))) <= 63
@@ -138,5 +138,5 @@ def test_names_are_short_enough_and_tell_whose_they_are() -> None:
     assert names.run_of(kept) is None
     assert names.is_kept(kept)
     assert not names.is_kept(run)
-    other = Names.of("An Ünusual ... and very long ... name of a project", "1001 /home/bob/shop postgres")
+    other = Names.of("An Ünusual ... and very long ... name of a project", "1001 /srv/bob/shop postgres")
     assert not run.startswith(other.prefix)

@@ -22,9 +22,9 @@ _PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages"})
 def content_of(project: Project, *more: str) -> str:
     """Hash what the migrations consist of: sixteen hexadecimal digits.
 
-    That is the configuration, env.py, every revision and what lies beside it, the project's own packages that
-    these import (their models may be used by a revision, or decide what env.py does), and the versions of what
-    runs them.
+    That is the configuration, env.py, every revision and what lies beside it, the project's own packages
+    that these import (their models may be used by a revision, or decide what env.py does), and the versions
+    of what runs them.
 
     Args:
         project: the project.
@@ -42,11 +42,8 @@ def content_of(project: Project, *more: str) -> str:
 def sources_of(project: Project) -> set[Path]:
     """The files that decide what the migrations build."""
     found = {path for path in (project.config_file, project.pyproject) if path is not None}
-    scripts = {
-        path
-        for folder in (project.script_location, *project.version_locations)
-        for path in _files(folder, "*")
-    }
+    folders = (project.script_location, *project.version_locations)
+    scripts = {path for folder in folders for path in _files(folder, "*")}
     packages = {name for path in scripts if path.suffix == ".py" for name in _imported(path)}
     for folder in (*project.sys_path, project.root, project.root / "src"):
         for name in packages:
@@ -57,7 +54,7 @@ def sources_of(project: Project) -> set[Path]:
 
 def _files(folder: Path, pattern: str) -> Iterator[Path]:
     for path in folder.rglob(pattern) if folder.is_dir() else ():
-        if not _PASSED_OVER.intersection(path.parts) and path.is_file():
+        if not _PASSED_OVER.intersection(path.relative_to(folder).parts) and path.is_file():
             yield path
 
 
