@@ -9,6 +9,7 @@ import pytest
 
 from headway import Migrator, RefusedError
 from headway.testing import checks
+from headway.testing.checks.files import declared
 
 if TYPE_CHECKING:
     from conftest import ProjectFolder
@@ -112,6 +113,15 @@ def test_sql_that_cannot_be_written_is_told_apart_from_data_that_is_read(
     with pytest.raises(kind) as caught:
         checks.offline_sql(project.root, "r1")
     assert told in str(caught.value)
+
+
+def test_what_a_revision_of_sql_says_of_itself_is_heard(tmp_path: Path) -> None:
+    path = tmp_path / "20260101000000_drop.up.sql"
+    path.write_text(
+        "-- a remark\nDELETE FROM a; -- assumes: not alone\n  -- Destructive: all of a\n", encoding="utf-8"
+    )
+    assert declared(path, "destructive") == "all of a"
+    assert declared(path, "assumes") is None
 
 
 # -- schema ----------------------------------------------------------------------------------------------

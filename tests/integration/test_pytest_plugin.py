@@ -175,12 +175,16 @@ def test_checks_are_left_out_of_a_run_of_single_files_and_chosen_by_name_or_mark
     quiet = ("-p", "no:asyncio", "--collect-only", "-q")
     every = ["headway::single_head", "headway::offline_sql[r1]", "headway::offline_sql[r2]"]
     for arguments, expected in {
-        ("test_own.py",): ["test_own.py::test_own"],
         ("-m", "headway_checks"): every,
         ("--headway-checks=single_head", "test_own.py"): ["test_own.py::test_own", "headway::single_head"],
     }.items():
         listed = run(suite.root, *quiet, *arguments).stdout
         assert [line for line in listed.splitlines() if "::" in line] == expected
+    (suite.root / "alembic.ini").unlink()
+    lost = run(suite.root, *quiet)
+    assert "ERROR collecting headway" in lost.stdout
+    assert "no alembic.ini and no pyproject.toml with [tool.alembic]" in lost.stdout
+    assert outcomes(run(suite.root, *quiet[:2], "test_own.py")) == {"passed": 1}
     wrong = run(suite.root, "--headway-checks=sinlge_head", *quiet)
     assert "headway_checks: no check is called sinlge_head; there are all, single_head" in wrong.stderr
 

@@ -182,7 +182,10 @@ class Checks(pytest.Collector):
     def collect(self) -> Iterator[pytest.Item]:
         """One item for each check, or for each check and revision."""
         wishes = self._databases.wishes()
-        project = load_project(wishes.config, start=Path(wishes.root))
+        try:
+            project = load_project(wishes.config, start=Path(wishes.root))
+        except HeadwayError as error:
+            raise self.CollectError(str(error)) from None
         revisions = _revisions(project)
         for name in self._names:
             yield from self._items(name, project, revisions)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # What Alembic writes where no message is given (its templates say `${message}`, its command "empty message").
 _NO_MESSAGE = frozenset({"", "empty message"})
 
+_BY_LINE = re.MULTILINE | re.IGNORECASE
 _CONVERSION = re.compile(r"%(?:%|\((?P<name>\w+)\)[-#0-9 +.]*(?P<kind>[a-zA-Z]))")
 
 
@@ -159,8 +160,12 @@ def _is_empty(function: ast.FunctionDef) -> bool:
 def declared(path: Path, word: str) -> str | None:
     """What a comment in a file's ``upgrade()`` says after this word and a colon; ``None`` without one.
 
-    Autogenerate writes ``# destructive: …`` above each operation that destroys data, and people do.
+    Autogenerate writes ``# destructive: …`` above each operation that destroys data, and people do. In a file
+    of SQL it is a line of its own: ``-- destructive: …``.
     """
+    if path.suffix != ".py":
+        found = re.search(rf"^\s*--\s*{word}\s*:(.*)", path.read_text(encoding="utf-8"), _BY_LINE)
+        return found[1].strip() if found else None
     source = path.read_bytes()
     spans = [
         range(node.lineno, (node.end_lineno or node.lineno) + 1)

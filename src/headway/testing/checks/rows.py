@@ -44,7 +44,7 @@ async def rows_preserved(migrator: Migrator, revision: str) -> Filling:
     before = await _kept(subject)
     await _apply(migrator, there)
     [step] = there.steps
-    if step.path.suffix == ".py" and declared(step.path, "destructive") is not None:
+    if declared(step.path, "destructive") is not None:
         return filling
     losses = await in_thread(lambda: losses_of(subject.alembic, step))
     lost = before.lost(await _kept(subject), losses)
