@@ -248,6 +248,7 @@ async def test_what_is_dropped_in_plain_sight_declared_renamed_or_filled_in_is_n
         "op.execute('ALTER TABLE people ALTER id TYPE bigint')\n"
         "op.execute('ALTER TABLE people ADD share numeric(4, 2) DEFAULT 1.5')",
         "# assumes: that nobody has a note\nop.execute('ALTER TABLE people ADD CHECK (note IS NULL)')",
+        "op.get_bind().execute(sa.text('SELECT 1')).scalar_one()\n"
         "op.drop_column('people', 'mail')\nop.add_column('people', sa.Column('mail', sa.Text))",
         "op.drop_table('people')",
     )

@@ -172,6 +172,8 @@ CHANGES = {
     "CREATE STATISTICS st ON a, (a + 1) FROM t": ["left over: statistics public.t.st"],
     "CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING": ["left over: rule public.t.r"],
     "GRANT SELECT ON t TO PUBLIC": ["changed: relation public.t: privileges is"],
+    "REVOKE SELECT ON t FROM PUBLIC": ["changed: relation public.t: privileges is"],
+    "GRANT SELECT ON v TO PUBLIC; REVOKE SELECT ON v FROM PUBLIC": [],
     "DROP VIEW v": ["missing: column public.v.a", "missing: relation public.v"],
     "CREATE AGGREGATE agg (int) (sfunc = int4pl, stype = int)": ["left over: function public.agg(integer)"],
 }

@@ -41,14 +41,24 @@ _BY_ITSELF = """
         WHERE e.classid = '{catalogue}'::pg_catalog.regclass AND e.objid = {oid} AND e.deptype = 'e'
     )
 """
-_COMMENT = "pg_catalog.obj_description({0}.oid, '{1}')"
+
+
+def _privileges(granted: str, kind: str, owner: str) -> str:
+    """SQL for privileges: what was granted and revoked again is as it was, in whatever order it is kept."""
+    default = f"pg_catalog.acldefault({kind}, {owner})"
+    return (
+        "(SELECT pg_catalog.string_agg(e::text, ', ' ORDER BY e::text) "
+        f"FROM pg_catalog.unnest(coalesce({granted}, {default})) AS e)"
+    )
 
 
 # Each gives a name and what there is to say of it, as JSON without what is not set.
 _QUERIES: Mapping[str, str] = {
     "schema": """
         SELECT n.nspname AS name, pg_catalog.jsonb_build_object(
-            'owner', pg_catalog.pg_get_userbyid(n.nspowner), 'privileges', n.nspacl::text
+            'owner', pg_catalog.pg_get_userbyid(n.nspowner), 'privileges', """
+    + _privileges("n.nspacl", "'n'", "n.nspowner")
+    + """
         ) AS told
         FROM pg_catalog.pg_namespace AS n
         WHERE $1::text[] IS NOT NULL AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -64,7 +74,9 @@ _QUERIES: Mapping[str, str] = {
         SELECT c.oid::pg_catalog.regclass::text AS name, pg_catalog.jsonb_build_object(
             'kind', c.relkind, 'persistence', c.relpersistence, 'options', c.reloptions,
             'row security', c.relrowsecurity, 'forced', c.relforcerowsecurity,
-            'replica identity', c.relreplident, 'privileges', c.relacl::text,
+            'replica identity', c.relreplident, 'privileges', """
+    + _privileges("c.relacl", "CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\"", "c.relowner")
+    + """,
             'owner', pg_catalog.pg_get_userbyid(c.relowner),
             'partition key', CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END,
             'partition', pg_catalog.pg_get_expr(c.relpartbound, c.oid),
@@ -85,7 +97,7 @@ _QUERIES: Mapping[str, str] = {
             'default', pg_catalog.pg_get_expr(d.adbin, d.adrelid),
             'identity', nullif(a.attidentity, ''), 'generated', nullif(a.attgenerated, ''),
             'collation', a.attcollation::pg_catalog.regcollation::text,
-            'storage', a.attstorage, 'options', a.attoptions, 'privileges', a.attacl::text,
+            'storage', a.attstorage, 'options', a.attoptions, 'privileges', nullif(a.attacl::text, '{}'),
             'comment', pg_catalog.col_description(c.oid, a.attnum)
         ) AS told
         FROM own AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
@@ -166,7 +178,9 @@ _QUERIES: Mapping[str, str] = {
                 SELECT a.aggtransfn::text || ' ' || a.aggfinalfn::text FROM pg_catalog.pg_aggregate AS a
                 WHERE a.aggfnoid = p.oid
             ) ELSE pg_catalog.pg_get_functiondef(p.oid) END,
-            'owner', pg_catalog.pg_get_userbyid(p.proowner), 'privileges', p.proacl::text,
+            'owner', pg_catalog.pg_get_userbyid(p.proowner), 'privileges', """
+    + _privileges("p.proacl", "'f'", "p.proowner")
+    + """,
             'comment', pg_catalog.obj_description(p.oid, 'pg_proc')
         ) AS told
         FROM pg_catalog.pg_proc AS p
@@ -176,7 +190,9 @@ _QUERIES: Mapping[str, str] = {
         SELECT t.oid::pg_catalog.regtype::text AS name, pg_catalog.jsonb_build_object(
             'kind', t.typtype, 'base', CASE WHEN t.typtype = 'd' THEN
                 pg_catalog.format_type(t.typbasetype, t.typtypmod) END,
-            'not null', t.typnotnull, 'default', t.typdefault, 'privileges', t.typacl::text,
+            'not null', t.typnotnull, 'default', t.typdefault, 'privileges', """
+    + _privileges("t.typacl", "'T'", "t.typowner")
+    + """,
             'labels', (
                 SELECT pg_catalog.array_agg(l.enumlabel ORDER BY l.enumsortorder)
                 FROM pg_catalog.pg_enum AS l WHERE l.enumtypid = t.oid

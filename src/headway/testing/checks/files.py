@@ -178,3 +178,22 @@ def declared(path: Path, word: str) -> str | None:
             if colon and name.strip().lower() == word:
                 return said.strip()
     return None
+
+
+def dropped_by_name(path: Path) -> Iterator[tuple[str, ...]]:
+    """Tables and columns that a file's ``upgrade()`` drops by ``op`` with names written out: (table, column).
+
+    They are in plain sight for a reader of the file, also where no SQL can be written beforehand.
+    """
+    tree = tree_of(path.read_bytes()) if path.suffix == ".py" else ast.Module([], [])
+    for function in tree.body:
+        if isinstance(function, ast.FunctionDef) and function.name == "upgrade":
+            for node in ast.walk(function):
+                match node:
+                    case ast.Call(func=ast.Attribute(attr="drop_table"), args=[ast.Constant(str(table)), *_]):
+                        yield (table,)
+                    case ast.Call(
+                        func=ast.Attribute(attr="drop_column"),
+                        args=[ast.Constant(str(table)), ast.Constant(str(column)), *_],
+                    ):
+                        yield table, column

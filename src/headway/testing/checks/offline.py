@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headway.errors import HeadwayError
+from headway.errors import RefusedError, StepFailedError
 from headway.planning import Plan, plan_upgrade
 from headway.project import Project, load_project
 from headway.results import Direction
@@ -54,7 +54,7 @@ def _why_unwritten(alembic: AlembicProject, plan: Plan) -> str | None:
 
     try:
         render_sql(alembic, plan)
-    except HeadwayError as error:
+    except (StepFailedError, RefusedError) as error:
         verb, [step] = plan.direction.value, plan.steps
         if plan.direction is Direction.DOWNGRADE and why_irreversible(error) is not None:
             return None

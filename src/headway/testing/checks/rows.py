@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from headway.alembic_bridge import losses_of
 from headway.errors import RefusedError, StepFailedError
+from headway.results import Loss
 from headway.testing.checks.failure import CheckFailedError, NotApplicableError
-from headway.testing.checks.files import declared
+from headway.testing.checks.files import declared, dropped_by_name
 from headway.testing.checks.subject import Subject, told
 from headway.testing.rows import Filling, Kept, fill, keep, read_tables
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
     from headway.migrator import Migrator
-    from headway.planning import Plan
+    from headway.planning import Plan, Step
 
 
 async def rows_preserved(migrator: Migrator, revision: str) -> Filling:
@@ -46,8 +47,7 @@ async def rows_preserved(migrator: Migrator, revision: str) -> Filling:
     [step] = there.steps
     if declared(step.path, "destructive") is not None:
         return filling
-    losses = await in_thread(lambda: losses_of(subject.alembic, step))
-    lost = before.lost(await _kept(subject), losses)
+    lost = before.lost(await _kept(subject), await in_thread(lambda: _in_plain_sight(subject, step)))
     if lost:
         raise CheckFailedError(
             "rows_preserved",
@@ -57,6 +57,15 @@ async def rows_preserved(migrator: Migrator, revision: str) -> Filling:
             "else copy the data before the old place goes.",
         )
     return filling
+
+
+def _in_plain_sight(subject: Subject, step: Step) -> list[Loss]:
+    """What the step's SQL drops, and what its file does where the SQL cannot be written beforehand."""
+    by_name = [
+        Loss(step.revision, "table" if len(names) == 1 else "column", ".".join(f'"{name}"' for name in names))
+        for names in dropped_by_name(step.path)
+    ]
+    return [*losses_of(subject.alembic, step), *by_name]
 
 
 async def _kept(subject: Subject) -> Kept:
