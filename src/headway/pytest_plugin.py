@@ -91,13 +91,15 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say which server it is where this suite says anything about one."""
     said = any(config.getoption(name) for name in _OPTIONS) or any(config.getini(name) for name in _INIS)
-    return _which_server(config) if said else None
+    return _which_server(config) if said and not config.option.collectonly else None
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
     """The same for a suite that says nothing, once a test is seen to ask for a database."""
+    if _SERVER in config.stash or config.option.collectonly:  # an editor that lists tests needs no server
+        return None
     asked = any(_ROOT_FIXTURE in getattr(item, "fixturenames", ()) for item in items)
-    return _which_server(config) if asked and _SERVER not in config.stash else None
+    return _which_server(config) if asked else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
