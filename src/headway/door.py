@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -22,7 +23,7 @@ from headway.threads import in_thread
 from headway.timeouts import Timeouts, session_settings, set_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
     from sqlalchemy.engine import Connection
@@ -66,9 +67,21 @@ class Door:
     run_id: str
     emit: Callable[[Event], None]
 
-    async def adopt(self, applied: Mapping[str, str]) -> None:
-        """Note in the ledger what came or went without it: revision to description, oldest first."""
-        await self.control.run(lambda connection: self.ledger.adopt(connection, self.run_id, applied))
+    async def adopt(
+        self, applied: Mapping[str, str], fingerprints: Callable[[Iterable[str]], Mapping[str, str]]
+    ) -> None:
+        """Note in the ledger what came or went without it.
+
+        Args:
+            applied: every applied revision with its description, oldest first.
+            fingerprints: of the files of these revisions, as far as they can be read.
+        """
+        known = await self.control.run(self.ledger.on_record)
+        come = [revision for revision in applied if revision not in known]
+        checksums = await in_thread(partial(fingerprints, come)) if come else {}
+        await self.control.run(
+            lambda connection: self.ledger.adopt(connection, self.run_id, applied, checksums)
+        )
 
     async def regain(self) -> bool:
         """Take the lock again on the connection that took the place of a broken one, and settle in there.

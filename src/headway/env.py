@@ -44,13 +44,15 @@ from headway.events import LockWaiting, StepBlocked, StepRetrying, StepStarted, 
 from headway.latecomers import require_none_late
 from headway.ledger import Ledger
 from headway.loops import drive, drive_on_loop_of
+from headway.narration.changes import changed_error
 from headway.narration.sentences import in_words
-from headway.planning import unfinished
+from headway.planning import changes, unfinished
 from headway.project import project_of_config
 from headway.results import Direction
 from headway.runner import Run, Work
 from headway.session import open_session
 from headway.settings import load_limits, load_settings
+from headway.threads import in_thread
 
 if TYPE_CHECKING:
     from headway.door import Door
@@ -160,6 +162,8 @@ async def _run_command(
     graph = scope.sql_graph()
     if graph is not None:
         await require_none_late(session, ledger, graph, versions)
+    if scope.migrating:
+        await _require_unchanged(session, ledger, scope, versions, steps)
     if not steps and not scope.purging:
         if scope.migrating:
             await _require_settled(session, ledger)
@@ -190,6 +194,29 @@ async def _require_settled(session: Session, ledger: Ledger) -> None:
         raise unfinished(dirty)
 
 
+async def _require_unchanged(
+    session: Session,
+    ledger: Ledger,
+    scope: CommandScope,
+    versions: tuple[str, ...],
+    steps: list[CommandStep],
+) -> None:
+    """What is applied and stays so must be what was applied; what the command undoes goes anyway."""
+    try:
+        record = await session.run(ledger.record_of)
+    except DatabaseError as error:
+        if error.sqlstate == INSUFFICIENT_PRIVILEGE:
+            return
+        raise
+    if not record:
+        return
+    undone = {step.revision for step in steps if step.direction is Direction.DOWNGRADE}
+    staying = scope.applied(versions).keys() - undone
+    changed = await in_thread(lambda: changes(scope.revisions(), staying, record))
+    if changed:
+        raise changed_error(session.database, changed)
+
+
 async def _run_steps(
     door: Door, scope: CommandScope, versions: tuple[str, ...], steps: list[CommandStep]
 ) -> None:
@@ -203,7 +230,7 @@ async def _run_steps(
         await door.session.run(lambda _: scope.purge())
     if due:
         await door.session.run(lambda _: scope.create_version_table())
-        await door.adopt(scope.applied(now))
+        await door.adopt(scope.applied(now), scope.fingerprints)
         run = Run(due[0].operation, door, scope)
         await run.execute([_work(scope, step) for step in due], before=now, after=())
 
@@ -216,6 +243,7 @@ def _work(scope: CommandScope, step: CommandStep) -> Work:
         description=step.description,
         path=step.path,
         code=lambda: step.code,
+        checksum=lambda: scope.fingerprints([step.revision]).get(step.revision) if step.path else None,
         write=lambda: scope.write_command_step(step),
     )
 

@@ -32,7 +32,6 @@ from headway.events import (
     StepStarted,
     Warned,
 )
-from headway.integrity import checksum_of
 from headway.journal import journal_to_resume, lines_of
 from headway.ledger import NewEntry, Operation, Outcome
 from headway.lost_commit import may_be_committed, step_on_record, took_effect
@@ -67,7 +66,8 @@ class Work:
     """One step, ready to run.
 
     ``code`` loads the revision's function and may raise what the file raises; ``write`` writes the version
-    inside the step's transaction. ``path`` is ``None`` for a stamp, which runs no file.
+    inside the step's transaction. ``path`` is ``None`` for a stamp, which runs no file. ``checksum`` is what
+    the ledger keeps of the file as it then is; ``None`` of none.
     """
 
     revision: str
@@ -76,6 +76,7 @@ class Work:
     description: str
     path: Path | None
     code: Callable[[], RevisionCode]
+    checksum: Callable[[], str | None]
     write: Callable[[], None]
 
 
@@ -308,7 +309,7 @@ class Run:
             revision=work.revision,
             operation=Operation(work.operation),
             description=door.session.redact(work.description),
-            checksum=await in_thread(partial(checksum_of, work.path)) if work.path is not None else None,
+            checksum=await in_thread(work.checksum),
             transactional=code.transactional,
             journal=journal,
             # A stamp says of itself neither whether revisions come nor whether they go.

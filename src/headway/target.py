@@ -17,11 +17,19 @@ from headway.database import (
     driver_connection,
     embedded_directory,
     fetch_dirty,
+    fetch_record,
     fetch_versions,
     lease_embedded,
 )
-from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, UnknownRevisionsError
+from headway.errors import (
+    INSUFFICIENT_PRIVILEGE,
+    DatabaseError,
+    HeadwayError,
+    UnknownRevisionsError,
+)
 from headway.events import tell
+from headway.narration.changes import changed_error, origin
+from headway.planning import deleted
 from headway.threads import in_thread
 from headway.url import DatabaseURL
 
@@ -35,10 +43,11 @@ if TYPE_CHECKING:
     from headway.alembic_bridge import AlembicProject, Scope
     from headway.door import Door
     from headway.embedded import Lease
+    from headway.errors import ChangedRevisionsError, GraphError
     from headway.events import Event, Listener
     from headway.ledger import Ledger
     from headway.project import Project
-    from headway.results import LedgerEntry, RunOptions
+    from headway.results import Application, LedgerEntry, RunOptions
     from headway.session import Session
     from headway.settings import Settings
 
@@ -51,7 +60,12 @@ class Standing:
     rows: tuple[str, ...]
     dirty: LedgerEntry | None
     ledger: bool
-    applied_at: Mapping[str, datetime]
+    record: Mapping[str, Application]
+
+    @property
+    def applied_at(self) -> dict[str, datetime]:
+        """When each revision was applied, as far as the ledger knows."""
+        return {id_: each.applied_at for id_, each in self.record.items() if each.applied_at is not None}
 
 
 class Target:
@@ -169,12 +183,12 @@ class Target:
                         rows,
                         dirty=ledger.dirty(connection),
                         ledger=ledger.exists(connection),
-                        applied_at=ledger.applied_at(connection),
+                        record=ledger.record_of(connection),
                     )
                 except DBAPIError as error:
                     if read_error(error).sqlstate != INSUFFICIENT_PRIVILEGE:
                         raise  # else as in interrupted
-                    return Standing(session.database, rows, dirty=None, ledger=False, applied_at={})
+                    return Standing(session.database, rows, dirty=None, ledger=False, record={})
 
             return await session.run(ask)
 
@@ -188,31 +202,54 @@ class Target:
                 return None
             raise
 
+    async def record(self, session: Session) -> Mapping[str, Application]:
+        """How each applied revision came to be so; empty for a role that may not read the ledger."""
+        try:
+            return await session.run(self.ledger().record_of)
+        except DatabaseError as error:
+            if error.sqlstate == INSUFFICIENT_PRIVILEGE:
+                return {}
+            raise
+
     async def dated(self, session: Session, error: UnknownRevisionsError) -> UnknownRevisionsError:
         """The same error, with the ledger's word on since when; as it is where the ledger knows nothing."""
         try:
-            known = await session.run(self.ledger().applied_at)
+            record = await self.record(session)
         except DatabaseError:
             return error
-        since = [f"{row} since {known[row]:%Y-%m-%d %H:%M} UTC" for row in error.revisions if row in known]
+        since = [f"{row} was {origin(record[row])}" for row in error.revisions if row in record]
         if not since:
             return error
-        message = f"{error.message} It holds {', '.join(since)}; `headway log` says who applied it."
-        return UnknownRevisionsError(message, error.revisions, hint=error.hint)
+        return UnknownRevisionsError(f"{error.message} {'; '.join(since)}.", error.revisions, hint=error.hint)
 
-    async def versions(self) -> tuple[str, tuple[str, ...], str | None]:
-        """The database's name, masked, its version rows, and the revision that was interrupted, if any.
+    async def bereft(self, error: GraphError) -> GraphError | ChangedRevisionsError:
+        """What to raise of a graph that lacks revisions: that applied ones were deleted, if it is so.
 
-        Without SQLAlchemy where a URL allows it.
+        The same error where the database cannot be asked.
+        """
+        try:
+            database, _, _, record = await self.versions()
+        except HeadwayError:
+            return error
+        found = deleted(error.missing, record)
+        return changed_error(database, found) if found else error
+
+    async def versions(self) -> tuple[str, tuple[str, ...], str | None, Mapping[str, Application]]:
+        """The database's name, masked, its version rows, and what the ledger has to say.
+
+        That is the revision that was interrupted, if any, and how each applied one came to be so. Without
+        SQLAlchemy where a URL allows it.
         """
         table = self._project.version_table()
         if self._connection is None and table is not None:
-            url, origin, label = await self._url()
-            async with driver_connection(url, source=origin) as connection:
+            url, source, label = await self._url()
+            async with driver_connection(url, source=source) as connection:
                 rows = await fetch_versions(connection, table)
-                return label, rows, await fetch_dirty(connection, table)
+                dirty = await fetch_dirty(connection, table)
+                return label, rows, dirty, await fetch_record(connection, table)
         standing = await self.standing()
-        return standing.database, standing.rows, standing.dirty.revision if standing.dirty else None
+        dirty = standing.dirty.revision if standing.dirty else None
+        return standing.database, standing.rows, dirty, standing.record
 
     @asynccontextmanager
     async def door(

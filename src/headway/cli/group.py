@@ -121,8 +121,15 @@ root = LazyGroup(
         "stamp": Entry(
             f"{_COMMANDS}.change:stamp", "Record a revision as applied without running it.", _CHANGE
         ),
+        "repair": Entry(
+            f"{_COMMANDS}.repair:repair", "Accept changed revisions, or forget deleted ones.", _CHANGE
+        ),
         "revision": Entry(f"{_COMMANDS}.author:revision", "Write a new revision file.", _WRITE),
         "merge": Entry(f"{_COMMANDS}.author:merge", "Write a revision that joins several heads.", _WRITE),
+        "rebase": Entry(
+            f"{_COMMANDS}.author:rebase", "Move unapplied revisions on top of another head.", _WRITE
+        ),
+        "lock": Entry(f"{_COMMANDS}.author:lock", "Write or check versions.lock.", _WRITE),
         "dev": Entry("headway.cli.group:dev", "The embedded PostgreSQL of this checkout.", "Development"),
         "tests": Entry("headway.cli.group:tests", "The embedded PostgreSQL of its tests.", "Development"),
     },

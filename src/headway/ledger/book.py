@@ -13,10 +13,11 @@ from sqlalchemy import text
 from headway.errors import HeadwayError, LedgerError
 from headway.ledger import schema, statements
 from headway.ledger.access import obstacle_to
-from headway.ledger.entries import NewEntry, clean_for, read_entry, read_faults, read_time
+from headway.ledger.entries import NewEntry, clean_for, read_entry, read_faults
 from headway.ledger.names import LedgerNames
+from headway.planning import read_record
 from headway.project import VersionTable
-from headway.results import LedgerEntry, Operation, Outcome
+from headway.results import Application, LedgerEntry, Operation, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,7 +161,11 @@ class Ledger:
                 _execute(connection, place, statements.INSERT, rest)
 
     def adopt(
-        self, connection: Connection, run_id: str, applied: Mapping[str, str]
+        self,
+        connection: Connection,
+        run_id: str,
+        applied: Mapping[str, str],
+        checksums: Mapping[str, str] | None = None,
     ) -> tuple[LedgerEntry, ...]:
         """Take note of revisions that came or went behind the ledger's back, as `baseline` entries.
 
@@ -171,6 +176,7 @@ class Ledger:
             connection: where.
             run_id: the run that found them.
             applied: every applied revision with its description, in the order they apply.
+            checksums: of their files, so that changes are noticed from now on; as far as they are known.
 
         Returns:
             The entries written, newest first.
@@ -181,7 +187,7 @@ class Ledger:
                 row.version: row.description for row in _execute(connection, place, statements.ON_RECORD, {})
             }
             come = [
-                NewEntry(run_id, revision, Operation.BASELINE, description)
+                NewEntry(run_id, revision, Operation.BASELINE, description, (checksums or {}).get(revision))
                 for revision, description in applied.items()
                 if revision not in known
             ]
@@ -315,9 +321,12 @@ class Ledger:
 
         Revisions applied before the ledger, or behind its back, are not among them.
         """
-        rows = self._ask(connection, statements.ON_RECORD)
-        times = {row.version: read_time(row.applied_at) for row in rows}
+        times = {revision: each.applied_at for revision, each in self.record_of(connection).items()}
         return {revision: moment for revision, moment in times.items() if moment}
+
+    def record_of(self, connection: Connection) -> Mapping[str, Application]:
+        """How each revision that is applied came to be so, by the ledger's own word."""
+        return read_record(row._mapping for row in self._ask(connection, statements.RECORD))  # noqa: SLF001  # public, see read_entry
 
     def verify(self, connection: Connection) -> tuple[str, ...]:
         """Check the seal of every closed entry, and the chains, those of other version tables too.
