@@ -23,6 +23,7 @@ from headway.database import (
 )
 from headway.errors import (
     INSUFFICIENT_PRIVILEGE,
+    ConfigurationError,
     DatabaseError,
     HeadwayError,
     UnknownRevisionsError,
@@ -30,6 +31,7 @@ from headway.errors import (
 from headway.events import tell
 from headway.narration.changes import changed_error, origin
 from headway.planning import deleted
+from headway.project import connects_itself
 from headway.threads import in_thread
 from headway.url import DatabaseURL
 
@@ -279,6 +281,13 @@ class Target:
         if configured is not None:
             return configured, self._settings.source or "the URL", configured.masked
         root = self._project.root
+        if connects_itself(self._project.env_file):
+            raise ConfigurationError(
+                "DATABASE_URL",
+                f"no database is configured, and {self._project.env_file} connects to one of its own "
+                "choosing, which headway cannot see",
+                example="postgresql://user:password@host:5432/database",
+            )
         async with self._leasing:
             if self._lease is None:
                 self._lease = await lease_embedded(self._settings, root, listener=self.tell)

@@ -36,7 +36,7 @@ _LAYERS = {
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "bundle fleet",
     SURFACE: SURFACE_ROOM,
-    L4: "asgi telemetry pytest_plugin testing cli __main__",
+    L4: "asgi telemetry pytest_plugin testing scaffold cli __main__",
 }
 RANKS = {room: rank for rank, rooms in _LAYERS.items() for room in rooms.split()}
 

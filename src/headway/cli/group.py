@@ -124,6 +124,9 @@ root = LazyGroup(
         "repair": Entry(
             f"{_COMMANDS}.repair:repair", "Accept changed revisions, or forget deleted ones.", _CHANGE
         ),
+        "init": Entry(
+            f"{_COMMANDS}.init:init", "Begin a project, or take over one that Alembic runs.", _WRITE
+        ),
         "revision": Entry(f"{_COMMANDS}.author:revision", "Write a new revision file.", _WRITE),
         "merge": Entry(f"{_COMMANDS}.author:merge", "Write a revision that joins several heads.", _WRITE),
         "rebase": Entry(
