@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from headway.commit import transaction_id
 from headway.errors import DatabaseError
 from headway.events import RunFailed, RunFinished, RunStarted
 from headway.ledger import NewEntry, Operation
@@ -13,13 +12,13 @@ from headway.lost_commit import may_be_committed, took_effect
 from headway.results import RunReport
 from headway.retry import RetryPolicy
 from headway.runner import elapsed_ms, told
-from headway.timeouts import Timeouts, set_local
+from headway.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from headway.alembic_bridge import Scope
-    from headway.door import Door
+    from headway.doorway import Doorway
     from headway.ledger import LedgerEntry
     from headway.revisions import Graph
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 class Stamp:
     """One stamp, behind an open door."""
 
-    def __init__(self, door: Door, scope: Scope, graph: Graph) -> None:
+    def __init__(self, door: Doorway, scope: Scope, graph: Graph) -> None:
         self._door = door
         self._scope = scope
         self._graph = graph
@@ -74,11 +73,11 @@ class Stamp:
 
         def begin(connection: Connection) -> None:
             explicit = timeouts.lock_timeout_ms
-            set_local(connection, timeouts, wait_ms if explicit is None else explicit)
+            door.limit(connection, timeouts, wait_ms if explicit is None else explicit)
 
         def record(connection: Connection) -> None:
             door.ledger.record(connection, entries)
-            self._transaction = transaction_id(connection)
+            self._transaction = door.transaction_of(connection)
 
         def on_record(connection: Connection) -> bool:
             found = door.ledger.entries(connection, run_id=door.run_id, operation=Operation.STAMP)

@@ -94,6 +94,8 @@ class Scope:
         ``None`` when the search path leads to none; creating the table then fails in PostgreSQL's words.
         """
         table, schema = self.context.version_table, self.context.version_table_schema
+        if self.connection.dialect.name != "postgresql":
+            return schema  # no other has a search path
         with self.connection.begin():
             found = self.connection.scalar(_SCHEMA, {"schema": schema, "table": table})
         return str(found) if found is not None else None
@@ -143,6 +145,16 @@ class Scope:
         with self._transaction():
             guard.begin(self.connection)
             with self.routed(), self._autocommit_watched(guard):
+                migrate()
+            guard.verify(self.connection)
+            write()
+            guard.close(self.connection)
+
+    def run_whole(self, guard: Guard, migrate: Callable[[], None], write: Callable[[], None]) -> None:
+        """As ``run_transaction``, where an ``autocommit_block`` is part of the transaction like all else."""
+        with self._transaction():
+            guard.begin(self.connection)
+            with self.routed_in_autocommit():
                 migrate()
             guard.verify(self.connection)
             write()
