@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import make_url
@@ -15,6 +15,9 @@ from headway.project import load_project
 from headway.settings import load_settings
 from headway.sqlite import is_in_memory, statements
 from headway.url import DatabaseURL, SQLiteURL, read_url
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
