@@ -14,6 +14,7 @@ from headway.errors import CapabilityError, HeadwayError
 from headway.events import Warned
 from headway.ledger.entries import os_user
 from headway.lock import DEFAULT_LOCK_WAIT_S, latched
+from headway.results import CancelBlockers
 from headway.shield import shielded
 from headway.sqlite import FileLatch, begin_explicitly, checks_of, roll_back, survey
 from headway.threads import in_thread
@@ -74,8 +75,8 @@ async def open_file_door(  # each names one thing that must be known before a ch
     obstacle = await session.run(lambda connection: ledger.obstacle(connection, version_schema=None))
     if obstacle is not None:
         raise obstacle
-    if options.statement_timeout_ms:
-        emit(Warned(run_id, None, "SQLite has no statement timeout, so none is in force"))
+    for option in _not_in_force(options):
+        emit(Warned(run_id, None, f"SQLite has nothing like {option}; the run goes on without it"))
     wait_s = DEFAULT_LOCK_WAIT_S if options.lock_wait_s is None else options.lock_wait_s
     latch = FileLatch(facts.path, os_user())
     async with (
@@ -87,6 +88,17 @@ async def open_file_door(  # each names one thing that must be known before a ch
         yield FileDoor(session, session, ledger, None, options, run_id, emit)
 
 
+def _not_in_force(options: RunOptions) -> list[str]:
+    """What was asked for and takes a server."""
+    asked = {
+        "--statement-timeout": options.statement_timeout_ms,
+        "--cancel-blockers": options.cancel_blockers is not CancelBlockers.NONE,
+        "--idle-in-transaction-session-timeout": options.idle_in_transaction_session_timeout_ms,
+        "--client-connection-check-interval": options.client_connection_check_interval_ms,
+    }
+    return [name for name, value in asked.items() if value]
+
+
 @asynccontextmanager
 async def _explicit_transactions(session: Session, *, busy_ms: int | None) -> AsyncIterator[None]:
     """Whole transactions for the length of the block, and the connection as it was behind it."""
@@ -95,7 +107,7 @@ async def _explicit_transactions(session: Session, *, busy_ms: int | None) -> As
     def put_back(connection: Connection) -> None:
         if not connection.closed and not connection.invalidated:
             roll_back(connection)
-            restore(connection)
+        restore(connection)
 
     try:
         yield

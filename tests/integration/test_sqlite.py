@@ -391,6 +391,46 @@ async def test_a_cancelled_run_is_rolled_back_and_says_so(project: ProjectFolder
         await migrator.upgrade(options=RunOptions(lock_wait_s=0))
 
 
+_GATED = """
+    import time
+    from pathlib import Path
+
+    def gate():
+        Path({inside!r}).touch()
+        while not Path({go!r}).exists():
+            time.sleep(0.01)
+        return 1
+
+    op.get_bind().connection.dbapi_connection.create_function("gate", 0, gate)
+    op.execute("CREATE TABLE half (id integer)")
+    op.execute("INSERT INTO half SELECT gate()")
+"""
+
+
+@pytest.mark.asyncio
+async def test_a_run_cancelled_in_the_midst_of_a_statement_is_rolled_back_and_on_record(
+    project: ProjectFolder, file: Path, tmp_path: Path
+) -> None:
+    inside, go = tmp_path / "inside", tmp_path / "go"
+    project.revision("r1", upgrade=_GATED.format(inside=str(inside), go=str(go)))
+    async with migrating(project, file) as migrator, asyncio.timeout(_DEADLINE_S):
+        task = asyncio.create_task(migrator.upgrade())
+        while not inside.exists():  # noqa: ASYNC110  # it is written in another thread
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.sleep(0)
+        go.touch()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert tables(file) == set()
+        project.revision("r1", upgrade="op.execute('CREATE TABLE whole (id integer)')")
+        await migrator.upgrade(options=RunOptions(lock_wait_s=0))
+        outcomes = [entry.outcome for entry in await migrator.log()]
+        assert outcomes == [Outcome.SUCCEEDED, Outcome.INTERRUPTED]
+        assert await migrator.verify_log() == ()
+    assert tables(file) == {"whole"}
+
+
 # -- plain alembic, autogenerate, start-up ----------------------------------------------------------------
 
 _MODELS = """
@@ -552,6 +592,20 @@ async def test_a_writer_that_does_not_end_is_named_as_the_reason(project: Projec
             with pytest.raises(errors.DatabaseError) as failure:
                 await migrator.upgrade(options=RunOptions(lock_timeout_ms=50))
     assert failure.value.sqlstate == "SQLITE_BUSY"
+
+
+@pytest.mark.asyncio
+async def test_what_takes_a_server_is_said_not_to_be_in_force(project: ProjectFolder, file: Path) -> None:
+    project.tables("users")
+    heard: list[object] = []
+    asked_for = RunOptions(statement_timeout_ms=1000, cancel_blockers=headway.CancelBlockers.ALL)
+    async with migrating(project, file, listeners=[heard.append]) as migrator:
+        await migrator.upgrade(options=asked_for)
+    said = [happened.message for happened in heard if isinstance(happened, headway.Warned)]
+    assert [message.partition(";")[0] for message in said] == [
+        "SQLite has nothing like --statement-timeout",
+        "SQLite has nothing like --cancel-blockers",
+    ]
 
 
 @pytest.mark.asyncio

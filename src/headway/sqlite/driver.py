@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
+_WITHOUT_END_MS = 2**31 - 1
+"""The longest that SQLite takes: 24 days. Its own 0 is not to wait at all."""
+
+
 def asked(connection: Connection, statement: str) -> Sequence[tuple[Any, ...]]:
     """Send a statement without beginning a transaction, as most PRAGMAs want it, and return its rows.
 
@@ -59,7 +63,8 @@ def begin_explicitly(connection: Connection, *, busy_ms: int | None) -> Callable
 
     Args:
         connection: with no transaction open.
-        busy_ms: how long to wait for another writer, in milliseconds; ``None`` leaves it as it is.
+        busy_ms: how long to wait for another writer, in milliseconds; ``None`` leaves it as it is, and 0 is
+            no limit, as in PostgreSQL.
 
     Returns:
         What puts the connection back as it was; call it with no transaction open.
@@ -83,12 +88,17 @@ def begin_explicitly(connection: Connection, *, busy_ms: int | None) -> Callable
 
     def restore(connection: Connection) -> None:
         event.remove(connection.engine, "begin", begin)
+        # A cancelled statement ends its connection, and SQLAlchemy makes another, which nothing was done to.
+        if connection.closed or connection.invalidated:
+            return
+        if _driver(connection).dbapi_connection is not driver:
+            return
         driver.isolation_level = level
         asked(connection, f"PRAGMA foreign_keys = {enforced}")
         asked(connection, f"PRAGMA busy_timeout = {patience}")
 
     if busy_ms is not None:
-        asked(connection, f"PRAGMA busy_timeout = {busy_ms}")
+        asked(connection, f"PRAGMA busy_timeout = {busy_ms or _WITHOUT_END_MS}")
     asked(connection, "PRAGMA foreign_keys = OFF")
     if asked(connection, "PRAGMA foreign_keys") != [(0,)]:
         restore(connection)
