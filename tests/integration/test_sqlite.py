@@ -188,6 +188,27 @@ async def test_a_revision_cannot_end_its_own_transaction(
         assert (await migrator.pending()).current == ()
 
 
+@pytest.mark.asyncio
+async def test_revisions_in_sql_and_triggers_are_sent_as_they_are(project: ProjectFolder, file: Path) -> None:
+    pair = project.versions / "20261121100000_items"
+    pair.with_suffix(".up.sql").write_text("CREATE TABLE items (id integer); CREATE TABLE seen (id integer);")
+    pair.with_suffix(".down.sql").write_text("DROP TABLE items; DROP TABLE seen;")
+    project.revision(
+        "r2",
+        "20261121100000",
+        upgrade="""
+            op.execute("CREATE TRIGGER t AFTER INSERT ON items BEGIN INSERT INTO seen VALUES (new.id); END")
+            op.execute("INSERT INTO items VALUES (7)")
+        """,
+        downgrade="op.execute('DROP TRIGGER t')",
+    )
+    async with migrating(project, file) as migrator:
+        await migrator.upgrade()
+        assert asked(file, "SELECT id FROM seen") == [(7,)]
+        await migrator.downgrade("base")
+    assert tables(file) == set()
+
+
 # -- batch mode and foreign keys ------------------------------------------------------------------------
 
 _REBUILD = """
