@@ -45,19 +45,11 @@ if TYPE_CHECKING:
 _SCHEMA = text(f"SELECT {version_schema()}")
 
 
-class Guard(Protocol):
-    """What must hold around a revision's own code; called inside its transaction unless said otherwise."""
+class WholeGuard(Protocol):
+    """What must hold around a revision's own code where it cannot leave its transaction; called inside it."""
 
     def begin(self, connection: Connection) -> None:
-        """The transaction has just begun, or begun anew after an ``autocommit_block``."""
-        ...
-
-    def leave_transaction(self) -> None:
-        """An ``autocommit_block`` is about to commit what the revision did so far."""
-        ...
-
-    def autocommitting(self, connection: Connection) -> AbstractContextManager[None]:
-        """Around the statements of an ``autocommit_block``, which are committed one by one."""
+        """The transaction has just begun."""
         ...
 
     def verify(self, connection: Connection) -> None:
@@ -66,6 +58,21 @@ class Guard(Protocol):
 
     def close(self, connection: Connection) -> None:
         """The version is written and COMMIT comes next."""
+        ...
+
+
+class Guard(WholeGuard, Protocol):
+    """What must hold where it can; called inside the transaction unless said otherwise.
+
+    ``begin`` is called again when the transaction has begun anew, after an ``autocommit_block``.
+    """
+
+    def leave_transaction(self) -> None:
+        """An ``autocommit_block`` is about to commit what the revision did so far."""
+        ...
+
+    def autocommitting(self, connection: Connection) -> AbstractContextManager[None]:
+        """Around the statements of an ``autocommit_block``, which are committed one by one."""
         ...
 
 
@@ -150,7 +157,7 @@ class Scope:
             write()
             guard.close(self.connection)
 
-    def run_whole(self, guard: Guard, migrate: Callable[[], None], write: Callable[[], None]) -> None:
+    def run_whole(self, guard: WholeGuard, migrate: Callable[[], None], write: Callable[[], None]) -> None:
         """As ``run_transaction``, where an ``autocommit_block`` is part of the transaction like all else."""
         with self._transaction():
             guard.begin(self.connection)

@@ -18,7 +18,6 @@ from headway.sqltext import skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from sqlalchemy.engine import Connection
 
@@ -31,7 +30,7 @@ _REFERENCES = text("SELECT count(*) FROM pragma_foreign_key_check")
 
 
 class FileAttempt:
-    """The guard around a revision's own code (see ``alembic_bridge.Guard``).
+    """The guard around a revision's own code (see ``alembic_bridge.execution.WholeGuard``).
 
     Every statement is transactional in SQLite, so ``transactional = False`` and an ``autocommit_block``
     change nothing here: what PostgreSQL needs them for is undone like all else.
@@ -78,13 +77,6 @@ class FileAttempt:
         """Mark the transaction, and count what refers to nothing already."""
         connection.execute(_MARK)
         self._broken = _broken_references(connection)
-
-    def leave_transaction(self) -> None:
-        """Never called: an ``autocommit_block`` leaves nothing here."""
-
-    def autocommitting(self, connection: Connection) -> AbstractContextManager[None]:
-        """Never called, likewise."""
-        raise NotImplementedError
 
     def verify(self, connection: Connection) -> None:
         """See that the transaction is the one the step began with, and that every reference still holds.
