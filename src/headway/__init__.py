@@ -94,7 +94,7 @@ if TYPE_CHECKING:
     )
     from headway.settings import Environment, Settings, load_settings
     from headway.startup import Startup
-    from headway.url import DatabaseURL
+    from headway.url import DatabaseURL, SQLiteURL
 
 _HOMES = {
     "headway.database": ("open_database",),
@@ -181,7 +181,7 @@ _HOMES = {
     ),
     "headway.settings": ("Environment", "Settings", "load_settings"),
     "headway.startup": ("Startup",),
-    "headway.url": ("DatabaseURL",),
+    "headway.url": ("DatabaseURL", "SQLiteURL"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -254,6 +254,7 @@ __all__ = [
     "RunOptions",
     "RunReport",
     "RunStarted",
+    "SQLiteURL",
     "ServerStarting",
     "Setting",
     "Settings",

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from headway import sqlite
 from headway.errors import ConfigurationError, ConnectionFailedError, DatabaseError
 from headway.events import ServerStarting
 from headway.placement import version_schema
 from headway.planning import read_record
 from headway.settings import Environment
 from headway.threads import in_thread
-from headway.url import DatabaseURL
+from headway.url import AnyURL, DatabaseURL, SQLiteURL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -141,7 +142,7 @@ async def lease_embedded(settings: Settings, root: Path, *, listener: Listener |
 @asynccontextmanager
 async def open_database(
     settings: Settings, root: Path, *, listener: Listener | None = None
-) -> AsyncIterator[DatabaseURL]:
+) -> AsyncIterator[AnyURL]:
     """The database that the settings mean: the configured one, or in development the embedded one.
 
     The embedded server runs at least as long as the block.
@@ -208,12 +209,14 @@ def _hint(error: Exception, source: str) -> str:
     return hint.format(source=source)
 
 
-def create_engine(url: DatabaseURL, *, source: str = "the URL") -> AsyncEngine:
-    """An engine for migrations: asyncpg, no pool, no cache of prepared statements.
+def create_engine(url: AnyURL, *, source: str = "the URL") -> AsyncEngine:
+    """An engine for migrations: asyncpg (or aiosqlite), no pool, no cache of prepared statements.
 
     A cached statement fails once DDL has changed what it reads (design.md, fact 11). The password is in
     no URL that SQLAlchemy could print.
     """
+    if isinstance(url, SQLiteURL):
+        return sqlite.create_engine(url)
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
@@ -275,6 +278,41 @@ async def driver_connection(
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 await connection.close()
+
+
+def require_usable(url: AnyURL) -> None:
+    """Return when the URL can be connected to, as far as that is seen before; a server shows it by itself.
+
+    Raises:
+        ConfigurationError: it names a file that cannot be a database.
+        ConnectionFailedError: another process has locked the file.
+        DatabaseError: the file cannot be read.
+    """
+    if isinstance(url, SQLiteURL):
+        sqlite.require_usable(url)
+
+
+async def look(
+    url: AnyURL, table: VersionTable, *, source: str
+) -> tuple[tuple[str, ...], str | None, dict[str, Application]]:
+    """The version table's rows, the revision that was interrupted, if any, and how each came to be applied.
+
+    Without SQLAlchemy.
+
+    Raises:
+        ConnectionFailedError: the database cannot be reached.
+        DatabaseError: the table cannot be read, or is somebody else's.
+    """
+    if isinstance(url, SQLiteURL):
+        # A revision there is undone whole, or done.
+        rows, record = await in_thread(
+            lambda: (sqlite.fetch_versions(url, table), sqlite.fetch_record(url, table))
+        )
+        return rows, None, record
+    async with driver_connection(url, source=source) as connection:
+        rows = await fetch_versions(connection, table)
+        dirty = await fetch_dirty(connection, table)
+        return rows, dirty, await fetch_record(connection, table)
 
 
 async def fetch_versions(

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from headway.alembic_bridge import RevisionCode, Scope
-    from headway.door import Door
+    from headway.doorway import Doorway
     from headway.events import Listener
     from headway.results import Application, RevisionChange, RunOptions
     from headway.session import Session
@@ -408,7 +408,7 @@ class Migrator:
         plan = plan_range(await self._graph(), span, direction)
         await _sql_of(plan)
         project = await self._target.load()
-        return await in_thread(lambda: render_sql(project, plan))
+        return await in_thread(lambda: render_sql(project, plan, dialect=self._target.dialect))
 
     # -- changing --------------------------------------------------------------------------------------
 
@@ -796,13 +796,14 @@ class Migrator:
 
     async def _execute(
         self,
-        door: Door,
+        door: Doorway,
         scope: Scope,
         graph: Graph,
         plan: Plan,
         in_sql: Mapping[tuple[Path, Direction], RevisionCode],
     ) -> RunReport:
-        from headway.runner import Run, Work
+        from headway.runner import Work
+        from headway.runs import run_behind
 
         await door.session.run(lambda _: scope.create_version_table())
         await door.adopt(graph.applied(plan.before), graph.fingerprints)
@@ -819,9 +820,8 @@ class Migrator:
             )
             for step in plan.steps
         ]
-        return await Run(plan.direction.value, door, scope).execute(
-            works, before=plan.before, after=plan.after
-        )
+        run = run_behind(door, plan.direction.value, scope)
+        return await run.execute(works, before=plan.before, after=plan.after)
 
     def _planned(
         self, graph: Graph, rows: tuple[str, ...], target: str | Plan | None, direction: Direction

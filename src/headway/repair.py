@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headway.alembic_bridge import Scope
-    from headway.door import Door
+    from headway.doorway import Doorway
     from headway.results import Application
     from headway.revisions import Graph
 
@@ -43,7 +43,7 @@ def wished(action: RepairAction | str, reason: str) -> RepairAction:
 class Repair:
     """One repair, behind an open door."""
 
-    def __init__(self, door: Door, scope: Scope, graph: Graph) -> None:
+    def __init__(self, door: Doorway, scope: Scope, graph: Graph) -> None:
         self._door = door
         self._scope = scope
         self._graph = graph

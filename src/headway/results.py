@@ -398,8 +398,9 @@ class Setting:
 class DoctorReport:
     """Everything that decides whether this database can be migrated from here, and how.
 
-    ``capabilities`` is ``None`` when the database was not reached, ``state`` when it was not, or the revision
-    files do not form a graph. ``lock_key`` is the migrator lock's advisory key, ``None`` likewise.
+    ``capabilities`` is ``None`` when the database was not reached, or is an SQLite file; ``state`` when it
+    was not, or the revision files do not form a graph. ``lock_key`` is the migrator lock's advisory key,
+    ``None`` as ``capabilities`` is.
     """
 
     database: str
@@ -415,8 +416,8 @@ class DoctorReport:
 
     @property
     def reached(self) -> bool:
-        """Whether the database answered."""
-        return self.capabilities is not None
+        """Whether the database answered; a file has no capabilities, and is checked all the same."""
+        return self.capabilities is not None or any(check.name == "writable" for check in self.checks)
 
     @property
     def problems(self) -> tuple[Check, ...]:

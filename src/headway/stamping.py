@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from headway.commit import transaction_id
 from headway.errors import DatabaseError
 from headway.events import RunFailed, RunFinished, RunStarted
 from headway.ledger import NewEntry, Operation
@@ -14,7 +13,7 @@ from headway.results import RunReport
 from headway.retry import RetryPolicy
 from headway.runner import elapsed_ms, told
 from headway.threads import in_thread
-from headway.timeouts import Timeouts, set_local
+from headway.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from headway.alembic_bridge import Scope
-    from headway.door import Door
+    from headway.doorway import Doorway
     from headway.ledger import LedgerEntry
     from headway.revisions import Graph
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 class Stamp:
     """One stamp, behind an open door."""
 
-    def __init__(self, door: Door, scope: Scope, graph: Graph) -> None:
+    def __init__(self, door: Doorway, scope: Scope, graph: Graph) -> None:
         self._door = door
         self._scope = scope
         self._graph = graph
@@ -105,7 +104,7 @@ class Stamp:
 
 
 async def put_on_record(
-    door: Door,
+    door: Doorway,
     scope: Scope,
     what: str,
     entries: Sequence[NewEntry],
@@ -136,12 +135,12 @@ async def put_on_record(
 
     def begin(connection: Connection) -> None:
         explicit = timeouts.lock_timeout_ms
-        set_local(connection, timeouts, wait_ms if explicit is None else explicit)
+        door.limit(connection, timeouts, wait_ms if explicit is None else explicit)
 
     def record(connection: Connection) -> None:
         nonlocal transaction
         door.ledger.record(connection, entries)
-        transaction = transaction_id(connection)
+        transaction = door.transaction_of(connection)
 
     def on_record(connection: Connection) -> bool:
         found = door.ledger.entries(connection, run_id=door.run_id)

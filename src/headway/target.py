@@ -14,12 +14,10 @@ import anyio
 
 from headway.database import (
     EMBEDDED,
-    driver_connection,
     embedded_directory,
-    fetch_dirty,
-    fetch_record,
-    fetch_versions,
     lease_embedded,
+    look,
+    require_usable,
 )
 from headway.errors import (
     INSUFFICIENT_PRIVILEGE,
@@ -33,7 +31,7 @@ from headway.narration.changes import changed_error, origin
 from headway.planning import deleted
 from headway.project import connects_itself
 from headway.threads import in_thread
-from headway.url import DatabaseURL
+from headway.url import AnyURL, DatabaseURL, SQLiteURL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from headway.alembic_bridge import AlembicProject, Scope
-    from headway.door import Door
+    from headway.doorway import Doorway
     from headway.embedded import Lease
     from headway.errors import ChangedRevisionsError, GraphError
     from headway.events import Event, Listener
@@ -123,7 +121,7 @@ class Target:
             # What a run needs takes a while to import; here it keeps nobody waiting.
             import_module("headway.session")
             import_module("headway.door")
-            import_module("headway.runner")
+            import_module("headway.runs")
             _ = self.alembic.options
             return self.alembic
 
@@ -164,9 +162,16 @@ class Target:
 
     def ledger(self) -> Ledger:
         """The ledger of this database, as env.py names it."""
-        from headway.ledger import Ledger
+        from headway.doorway import ledger_for
 
-        return Ledger(self.alembic.options.ledger, self.alembic.options.version_table)
+        return ledger_for(self.dialect, self.alembic.options.ledger, self.alembic.options.version_table)
+
+    @property
+    def dialect(self) -> str:
+        """What SQLAlchemy calls the database system."""
+        if self._connection is not None:
+            return self._connection.dialect.name
+        return "sqlite" if isinstance(self._settings.database, SQLiteURL) else "postgresql"
 
     async def standing(self) -> Standing:
         """Where the database stands, the ledger's word included; three questions."""
@@ -174,6 +179,12 @@ class Target:
 
         from headway.diagnosis import read_error
 
+        missing = self._settings.database if self._connection is None else None
+        if isinstance(missing, SQLiteURL) and not missing.path.exists():
+            # Opening it would make it.
+            require_usable(missing)
+            await self.load()
+            return Standing(missing.masked, (), dirty=None, ledger=False, record={})
         async with self.session() as session:
             _, rows = await self.scope(session)
             ledger = self.ledger()
@@ -245,10 +256,7 @@ class Target:
         table = self._project.version_table()
         if self._connection is None and table is not None:
             url, source, label = await self._url()
-            async with driver_connection(url, source=source) as connection:
-                rows = await fetch_versions(connection, table)
-                dirty = await fetch_dirty(connection, table)
-                return label, rows, dirty, await fetch_record(connection, table)
+            return label, *await look(url, table, source=source)
         standing = await self.standing()
         dirty = standing.dirty.revision if standing.dirty else None
         return standing.database, standing.rows, dirty, standing.record
@@ -256,7 +264,7 @@ class Target:
     @asynccontextmanager
     async def door(
         self, session: Session, options: RunOptions | None, applies: Mapping[str, Path]
-    ) -> AsyncIterator[Door]:
+    ) -> AsyncIterator[Doorway]:
         """The open door to this database, for one run that applies these revisions.
 
         What ``options`` leaves open is as the settings say.
@@ -275,7 +283,7 @@ class Target:
         ) as door:
             yield door
 
-    async def _url(self) -> tuple[DatabaseURL, str, str]:
+    async def _url(self) -> tuple[AnyURL, str, str]:
         """The URL, the setting it comes from, and what to call the database."""
         configured = self._settings.database
         if configured is not None:

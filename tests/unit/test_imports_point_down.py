@@ -28,10 +28,10 @@ _LAYERS = {
     "lockfile rebasing",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
     "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
-    "autocommit alone indexes",
+    "autocommit alone indexes sqlite",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping repair runner target waiting startup "
-    "doctor blockers clearing upkeep latecomers",
+    "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "bundle fleet",

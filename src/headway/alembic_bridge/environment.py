@@ -122,10 +122,15 @@ class EnvironmentOptions:
 
     def configure(self, environment: EnvironmentContext, **how: Any) -> None:
         """Configure a migration context with these options and headway's defaults."""
+        connection = how.get("connection")
         environment.configure(
             target_metadata=self.target_metadata,
             transaction_per_migration=True,
+            # Alembic takes SQLite's DDL for what Python's driver makes of it; behind our door it is whole.
+            transactional_ddl=True,
             **{
+                # SQLite alters a table by making it anew.
+                "render_as_batch": connection is not None and connection.dialect.name == "sqlite",
                 "compare_type": True,
                 "compare_server_default": True,
                 **self.options,

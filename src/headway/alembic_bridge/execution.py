@@ -47,19 +47,11 @@ if TYPE_CHECKING:
 _SCHEMA = text(f"SELECT {version_schema()}")
 
 
-class Guard(Protocol):
-    """What must hold around a revision's own code; called inside its transaction unless said otherwise."""
+class WholeGuard(Protocol):
+    """What must hold around a revision's own code where it cannot leave its transaction; called inside it."""
 
     def begin(self, connection: Connection) -> None:
-        """The transaction has just begun, or begun anew after an ``autocommit_block``."""
-        ...
-
-    def leave_transaction(self) -> None:
-        """An ``autocommit_block`` is about to commit what the revision did so far."""
-        ...
-
-    def autocommitting(self, connection: Connection) -> AbstractContextManager[None]:
-        """Around the statements of an ``autocommit_block``, which are committed one by one."""
+        """The transaction has just begun."""
         ...
 
     def verify(self, connection: Connection) -> None:
@@ -68,6 +60,21 @@ class Guard(Protocol):
 
     def close(self, connection: Connection) -> None:
         """The version is written and COMMIT comes next."""
+        ...
+
+
+class Guard(WholeGuard, Protocol):
+    """What must hold where it can; called inside the transaction unless said otherwise.
+
+    ``begin`` is called again when the transaction has begun anew, after an ``autocommit_block``.
+    """
+
+    def leave_transaction(self) -> None:
+        """An ``autocommit_block`` is about to commit what the revision did so far."""
+        ...
+
+    def autocommitting(self, connection: Connection) -> AbstractContextManager[None]:
+        """Around the statements of an ``autocommit_block``, which are committed one by one."""
         ...
 
 
@@ -96,6 +103,8 @@ class Scope:
         ``None`` when the search path leads to none; creating the table then fails in PostgreSQL's words.
         """
         table, schema = self.context.version_table, self.context.version_table_schema
+        if self.connection.dialect.name != "postgresql":
+            return schema  # no other has a search path
         with self.connection.begin():
             found = self.connection.scalar(_SCHEMA, {"schema": schema, "table": table})
         return str(found) if found is not None else None
@@ -145,6 +154,16 @@ class Scope:
         with self._transaction():
             guard.begin(self.connection)
             with self.routed(), self._autocommit_watched(guard):
+                migrate()
+            guard.verify(self.connection)
+            write()
+            guard.close(self.connection)
+
+    def run_whole(self, guard: WholeGuard, migrate: Callable[[], None], write: Callable[[], None]) -> None:
+        """As ``run_transaction``, where an ``autocommit_block`` is part of the transaction like all else."""
+        with self._transaction():
+            guard.begin(self.connection)
+            with self.routed_in_autocommit():
                 migrate()
             guard.verify(self.connection)
             write()

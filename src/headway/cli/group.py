@@ -96,6 +96,7 @@ root = LazyGroup(
     help="Migrations for SQLAlchemy 2 on PostgreSQL: Alembic's files and verbs, one safe door.",
     params=global_options(),
     epilog="With no database configured, development uses an embedded PostgreSQL: headway dev --help. "
+    "DATABASE_URL=sqlite+aiosqlite:///app.db uses a file instead. "
     'Shell completion: eval "$(_HEADWAY_COMPLETE=bash_source headway)" (or zsh_source, fish_source).',
     entries={
         "status": Entry(f"{_COMMANDS}.look:status", "Every revision, and where the database stands.", _LOOK),

@@ -22,6 +22,7 @@ from headway.results import Application, LedgerEntry, Operation, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from types import ModuleType
 
     from sqlalchemy.engine import Connection, CursorResult
 
@@ -51,6 +52,15 @@ class Ledger:
         self.names = names or LedgerNames()
         self._table = table or VersionTable()
         self._place: schema.Place | None = None
+
+    @property
+    def _statements(self) -> ModuleType:
+        """The SQL, by name; of PostgreSQL."""
+        return statements
+
+    @property
+    def _layout(self) -> int:
+        return len(schema.LAYOUTS)
 
     # -- standing ready --------------------------------------------------------------------------------
 
@@ -139,7 +149,7 @@ class Ledger:
             "statements_done": statements_done,
         }
         with _transaction(connection):
-            closed = _execute(connection, place, statements.CLOSE, parameters)
+            closed = _execute(connection, place, self._statements.CLOSE, parameters)
             if closed.rowcount != 1:
                 raise self._not_open(id)
 
@@ -157,8 +167,8 @@ class Ledger:
                 self._insert(connection, first, Outcome.SUCCEEDED)
             if entries[1:]:
                 place, clean = self._known(connection)
-                rest = [_parameters(entry, Outcome.SUCCEEDED, clean) for entry in entries[1:]]
-                _execute(connection, place, statements.INSERT, rest)
+                rest = [self._parameters(entry, Outcome.SUCCEEDED, clean) for entry in entries[1:]]
+                _execute(connection, place, self._statements.INSERT, rest)
 
     def adopt(
         self,
@@ -184,7 +194,8 @@ class Ledger:
         place, _ = self._known(connection)
         with connection.begin():
             known = {
-                row.version: row.description for row in _execute(connection, place, statements.ON_RECORD, {})
+                row.version: row.description
+                for row in _execute(connection, place, self._statements.ON_RECORD, {})
             }
             come = [
                 NewEntry(run_id, revision, Operation.BASELINE, description, (checksums or {}).get(revision))
@@ -256,7 +267,7 @@ class Ledger:
             "indexes_before": json.dumps(indexes_before),
             "repaired": json.dumps([clean(name) for name in repaired]),
         }
-        self._write_line(connection, statements.JOURNAL, id, position, parameters)
+        self._write_line(connection, self._statements.JOURNAL, id, position, parameters)
 
     def journal_done(self, connection: Connection, id: int, position: int) -> None:  # noqa: A002
         """Put on record that a statement that was begun is done. Joins the caller's transaction.
@@ -264,11 +275,11 @@ class Ledger:
         Raises:
             LedgerError: the entry is not open, or no such statement is under way.
         """
-        self._write_line(connection, statements.JOURNAL_DONE, id, position, {})
+        self._write_line(connection, self._statements.JOURNAL_DONE, id, position, {})
 
     def journal_rejected(self, connection: Connection, id: int, position: int, sqlstate: str) -> None:  # noqa: A002
         """The same for a statement that the server refused."""
-        self._write_line(connection, statements.JOURNAL_REJECTED, id, position, {"sqlstate": sqlstate})
+        self._write_line(connection, self._statements.JOURNAL_REJECTED, id, position, {"sqlstate": sqlstate})
 
     # -- reading: all of these join the caller's transaction, and answer empty when there is no ledger -----
 
@@ -278,7 +289,7 @@ class Ledger:
         That is one which did not succeed (or still runs) although statements were journalled, for a revision
         that no later entry of any operation completed.
         """
-        rows = self._ask(connection, statements.DIRTY)
+        rows = self._ask(connection, self._statements.DIRTY)
         return read_entry(rows[0]) if rows else None
 
     def entries(
@@ -303,7 +314,7 @@ class Ledger:
         """
         rows = self._ask(
             connection,
-            statements.ENTRIES,
+            self._statements.ENTRIES,
             revision=revision,
             run_id=run_id,
             outcome=outcome.value if outcome else None,
@@ -314,7 +325,7 @@ class Ledger:
 
     def on_record(self, connection: Connection) -> frozenset[str]:
         """The revisions that are applied, by the ledger's own word."""
-        return frozenset(row.version for row in self._ask(connection, statements.ON_RECORD))
+        return frozenset(row.version for row in self._ask(connection, self._statements.ON_RECORD))
 
     def applied_at(self, connection: Connection) -> Mapping[str, datetime]:
         """When each revision that is applied was applied (or stamped).
@@ -326,7 +337,7 @@ class Ledger:
 
     def record_of(self, connection: Connection) -> Mapping[str, Application]:
         """How each revision that is applied came to be so, by the ledger's own word."""
-        return read_record(row._mapping for row in self._ask(connection, statements.RECORD))  # noqa: SLF001  # public, see read_entry
+        return read_record(row._mapping for row in self._ask(connection, self._statements.RECORD))  # noqa: SLF001  # public, see read_entry
 
     def verify(self, connection: Connection) -> tuple[str, ...]:
         """Check the seal of every closed entry, and the chains, those of other version tables too.
@@ -343,7 +354,9 @@ class Ledger:
         """
         with _transaction(connection):
             self._look(connection).refuse_foreign()
-        return tuple(line for row in self._ask(connection, statements.BROKEN) for line in read_faults(row))
+        return tuple(
+            line for row in self._ask(connection, self._statements.BROKEN) for line in read_faults(row)
+        )
 
     # -- inside ----------------------------------------------------------------------------------------
 
@@ -368,12 +381,12 @@ class Ledger:
 
     def _insert(self, connection: Connection, entry: NewEntry, outcome: Outcome) -> int:
         place, clean = self._known(connection)
-        parameters = _parameters(entry, outcome, clean)
+        parameters = self._parameters(entry, outcome, clean)
         for _ in range(_INSERTS):
-            id_ = _execute(connection, place, statements.INSERT, parameters).scalar()
+            id_ = _execute(connection, place, self._statements.INSERT, parameters).scalar()
             if id_ is not None:
                 return int(id_)
-            if _execute(connection, place, statements.OPEN, {}).scalar():
+            if _execute(connection, place, self._statements.OPEN, {}).scalar():
                 raise LedgerError(
                     "the newest entry of the ledger is still open, so no other can follow it",
                     hint="Another run is at work, or has died; the next run closes what a dead one left.",
@@ -382,6 +395,9 @@ class Ledger:
             f"others kept writing to the ledger {self.names.history} at the same time",
             hint="Run the command again.",
         )
+
+    def _parameters(self, entry: NewEntry, outcome: Outcome, clean: Callable[[str], str]) -> dict[str, Any]:
+        return {**entry.parameters(outcome, clean), "layout": self._layout}
 
     def _write_line(
         self, connection: Connection, statement: str, id_: int, position: int, more: Mapping[str, Any]
@@ -425,7 +441,3 @@ def _execute(
     if isinstance(parameters, Mapping):
         return connection.execute(text(written), {**whose, **parameters})
     return connection.execute(text(written), [{**whose, **each} for each in parameters])
-
-
-def _parameters(entry: NewEntry, outcome: Outcome, clean: Callable[[str], str]) -> dict[str, Any]:
-    return {**entry.parameters(outcome, clean), "layout": len(schema.LAYOUTS)}

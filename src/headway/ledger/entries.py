@@ -26,7 +26,7 @@ _LEAVES_APPLIED = {
 
 
 @cache
-def _os_user() -> str:
+def os_user() -> str:
     """The user this process runs as, whatever variables say it is."""
     try:
         import pwd
@@ -85,7 +85,7 @@ class NewEntry:
     statements_total: int | None = None
     journal: tuple[JournalledStatement, ...] = ()
     applied: bool | None = None
-    os_user: str = field(default_factory=_os_user)
+    os_user: str = field(default_factory=os_user)
     host: str = field(default_factory=_host)
     versions: Mapping[str, str] = field(default_factory=_versions)
 
