@@ -8,7 +8,7 @@
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-EXTRAS := embedded,pgvector,fastapi
+EXTRAS := embedded,pgvector,sqlite,fastapi
 
 # .venv is built on the first of these that is Python 3.11 or newer, works when it is called (pyenv's shims
 # may not), and can create virtual environments. `make PYTHON=...` names one instead.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from headway.database import open_database
     from headway.errors import (
         CapabilityError,
+        ChangedRevisionsError,
         ConfigurationError,
         ConnectionFailedError,
         DatabaseError,
@@ -60,14 +61,17 @@ if TYPE_CHECKING:
     from headway.planning import Plan, Step
     from headway.project import Project, load_project
     from headway.results import (
+        Application,
         CancelBlockers,
         Capabilities,
+        Change,
         Check,
         CheckReport,
         Direction,
         DoctorReport,
         JournalledStatement,
         LedgerEntry,
+        LockReport,
         Loss,
         Mark,
         Operation,
@@ -75,6 +79,9 @@ if TYPE_CHECKING:
         Peer,
         PendingReport,
         Pooling,
+        RepairAction,
+        RepairReport,
+        RevisionChange,
         RevisionReport,
         RevisionStatus,
         RunOptions,
@@ -87,12 +94,13 @@ if TYPE_CHECKING:
     )
     from headway.settings import Environment, Settings, load_settings
     from headway.startup import Startup
-    from headway.url import DatabaseURL
+    from headway.url import DatabaseURL, SQLiteURL
 
 _HOMES = {
     "headway.database": ("open_database",),
     "headway.errors": (
         "CapabilityError",
+        "ChangedRevisionsError",
         "ConfigurationError",
         "ConnectionFailedError",
         "DatabaseError",
@@ -140,14 +148,17 @@ _HOMES = {
     "headway.planning": ("Plan", "Step"),
     "headway.project": ("Project", "load_project"),
     "headway.results": (
+        "Application",
         "CancelBlockers",
         "Capabilities",
+        "Change",
         "Check",
         "CheckReport",
         "Direction",
         "DoctorReport",
         "JournalledStatement",
         "LedgerEntry",
+        "LockReport",
         "Loss",
         "Mark",
         "Operation",
@@ -155,6 +166,9 @@ _HOMES = {
         "Peer",
         "PendingReport",
         "Pooling",
+        "RepairAction",
+        "RepairReport",
+        "RevisionChange",
         "RevisionReport",
         "RevisionStatus",
         "RunOptions",
@@ -167,7 +181,7 @@ _HOMES = {
     ),
     "headway.settings": ("Environment", "Settings", "load_settings"),
     "headway.startup": ("Startup",),
-    "headway.url": ("DatabaseURL",),
+    "headway.url": ("DatabaseURL", "SQLiteURL"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -186,9 +200,12 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Application",
     "CancelBlockers",
     "Capabilities",
     "CapabilityError",
+    "Change",
+    "ChangedRevisionsError",
     "Check",
     "CheckReport",
     "ConfigurationError",
@@ -211,6 +228,7 @@ __all__ = [
     "Listener",
     "LockBusyError",
     "LockLostError",
+    "LockReport",
     "LockWaiting",
     "Loss",
     "Mark",
@@ -225,7 +243,10 @@ __all__ = [
     "Pooling",
     "Project",
     "RefusedError",
+    "RepairAction",
+    "RepairReport",
     "ResolutionError",
+    "RevisionChange",
     "RevisionReport",
     "RevisionStatus",
     "RunFailed",
@@ -233,6 +254,7 @@ __all__ = [
     "RunOptions",
     "RunReport",
     "RunStarted",
+    "SQLiteURL",
     "ServerStarting",
     "Setting",
     "Settings",

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from headway import sqlite
 from headway.errors import ConfigurationError, ConnectionFailedError, DatabaseError
 from headway.events import ServerStarting
 from headway.placement import version_schema
+from headway.planning import read_record
 from headway.settings import Environment
 from headway.threads import in_thread
-from headway.url import DatabaseURL
+from headway.url import AnyURL, DatabaseURL, SQLiteURL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from headway.embedded import Lease
     from headway.events import Listener
     from headway.project import VersionTable
+    from headway.results import Application
     from headway.settings import Settings
 
 EMBEDDED = "the embedded server"
@@ -44,7 +47,7 @@ libpq waits without end and asyncpg for 60 s; a server that is there answers wit
 _CLOSE_TIMEOUT_S = 1.0
 """How long hanging up in order may take, in seconds."""
 
-# The ledger's own question, for a probe that does not load SQLAlchemy.
+# The ledger's own questions, for a probe that does not load SQLAlchemy.
 _DIRTY = """
     SELECT revision FROM {history} AS entry
     WHERE outcome <> 'succeeded' AND pg_catalog.jsonb_array_length(journal) > 0 {own} AND NOT EXISTS (
@@ -52,6 +55,18 @@ _DIRTY = """
         WHERE later.revision = entry.revision AND later.id > entry.id AND later.outcome = 'succeeded' {same}
     )
     ORDER BY id DESC LIMIT 1
+"""
+_RECORD = """
+    SELECT revision, operation, applied, checksum, database_user, os_user, host,
+        pg_catalog.to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS recorded_at
+    FROM (
+        SELECT entry.*, pg_catalog.max(id) FILTER (WHERE applied IS NOT NULL)
+            OVER (PARTITION BY revision) AS since
+        FROM {history} AS entry
+        WHERE outcome = 'succeeded' {own}
+    ) AS known
+    WHERE id >= since
+    ORDER BY id
 """
 _OWN = {
     "own": "AND entry.version_table = "
@@ -127,7 +142,7 @@ async def lease_embedded(settings: Settings, root: Path, *, listener: Listener |
 @asynccontextmanager
 async def open_database(
     settings: Settings, root: Path, *, listener: Listener | None = None
-) -> AsyncIterator[DatabaseURL]:
+) -> AsyncIterator[AnyURL]:
     """The database that the settings mean: the configured one, or in development the embedded one.
 
     The embedded server runs at least as long as the block.
@@ -194,12 +209,14 @@ def _hint(error: Exception, source: str) -> str:
     return hint.format(source=source)
 
 
-def create_engine(url: DatabaseURL, *, source: str = "the URL") -> AsyncEngine:
-    """An engine for migrations: asyncpg, no pool, no cache of prepared statements.
+def create_engine(url: AnyURL, *, source: str = "the URL") -> AsyncEngine:
+    """An engine for migrations: asyncpg (or aiosqlite), no pool, no cache of prepared statements.
 
     A cached statement fails once DDL has changed what it reads (design.md, fact 11). The password is in
     no URL that SQLAlchemy could print.
     """
+    if isinstance(url, SQLiteURL):
+        return sqlite.create_engine(url)
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
@@ -261,6 +278,41 @@ async def driver_connection(
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 await connection.close()
+
+
+def require_usable(url: AnyURL) -> None:
+    """Return when the URL can be connected to, as far as that is seen before; a server shows it by itself.
+
+    Raises:
+        ConfigurationError: it names a file that cannot be a database.
+        ConnectionFailedError: another process has locked the file.
+        DatabaseError: the file cannot be read.
+    """
+    if isinstance(url, SQLiteURL):
+        sqlite.require_usable(url)
+
+
+async def look(
+    url: AnyURL, table: VersionTable, *, source: str
+) -> tuple[tuple[str, ...], str | None, dict[str, Application]]:
+    """The version table's rows, the revision that was interrupted, if any, and how each came to be applied.
+
+    Without SQLAlchemy.
+
+    Raises:
+        ConnectionFailedError: the database cannot be reached.
+        DatabaseError: the table cannot be read, or is somebody else's.
+    """
+    if isinstance(url, SQLiteURL):
+        # A revision there is undone whole, or done.
+        rows, record = await in_thread(
+            lambda: (sqlite.fetch_versions(url, table), sqlite.fetch_record(url, table))
+        )
+        return rows, None, record
+    async with driver_connection(url, source=source) as connection:
+        rows = await fetch_versions(connection, table)
+        dirty = await fetch_dirty(connection, table)
+        return rows, dirty, await fetch_record(connection, table)
 
 
 async def fetch_versions(
@@ -325,22 +377,34 @@ async def fetch_dirty(connection: asyncpg.Connection[asyncpg.Record], table: Ver
     ``None``, too, to a role that may not read the ledger: an application's probe needs no right to it, for an
     upgrade that was interrupted has not written its version, so the version rows alone say ``behind``.
     """
+    found = await _ask_ledger(connection, _DIRTY, table)
+    return str(found[0]["revision"]) if found else None
+
+
+async def fetch_record(
+    connection: asyncpg.Connection[asyncpg.Record], table: VersionTable
+) -> dict[str, Application]:
+    """How each applied revision came to be so, as ``Ledger.record_of`` finds it.
+
+    Empty to a role that may not read the ledger: it is not told of revisions that were changed since.
+    """
+    return read_record(await _ask_ledger(connection, _RECORD, table))
+
+
+async def _ask_ledger(
+    connection: asyncpg.Connection[asyncpg.Record], question: str, table: VersionTable
+) -> list[asyncpg.Record]:
     history = _qualified(table.schema, "migration_history")
     try:
-        own = _DIRTY.format(history=history, **_OWN)
-        found = await connection.fetchval(own, table.schema, table.name)
+        return await connection.fetch(question.format(history=history, **_OWN), table.schema, table.name)
     except asyncpg.UndefinedColumnError:
-        found = await _fetch_dirty_of_all(connection, history)
+        pass
     except _NO_LEDGER:
-        return None
-    return str(found) if found is not None else None
-
-
-async def _fetch_dirty_of_all(connection: asyncpg.Connection[asyncpg.Record], history: str) -> object:
+        return []
     try:
-        return await connection.fetchval(_DIRTY.format(history=history, **_ALL))
+        return await connection.fetch(question.format(history=history, **_ALL))
     except asyncpg.UndefinedColumnError:
-        return None  # somebody else's table
+        return []  # somebody else's table
 
 
 def _qualified(schema: str | None, name: str) -> str:

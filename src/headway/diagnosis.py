@@ -46,6 +46,10 @@ _TODO = {
     "57P03": "The server is starting or stopping: wait for it,",
     "08003": "The connection was lost: see that the server runs,",
     "08006": "The connection was lost: see that the server runs,",
+    # SQLite's (sqlite.org/rescode.html).
+    "SQLITE_BUSY": "Another process kept writing to the file: wait for it, or longer with --lock-timeout,",
+    "SQLITE_READONLY": "Make the file and its folder writable,",
+    "SQLITE_FULL": "The disk is full: make room,",
 }
 
 # The same for what headway asks on its own account.
@@ -89,7 +93,9 @@ def read_error(error: BaseException) -> ServerReport:
     diag = getattr(cause, "diag", None)  # psycopg keeps the fields there
     return ServerReport(
         message=str(getattr(cause, "message", None) or getattr(diag, "message_primary", None) or cause),
-        sqlstate=getattr(cause, "sqlstate", None) or getattr(origin, "sqlstate", None),
+        sqlstate=getattr(cause, "sqlstate", None)
+        or getattr(origin, "sqlstate", None)
+        or getattr(cause, "sqlite_errorname", None),
         detail=getattr(cause, "detail", None) or getattr(diag, "message_detail", None),
         hint=getattr(cause, "hint", None) or getattr(diag, "message_hint", None),
         statement=error.statement,

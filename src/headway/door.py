@@ -6,8 +6,9 @@ run: capabilities are probed and judged, the migrator lock is taken, the ledger 
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -16,10 +17,13 @@ from sqlalchemy import text
 from headway.bearings import bearings_kept
 from headway.capabilities import probe, require_migratable, wanted_extensions
 from headway.commit import is_connection_lost, server_identity, transaction_id
+from headway.doorway import Doorway
 from headway.errors import DatabaseError, RefusedError
+from headway.file_door import open_file_door
 from headway.lock import DEFAULT_LOCK_WAIT_S, lock_key_on, migrator_lock, try_lock
+from headway.sqlite import DIALECT as SQLITE
 from headway.threads import in_thread
-from headway.timeouts import Timeouts, session_settings, set_session
+from headway.timeouts import Timeouts, session_settings, set_local, set_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -45,30 +49,28 @@ _PID = text("SELECT pg_catalog.pg_backend_pid()")
 
 
 @dataclass(slots=True)
-class Door:
-    """An open door: the lock is held on ``session``; ``control`` is a second connection beside it.
+class Door(Doorway):
+    """An open door to a server: the lock is held on ``session``, and ``control`` is a second connection.
 
     Attributes:
+        key: the migrator lock's.
         pid: the server process of ``session``; another one after ``regain``.
-        server: who the server is, for the day a COMMIT gets no answer.
         bearings: what every step begins with, whatever the one before it set.
+        capabilities: what the server can do.
     """
 
-    session: Session
-    control: Session
-    ledger: Ledger
     key: int
     pid: int
-    server: ServerIdentity | None
     bearings: Bearings
     capabilities: Capabilities
-    options: RunOptions
-    run_id: str
-    emit: Callable[[Event], None]
 
-    async def adopt(self, applied: Mapping[str, str]) -> None:
-        """Note in the ledger what came or went without it: revision to description, oldest first."""
-        await self.control.run(lambda connection: self.ledger.adopt(connection, self.run_id, applied))
+    def limit(self, connection: Connection, timeouts: Timeouts, lock_timeout_ms: int) -> None:
+        """Set the transaction's timeouts."""
+        set_local(connection, timeouts, lock_timeout_ms)
+
+    def transaction_of(self, connection: Connection) -> str:
+        """PostgreSQL's id of the transaction."""
+        return transaction_id(connection)
 
     async def regain(self) -> bool:
         """Take the lock again on the connection that took the place of a broken one, and settle in there.
@@ -103,8 +105,7 @@ class Door:
         return await self.control.run(work)
 
 
-@asynccontextmanager
-async def open_door(  # each names one thing that must be known before a change
+def open_door(  # each names one thing that must be known before a change
     session: Session,
     *,
     table: VersionTable,
@@ -113,8 +114,8 @@ async def open_door(  # each names one thing that must be known before a change
     options: RunOptions,
     run_id: str,
     emit: Callable[[Event], None],
-) -> AsyncIterator[Door]:
-    """Hold the door open for one run.
+) -> AbstractAsyncContextManager[Doorway]:
+    """Hold the door open for one run, to a server or to a file.
 
     Nothing is written before the lock is held. The ledger is made ready under the lock, and entries that a
     run which is no more left open are closed as interrupted.
@@ -134,6 +135,23 @@ async def open_door(  # each names one thing that must be known before a change
         LockBusyError: another migrator kept the lock until the deadline.
         LedgerError: something else has the ledger's name.
     """
+    opened: Callable[..., AbstractAsyncContextManager[Doorway]] = (
+        open_file_door if session.dialect == SQLITE else partial(_open_server_door, table=table)
+    )
+    return opened(session, ledger=ledger, applies=applies, options=options, run_id=run_id, emit=emit)
+
+
+@asynccontextmanager
+async def _open_server_door(  # as above
+    session: Session,
+    *,
+    table: VersionTable,
+    ledger: Ledger,
+    applies: Mapping[str, Path],
+    options: RunOptions,
+    run_id: str,
+    emit: Callable[[Event], None],
+) -> AsyncIterator[Door]:
     wanted = await in_thread(lambda: wanted_extensions(applies))
     capabilities, needs_create = await session.run(lambda connection: survey(connection, table, ledger))
     require_migratable(capabilities, needs_create=needs_create, wanted=wanted)
@@ -151,7 +169,7 @@ async def open_door(  # each names one thing that must be known before a change
     ):
         await control.run(ledger.prepare)
         await control.run(ledger.interrupt_abandoned)
-        yield Door(session, control, ledger, key, pid, server, bearings, capabilities, options, run_id, emit)
+        yield Door(session, control, ledger, server, options, run_id, emit, key, pid, bearings, capabilities)
 
 
 def survey(connection: Connection, table: VersionTable, ledger: Ledger) -> tuple[Capabilities, bool]:

@@ -39,22 +39,28 @@ from headway.alembic_bridge import (
 )
 from headway.database import EMBEDDED, open_database
 from headway.door import open_door
+from headway.doorway import ledger_for
 from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, HeadwayError, RefusedError
 from headway.events import LockWaiting, StepBlocked, StepRetrying, StepStarted, Warned, tell
 from headway.latecomers import require_none_late
-from headway.ledger import Ledger
 from headway.loops import drive, drive_on_loop_of
+from headway.narration.changes import changed_error
 from headway.narration.sentences import in_words
-from headway.planning import unfinished
+from headway.planning import changes, unfinished
 from headway.project import project_of_config
 from headway.results import Direction
-from headway.runner import Run, Work
+from headway.runner import Work
+from headway.runs import run_behind
 from headway.session import open_session
 from headway.settings import load_limits, load_settings
+from headway.sqlite import DIALECT as SQLITE
+from headway.threads import in_thread
+from headway.url import SQLiteURL
 
 if TYPE_CHECKING:
-    from headway.door import Door
+    from headway.doorway import Doorway
     from headway.events import Event, Listener
+    from headway.ledger import Ledger
     from headway.project import Project
     from headway.results import RunOptions
     from headway.session import Session, Source
@@ -97,7 +103,7 @@ def run(target_metadata: TargetMetadata = None, **options: Any) -> None:
 
 def _run(environment: EnvironmentContext, options: EnvironmentOptions) -> None:
     if environment.is_offline_mode():
-        configure_offline(environment, options)
+        configure_offline(environment, options, dialect=_dialect_configured(environment))
         run_offline(environment)
         return
     source = environment.config.attributes.get("connection")
@@ -110,6 +116,15 @@ def _run(environment: EnvironmentContext, options: EnvironmentOptions) -> None:
             f"config.attributes['connection'] is a {type(source).__name__}",
             hint="Hand over an AsyncEngine, an AsyncConnection or a Connection.",
         )
+
+
+def _dialect_configured(environment: EnvironmentContext) -> str:
+    """For which database system SQL is written; PostgreSQL unless a setting that can be read says else."""
+    try:
+        database = load_settings(_project_of(environment)).database
+    except HeadwayError:
+        return "postgresql"
+    return SQLITE if isinstance(database, SQLiteURL) else "postgresql"
 
 
 async def _run_on(
@@ -156,10 +171,12 @@ async def _run_command(
 
     scope, versions, steps = await session.run(begin)
     load_all_sql((step.path, step.direction) for step in steps if step.path)
-    ledger = Ledger(options.ledger, options.version_table)
+    ledger = ledger_for(session.dialect, options.ledger, options.version_table)
     graph = scope.sql_graph()
     if graph is not None:
         await require_none_late(session, ledger, graph, versions)
+    if scope.migrating:
+        await _require_unchanged(session, ledger, scope, versions, steps)
     if not steps and not scope.purging:
         if scope.migrating:
             await _require_settled(session, ledger)
@@ -190,8 +207,31 @@ async def _require_settled(session: Session, ledger: Ledger) -> None:
         raise unfinished(dirty)
 
 
+async def _require_unchanged(
+    session: Session,
+    ledger: Ledger,
+    scope: CommandScope,
+    versions: tuple[str, ...],
+    steps: list[CommandStep],
+) -> None:
+    """What is applied and stays so must be what was applied; what the command undoes goes anyway."""
+    try:
+        record = await session.run(ledger.record_of)
+    except DatabaseError as error:
+        if error.sqlstate == INSUFFICIENT_PRIVILEGE:
+            return
+        raise
+    if not record:
+        return
+    undone = {step.revision for step in steps if step.direction is Direction.DOWNGRADE}
+    staying = scope.applied(versions).keys() - undone
+    changed = await in_thread(lambda: changes(scope.revisions(), staying, record))
+    if changed:
+        raise changed_error(session.database, changed)
+
+
 async def _run_steps(
-    door: Door, scope: CommandScope, versions: tuple[str, ...], steps: list[CommandStep]
+    door: Doorway, scope: CommandScope, versions: tuple[str, ...], steps: list[CommandStep]
 ) -> None:
     def again(_: Connection) -> tuple[tuple[str, ...], list[CommandStep]]:
         now = scope.known_versions()
@@ -203,8 +243,8 @@ async def _run_steps(
         await door.session.run(lambda _: scope.purge())
     if due:
         await door.session.run(lambda _: scope.create_version_table())
-        await door.adopt(scope.applied(now))
-        run = Run(due[0].operation, door, scope)
+        await door.adopt(scope.applied(now), scope.fingerprints)
+        run = run_behind(door, due[0].operation, scope)
         await run.execute([_work(scope, step) for step in due], before=now, after=())
 
 
@@ -216,6 +256,7 @@ def _work(scope: CommandScope, step: CommandStep) -> Work:
         description=step.description,
         path=step.path,
         code=lambda: step.code,
+        checksum=lambda: scope.fingerprints([step.revision]).get(step.revision) if step.path else None,
         write=lambda: scope.write_command_step(step),
     )
 

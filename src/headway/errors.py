@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from headway.results import Peer
+    from headway.results import Peer, RevisionChange
 
 
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -106,11 +106,14 @@ class GraphError(HeadwayError):
 
     Attributes:
         problems: one line each, beginning with ``file:line:``.
+        missing: ids that a file names as parent or dependency, and no file holds.
     """
 
     exit_code = ExitCode.INTEGRITY
 
-    def __init__(self, problems: Sequence[str], *, hint: str | None = None) -> None:
+    def __init__(
+        self, problems: Sequence[str], *, missing: Sequence[str] = (), hint: str | None = None
+    ) -> None:
         count = len(problems)
         noun = "problem" if count == 1 else "problems"
         super().__init__(
@@ -118,6 +121,7 @@ class GraphError(HeadwayError):
             hint=hint,
         )
         self.problems = tuple(problems)
+        self.missing = tuple(missing)
 
 
 class UnknownRevisionsError(HeadwayError):
@@ -132,6 +136,20 @@ class UnknownRevisionsError(HeadwayError):
     def __init__(self, message: str, revisions: Sequence[str], *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.revisions = tuple(revisions)
+
+
+class ChangedRevisionsError(HeadwayError):
+    """Revisions that are applied are not what was applied: edited, re-parented or deleted since.
+
+    Attributes:
+        changes: one for each revision, with when it was applied and by whom.
+    """
+
+    exit_code = ExitCode.INTEGRITY
+
+    def __init__(self, message: str, changes: Sequence[RevisionChange], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.changes = tuple(changes)
 
 
 class NotAtHeadError(HeadwayError):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from headway import sqlfiles
 from headway.syntax import tree_of
@@ -21,22 +23,80 @@ _SAYS_NOTHING = frozenset({"annotation", "ctx", "kind", "returns", "type_comment
 """Fields that change nothing of what the code does: annotations, how a string was written, what follows
 from the place of a name (``ctx``)."""
 _CLOSE = object()
+_LINKS = frozenset({"revision", "down_revision", "depends_on", "branch_labels"})
+"""What a file says of its place among the others; not part of what it does."""
+_KIND = "2"
+"""Of a :class:`Fingerprint`, written; headway 0.1 recorded a bare :func:`checksum`, which is the first."""
 
 
-def checksum_of(path: Path) -> str:
-    """Fingerprint the revision of a file, in Python or in SQL; of the latter it is the file that applies it.
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a revision does and what it comes after, as the ledger keeps it.
+
+    Attributes:
+        content: of what it does, see :func:`content`.
+        file: of its file byte by byte, see :func:`digest`: where it is the same, nothing needs to be parsed.
+        parents: its ``down_revision`` and ``depends_on`` as written, sorted.
+    """
+
+    content: str
+    file: str
+    parents: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parents = ",".join(quote(parent, safe="") for parent in self.parents)
+        return f"{_KIND}:{self.content}:{self.file}:{parents}"
+
+    @classmethod
+    def read(cls, written: str) -> Fingerprint | None:
+        """The reverse of ``str``; ``None`` for any other kind."""
+        kind, *rest = written.split(":")
+        if kind != _KIND or len(rest) != 3:  # noqa: PLR2004  # its three fields
+            return None
+        parents = tuple(unquote(parent) for parent in rest[2].split(",") if parent)
+        return cls(rest[0], rest[1], parents)
+
+
+def fingerprint(path: Path, parents: Iterable[str]) -> Fingerprint:
+    """Fingerprint the revision in a file.
+
+    Args:
+        path: the file.
+        parents: its ``down_revision`` and ``depends_on`` as written, in any order.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return Fingerprint(content_of(path), digest(path.read_bytes()), tuple(sorted(parents)))
+
+
+def content_of(path: Path) -> str:
+    """Fingerprint what the revision of a file does, in Python or in SQL; of the latter it is the upper half.
 
     Raises:
         OSError: it cannot be read.
     """
     source = path.read_bytes()
     if path.suffix != ".sql":
-        return checksum(source)
+        return content(source)
     undoing = sqlfiles.down_path(path)
     down = undoing.read_bytes() if undoing.exists() else None
     return sqlfiles.checksum(
         sqlfiles.read_text(source), sqlfiles.read_text(down) if down is not None else None
     )
+
+
+def digest(source: bytes) -> str:
+    """BLAKE2b of a file, byte by byte, in hexadecimal."""
+    return hashlib.blake2b(source, digest_size=20).hexdigest()
+
+
+def content(source: bytes) -> str:
+    """Fingerprint what a revision does: :func:`checksum` without its ids, labels, parents and dependencies.
+
+    These say where it stands among the others, and are compared by themselves.
+    """
+    return _fingerprint(source, leave_out=_LINKS)
 
 
 def checksum(source: bytes) -> str:
@@ -54,16 +114,29 @@ def checksum(source: bytes) -> str:
         A SHA-256 in hexadecimal, the same on every Python that can parse the file. A file that does not parse
         is no revision; it is fingerprinted byte by byte.
     """
-    digest = hashlib.sha256()
+    return _fingerprint(source)
+
+
+def _fingerprint(source: bytes, leave_out: frozenset[str] = frozenset()) -> str:
+    found = hashlib.sha256()
     try:
         tree = tree_of(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        digest.update(source)
+        found.update(source)
     else:
+        tree.body = [statement for statement in tree.body if not _assigns(statement, leave_out)]
         for token in _tokens(tree):
-            digest.update(token.encode("ascii"))
-            digest.update(b"\n")
-    return digest.hexdigest()
+            found.update(token.encode("ascii"))
+            found.update(b"\n")
+    return found.hexdigest()
+
+
+def _assigns(statement: ast.stmt, names: frozenset[str]) -> bool:
+    """Whether a statement is ``name = …`` for one of the names, and no more."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name in names
+    return False
 
 
 def _tokens(tree: ast.AST) -> Iterator[str]:

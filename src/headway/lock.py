@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -85,6 +85,32 @@ _HOLDS = text(f"""
 _WHERE = text(f"SELECT pg_catalog.current_database(), {version_schema()}")  # constants
 
 
+class Latch(Protocol):
+    """The migrator lock of one kind of database, as one migrator sees it.
+
+    Attributes:
+        held: whether we have it: known even where a cancellation ate the answer.
+    """
+
+    held: bool
+
+    async def knock(self) -> bool:
+        """Take it unless another has it; never waits."""
+        ...
+
+    async def holder(self) -> Peer | None:
+        """Who has it; ``None`` when nobody does, or it cannot be seen."""
+        ...
+
+    async def leave(self) -> str | None:
+        """Let go; returns what was wrong with it in a sentence."""
+        ...
+
+    def eviction(self, peer: Peer | None) -> str:
+        """How to end who has it, should it be stuck; the end of a sentence."""
+        ...
+
+
 class Runs(Protocol):
     """What runs synchronous work on one connection; ``Session`` is one."""
 
@@ -156,10 +182,32 @@ def unlock(connection: Connection, key: int) -> bool:
         return bool(connection.scalar(_UNLOCK, {"key": key}))
 
 
-@asynccontextmanager
-async def migrator_lock(  # one argument for each thing that an event or the deadline needs
+def migrator_lock(  # one argument for each thing that an event or the deadline needs
     session: Runs,
     key: int,
+    *,
+    wait_s: float,
+    run_id: str,
+    database: str,
+    emit: Callable[[Event], None],
+) -> AbstractAsyncContextManager[float]:
+    """Hold a server's migrator lock for the length of the block; see :func:`latched`.
+
+    Args:
+        session: the connection that holds the lock and will run the DDL; no transaction is open on it.
+        key: from :func:`lock_key`.
+        wait_s: how long to wait, in seconds; 0 tries once.
+        run_id: the run, for the events.
+        database: what to call the database, masked, in events and errors.
+        emit: takes the events.
+    """
+    latch = _Door(session, key)
+    return latched(latch, wait_s=wait_s, run_id=run_id, database=database, emit=emit)
+
+
+@asynccontextmanager
+async def latched(
+    latch: Latch,
     *,
     wait_s: float,
     run_id: str,
@@ -174,8 +222,7 @@ async def migrator_lock(  # one argument for each thing that an event or the dea
     died has taken the lock with it, which needs no word.
 
     Args:
-        session: the connection that holds the lock and will run the DDL; no transaction is open on it.
-        key: from :func:`lock_key`.
+        latch: the lock.
         wait_s: how long to wait, in seconds; 0 tries once.
         run_id: the run, for the events.
         database: what to call the database, masked, in events and errors.
@@ -184,12 +231,11 @@ async def migrator_lock(  # one argument for each thing that an event or the dea
     Raises:
         LockBusyError: another held it until the deadline; says who.
     """
-    door = _Door(session, key)
     try:
-        yield await _enter(door, wait_s, run_id, database, emit)
+        yield await _enter(latch, wait_s, run_id, database, emit)
     finally:
-        if door.held:
-            problem = await shielded(door.leave(), grace_s=2 * RELEASE_WITHIN_S)
+        if latch.held:
+            problem = await shielded(latch.leave(), grace_s=2 * RELEASE_WITHIN_S)
             if problem:
                 emit(Warned(run_id, None, problem))
 
@@ -228,6 +274,9 @@ class _Door:
             "pg_advisory_unlock_all() or the like, so another migrator could have come in"
         )
 
+    def eviction(self, peer: Peer | None) -> str:
+        return f"SELECT pg_terminate_backend({peer.pid})" if peer else "see pg_locks"
+
     def _release(self, connection: Connection) -> bool:
         if connection.closed or connection.invalidated:
             return True  # gone with its connection; SQLAlchemy would open a new one to ask
@@ -237,17 +286,18 @@ class _Door:
 
 
 async def _enter(
-    door: _Door, wait_s: float, run_id: str, database: str, emit: Callable[[Event], None]
+    latch: Latch, wait_s: float, run_id: str, database: str, emit: Callable[[Event], None]
 ) -> float:
     started = time.monotonic()
     pause = FIRST_PAUSE_S
     notice_at = 0.0
-    while not await shielded(door.knock(), grace_s=RELEASE_WITHIN_S):
+    while not await shielded(latch.knock(), grace_s=RELEASE_WITHIN_S):
         waited = time.monotonic() - started
         if waited >= wait_s:
-            raise _busy(await door.holder(), waited, database)
+            peer = await latch.holder()
+            raise _busy(peer, waited, database, latch.eviction(peer))
         if waited >= notice_at:
-            emit(LockWaiting(run_id, database, await door.holder(), waited))
+            emit(LockWaiting(run_id, database, await latch.holder(), waited))
             notice_at = waited + NOTICE_EVERY_S
         jittered = pause * random.uniform(*_JITTER)  # noqa: S311  # spreads load; nobody must not guess it
         await anyio.sleep(max(min(jittered, wait_s - waited), 0))
@@ -255,7 +305,7 @@ async def _enter(
     return time.monotonic() - started
 
 
-def _busy(peer: Peer | None, waited: float, database: str) -> LockBusyError:
+def _busy(peer: Peer | None, waited: float, database: str, eviction: str) -> LockBusyError:
     who = "by a session that let go just now" if peer is None else f"by {name(peer)}"
     how_long = f"after {waited:.1f} s" if waited >= 1 else "and there was no time to wait"
     return LockBusyError(
@@ -264,5 +314,5 @@ def _busy(peer: Peer | None, waited: float, database: str) -> LockBusyError:
         round(waited, 3),
         hint="Wait until it is done and run the command again (it will then find less to do, or nothing), or "
         "wait longer with --lock-wait (HEADWAY_LOCK_WAIT for `alembic`). If that session is stuck, end it: "
-        + (f"SELECT pg_terminate_backend({peer.pid})" if peer else "see pg_locks"),
+        f"{eviction}",
     )

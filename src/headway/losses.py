@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from headway.sqlite import DIALECT as SQLITE
+from headway.sqlite import count_rows
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -47,6 +50,8 @@ def _measured(connection: Connection, loss: Loss) -> Loss:
 
 
 def _figures(connection: Connection, loss: Loss, table: str) -> Loss:
+    if connection.dialect.name == SQLITE:
+        return replace(loss, rows=count_rows(connection, table))  # it does not say how large a table is
     known = """
         SELECT oid::regclass::text, reltuples::bigint, pg_catalog.pg_total_relation_size(oid)
         FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass(:table)

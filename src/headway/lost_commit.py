@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from headway.door import Door
+    from headway.doorway import Doorway
 
 RECONNECT_S = 75.0
 """How long the server is asked, in seconds: more than ``idle_in_transaction_session_timeout``, after which an
@@ -31,7 +31,7 @@ def may_be_committed(error: DatabaseError, *, committing: bool) -> bool:
 
 
 async def took_effect(
-    door: Door, what: str, transaction: str | None, *, on_record: Callable[[Connection], bool]
+    door: Doorway, what: str, transaction: str | None, *, on_record: Callable[[Connection], bool]
 ) -> bool:
     """Ask the server on a new connection, for as long as it may take to come back.
 
@@ -64,7 +64,7 @@ async def took_effect(
     )
 
 
-def step_on_record(door: Door, revision: str) -> Callable[[Connection], bool]:
+def step_on_record(door: Doorway, revision: str) -> Callable[[Connection], bool]:
     """Whether this run's entry for a revision is closed as succeeded, as its transaction does at its end."""
 
     def look(connection: Connection) -> bool:
@@ -75,7 +75,7 @@ def step_on_record(door: Door, revision: str) -> Callable[[Connection], bool]:
 
 
 async def _asked(
-    door: Door, transaction: str, on_record: Callable[[Connection], bool]
+    door: Doorway, transaction: str, on_record: Callable[[Connection], bool]
 ) -> tuple[CommitOutcome, bool]:
     def ask(connection: Connection) -> tuple[CommitOutcome, bool]:
         return transaction_status(connection, transaction, server=door.server), on_record(connection)

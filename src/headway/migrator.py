@@ -6,11 +6,15 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headway.errors import UnknownRevisionsError
+from headway.errors import GraphError, UnknownRevisionsError
+from headway.lockfile import held
+from headway.narration.changes import changed_error
 from headway.planning import (
     Plan,
     Step,
     assess,
+    changes,
+    deleted,
     describe,
     history_range,
     interruption,
@@ -31,10 +35,13 @@ from headway.results import (
     Direction,
     DoctorReport,
     LedgerEntry,
+    LockReport,
     Loss,
     Operation,
     Outcome,
     PendingReport,
+    RepairAction,
+    RepairReport,
     RevisionReport,
     RevisionStatus,
     RunReport,
@@ -50,7 +57,7 @@ from headway.threads import in_thread
 from headway.waiting import wait_for_revision
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -59,9 +66,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from headway.alembic_bridge import RevisionCode, Scope
-    from headway.door import Door
+    from headway.doorway import Doorway
     from headway.events import Listener
-    from headway.results import RunOptions
+    from headway.results import Application, RevisionChange, RunOptions
+    from headway.session import Session
 
 
 class Migrator:
@@ -148,29 +156,34 @@ class Migrator:
     # -- looking ---------------------------------------------------------------------------------------
 
     async def pending(self) -> PendingReport:
-        """Whether the database is at head; the cheap probe: one connection, one query, no SQLAlchemy.
+        """Whether the database is at head; the cheap probe: one connection, three queries, no SQLAlchemy.
 
         Only where revisions in SQL name no parent is the ledger asked too, on a connection of its own.
 
         Returns:
-            The report; ``pending`` is empty at head. No lock is taken and nothing is written.
+            The report; ``pending`` is empty at head, and ``changed`` where all that is applied is what was
+            applied. No lock is taken and nothing is written.
 
         Raises:
             ConnectionFailedError: the database cannot be reached.
             GraphError: the revision files do not form a graph, or one came too late to be run.
+            ChangedRevisionsError: they do not, because an applied revision was deleted.
         """
-        graph = await self._graph()
-        database, rows, dirty = await self._target.versions()
+        graph = await self._graph_on_record()
+        database, rows, dirty, record = await self._target.versions()
         await self._require_none_late(graph, rows)
+        strangers = unknown(graph, rows)
         return PendingReport(
             database=database,
             state=assess(graph, rows, dirty=dirty),
             current=rows,
             heads=graph.heads,
             pending=pending(graph, rows),
-            unknown=tuple(item.revision for item in unknown(graph, rows)),
+            unknown=tuple(item.revision for item in strangers),
             dirty=dirty,
             serves=serves(graph, rows, dirty),
+            changed=await self._changed(graph, graph.applied(rows), record, all_known=not strangers),
+            foreign=tuple(record[item.revision] for item in strangers if item.revision in record),
         )
 
     async def ensure_head(self) -> None:
@@ -179,6 +192,7 @@ class Migrator:
         Raises:
             NotAtHeadError: revisions are missing; says which.
             UnknownRevisionsError: the database holds revisions unknown here.
+            ChangedRevisionsError: applied revisions are not what was applied.
             DirtyError: a revision is half-way.
             ConnectionFailedError: the database cannot be reached.
         """
@@ -190,21 +204,24 @@ class Migrator:
         Raises:
             ConnectionFailedError: the database cannot be reached.
             GraphError: the revision files do not form a graph, or one came too late to be run.
+            ChangedRevisionsError: they do not, because an applied revision was deleted.
         """
-        graph = await self._graph()
+        graph = await self._graph_on_record()
         standing = await self._target.standing()
         rows, dirty = standing.rows, standing.dirty
         await self._require_none_late(graph, rows)
         described = describe(graph, graph.revisions, rows, standing.applied_at)
-        described += unknown(graph, rows, standing.applied_at)
+        strangers = unknown(graph, rows, standing.applied_at)
+        changed = await self._changed(graph, graph.applied(rows), standing.record, all_known=not strangers)
         return StatusReport(
             standing.database,
             assess(graph, rows, standing.applied_at, dirty=dirty),
             rows,
             graph.heads,
-            described,
+            described + strangers,
             ledger=standing.ledger,
             dirty=interruption(dirty) if dirty else None,
+            changed=changed,
         )
 
     async def current(self) -> tuple[RevisionStatus, ...]:
@@ -227,7 +244,7 @@ class Migrator:
         graph = await self._graph()
         rows: tuple[str, ...] = ()
         if span is not None and "current" in span:
-            _, rows, _ = await self._target.versions()
+            _, rows, *_ = await self._target.versions()
         return describe(graph, history_range(graph, span, rows), rows)
 
     async def plan(self, target: str | None = None, *, direction: Direction = Direction.UPGRADE) -> Plan:
@@ -242,7 +259,7 @@ class Migrator:
             UnknownRevisionsError: the database holds revisions unknown here.
         """
         graph = await self._graph()
-        _, rows, _ = await self._target.versions()
+        _, rows, *_ = await self._target.versions()
         await self._require_none_late(graph, rows)
         return self._planned(graph, rows, target, direction)
 
@@ -391,7 +408,7 @@ class Migrator:
         plan = plan_range(await self._graph(), span, direction)
         await _sql_of(plan)
         project = await self._target.load()
-        return await in_thread(lambda: render_sql(project, plan))
+        return await in_thread(lambda: render_sql(project, plan, dialect=self._target.dialect))
 
     # -- changing --------------------------------------------------------------------------------------
 
@@ -411,6 +428,7 @@ class Migrator:
             ResolutionError: the target names nothing, or several heads.
             RefusedError: the database has moved since the plan was made.
             UnknownRevisionsError: the database holds revisions unknown here.
+            ChangedRevisionsError: revisions that are applied, and stay so, are not what was applied.
             StepFailedError: a revision failed; those before it stay, it and the rest are not applied.
             CapabilityError: this server cannot be migrated safely the way it is reached, or lacks an
                 extension that a revision creates.
@@ -450,6 +468,43 @@ class Migrator:
                 after = plan_stamp(graph, () if purge else rows, targets or ("head",))
                 stamp = Stamp(door, scope, graph)
                 return await stamp.execute(rows, after, purge=purge)
+
+    async def repair(
+        self,
+        action: RepairAction | str,
+        *revisions: str,
+        reason: str,
+        options: RunOptions | None = None,
+    ) -> RepairReport:
+        """Put right what ledger and version table say of applied revisions that were changed or are gone.
+
+        No schema is touched. Every revision concerned gets an entry of operation ``repair``.
+
+        Args:
+            action: ``accept`` records edited and re-parented revisions as they are now; ``forget`` takes out
+                those that no file holds, and a version row among them gives way to what the ledger says is
+                applied of the revisions that are here.
+            *revisions: which; all that need it when none is given.
+            reason: why, in words; goes on record.
+            options: how long to wait for what; the settings say it for what is ``None``.
+
+        Returns:
+            The report; its ``revisions`` are empty when there was nothing to repair.
+
+        Raises:
+            ConfigurationError: there is no such action, or the reason says nothing.
+            RefusedError: the action is none for one of the revisions.
+            DirtyError: a revision is half-way; `upgrade`, `downgrade` or `stamp` settles that first.
+            LockBusyError: another migrator kept the lock until the deadline.
+        """
+        from headway.repair import Repair, wished
+
+        wish = wished(action, reason)
+        graph = await self._graph()
+        async with self._target.session() as session:
+            scope, _ = await self._target.scope(session)
+            async with self._target.door(session, options, {}) as door:
+                return await Repair(door, scope, graph).execute(wish, revisions, reason)
 
     async def revision(  # noqa: PLR0913  # the options of `alembic revision`
         self,
@@ -494,9 +549,9 @@ class Migrator:
         resolve(await self._graph(), head)
         draft = Draft(message, head, splice, branch_label, version_path, rev_id, depends_on)
         if sql or self.project.plain_sql:
-            return write_pair(self.project, draft)
+            return await self._written(write_pair(self.project, draft))
         if not autogenerate:
-            return write_revision(self._target.alembic, draft)
+            return await self._written(write_revision(self._target.alembic, draft))
         await self.ensure_head()
         async with self._target.session() as session:
 
@@ -508,7 +563,8 @@ class Migrator:
                     self._target.alembic, environment, draft, versions, allow_empty=allow_empty
                 )
 
-            return await session.run(write)
+            report = await session.run(write)
+        return await self._written(report)
 
     async def merge(
         self,
@@ -526,9 +582,78 @@ class Migrator:
         from headway.alembic_bridge import write_merge
 
         await self._graph()
-        return write_merge(
+        report = write_merge(
             self._target.alembic, revisions, message=message, branch_label=branch_label, rev_id=rev_id
         )
+        return await self._written(report)
+
+    async def lock(self) -> LockReport:
+        """Write ``versions.lock`` beside the folder of revisions, or bring it up to date; needs no database.
+
+        From then on `revision`, `merge` and `rebase` keep it so, and an applied revision that it holds and
+        no file does counts as deleted.
+
+        Returns:
+            The report; ``problems`` is what was out of date, empty too when there was no such file.
+
+        Raises:
+            HeadwayError: it cannot be written.
+        """
+        from headway.upkeep import write_lock
+
+        graph = await self._graph()
+        return await in_thread(partial(write_lock, self.project, graph))
+
+    async def check_lock(self) -> LockReport:
+        """Compare ``versions.lock`` with the revision files, contents included; writes nothing.
+
+        Returns:
+            The report; ``problems`` is empty when they agree, and where there is no such file.
+
+        Raises:
+            GraphError: the file is not as headway wrote it.
+        """
+        from headway.upkeep import compare_lock
+
+        graph = await self._graph()
+        return await in_thread(partial(compare_lock, self.project, graph))
+
+    async def rebase(
+        self, revision: str | None = None, *, onto: str | None = None, ask_database: bool = True
+    ) -> RevisionReport:
+        """Move revisions that are not applied on top of another head, by rewriting one ``down_revision``.
+
+        Args:
+            revision: the head to move; of two heads, when ``None``, the one that is not applied.
+            onto: the head to follow; the only other one when ``None``.
+            ask_database: whether the database is asked what is applied. Only this one can be; another one
+                that has applied it notices the change when it is next looked at.
+
+        Returns:
+            The revision whose file was rewritten; without paths when there is one head.
+
+        Raises:
+            RefusedError: a revision that would move is applied.
+            ResolutionError: it cannot be told which head to move, or where to.
+            ConnectionFailedError: the database cannot be asked.
+        """
+        from headway.upkeep import move
+
+        graph = await self._graph()
+        applied: set[str] = set()
+        if ask_database:
+            _, rows, _, record = await self._target.versions()
+            applied = {*graph.applied(rows), *record}
+        return await in_thread(partial(move, self.project, graph, revision, onto, applied))
+
+    async def _written(self, report: RevisionReport) -> RevisionReport:
+        """What was written, once ``versions.lock`` knows of it, where there is one."""
+        from headway.upkeep import keep_lock
+
+        if report.paths:
+            graph = await self._graph()
+            await in_thread(partial(keep_lock, self.project, graph))
+        return report
 
     # -- starting an application -----------------------------------------------------------------------
 
@@ -600,6 +725,15 @@ class Migrator:
             )
         )
 
+    async def _graph_on_record(self) -> Graph:
+        """The graph; where it lacks revisions, the ledger is asked whether they are applied."""
+        try:
+            return await self._graph()
+        except GraphError as error:
+            if not error.missing:
+                raise
+            raise await self._target.bereft(error) from None
+
     async def _require_none_late(self, graph: Graph, rows: tuple[str, ...]) -> None:
         if not any(graph.revisions[id_].by_timestamp for id_ in graph.applied(rows)):
             return
@@ -608,8 +742,36 @@ class Migrator:
         async with self._target.session() as session:
             await require_none_late(session, self._target.ledger(), graph, rows)
 
+    async def _changed(
+        self,
+        graph: Graph,
+        applied: Collection[str],
+        record: Mapping[str, Application],
+        *,
+        all_known: bool = True,
+    ) -> tuple[RevisionChange, ...]:
+        def compare() -> tuple[RevisionChange, ...]:
+            found = changes(graph.revisions, applied, record, all_known=all_known)
+            known = {change.revision for change in found}
+            # What this checkout has once held is no other checkout's.
+            lost = [id_ for id_ in held(self.project) if id_ not in graph and id_ not in known]
+            return (*found, *deleted(lost, record))
+
+        # In a thread, for files that were reformatted are parsed.
+        return await in_thread(compare)
+
+    async def _require_unchanged(self, session: Session, graph: Graph, plan: Plan) -> None:
+        """What is applied and stays so must be what was applied; what is undone goes anyway."""
+        record = await self._target.record(session)
+        staying = graph.applied(plan.before).keys() & graph.applied(
+            plan.before if plan.direction is Direction.UPGRADE else plan.after
+        )
+        changed = await self._changed(graph, staying, record)
+        if changed:
+            raise changed_error(session.database, changed)
+
     async def _run(self, target: str | Plan, direction: Direction, options: RunOptions | None) -> RunReport:
-        graph = await self._graph()
+        graph = await self._graph_on_record()
         async with self._target.session() as session:
             from headway.latecomers import require_none_late
             from headway.runner import nothing_to_do
@@ -620,27 +782,31 @@ class Migrator:
                 plan = self._planned(graph, rows, target, direction)
             except UnknownRevisionsError as error:
                 raise await self._target.dated(session, error) from None
+            await self._require_unchanged(session, graph, plan)
             if not plan.steps and await self._target.interrupted(session) is None:
                 return nothing_to_do(direction.value, session.database, rows, self._target.tell)
             in_sql = await _sql_of(plan)
             async with self._target.door(session, options, plan.applies) as door:
                 # Another migrator may have been at work until the lock was ours.
-                rows = await session.run(lambda _: scope.versions())
-                plan = self._planned(graph, rows, target, direction)
+                now = await session.run(lambda _: scope.versions())
+                plan = self._planned(graph, now, target, direction)
+                if now != rows:
+                    await self._require_unchanged(session, graph, plan)
                 return await self._execute(door, scope, graph, plan, in_sql)
 
     async def _execute(
         self,
-        door: Door,
+        door: Doorway,
         scope: Scope,
         graph: Graph,
         plan: Plan,
         in_sql: Mapping[tuple[Path, Direction], RevisionCode],
     ) -> RunReport:
-        from headway.runner import Run, Work
+        from headway.runner import Work
+        from headway.runs import run_behind
 
         await door.session.run(lambda _: scope.create_version_table())
-        await door.adopt(graph.applied(plan.before))
+        await door.adopt(graph.applied(plan.before), graph.fingerprints)
         works = [
             Work(
                 revision=step.revision,
@@ -649,13 +815,13 @@ class Migrator:
                 description=step.description,
                 path=step.path,
                 code=partial(_code_of, step, in_sql),
+                checksum=partial(graph.fingerprint, step.revision),
                 write=partial(scope.write_step, step),
             )
             for step in plan.steps
         ]
-        return await Run(plan.direction.value, door, scope).execute(
-            works, before=plan.before, after=plan.after
-        )
+        run = run_behind(door, plan.direction.value, scope)
+        return await run.execute(works, before=plan.before, after=plan.after)
 
     def _planned(
         self, graph: Graph, rows: tuple[str, ...], target: str | Plan | None, direction: Direction

@@ -92,6 +92,65 @@ class Mark(StrEnum):
     UNKNOWN = "unknown"
 
 
+class RepairAction(StrEnum):
+    """What is put right in the ledger, and in the version table; no schema is touched."""
+
+    ACCEPT = "accept"
+    """An applied revision that was edited or re-parented: as it is now, it is what is applied."""
+    FORGET = "forget"
+    """An applied revision that no file holds: it is applied no more."""
+
+
+class Change(StrEnum):
+    """How a revision that is applied differs from what was applied."""
+
+    EDITED = "edited"
+    """Its file does something else now."""
+    REPARENTED = "reparented"
+    """It comes after other revisions now (``down_revision`` or ``depends_on``)."""
+    DELETED = "deleted"
+    """No file here holds it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """How a revision came to be applied, by the ledger's word.
+
+    ``recorded_at`` is when it was applied, stamped or (``baseline``) found applied, by the server's clock.
+    ``checksums`` are those on record since then, oldest first: its own, then those that were accepted; empty
+    where none was recorded.
+    """
+
+    revision: str
+    operation: Operation
+    recorded_at: datetime
+    database_user: str
+    os_user: str
+    host: str
+    checksums: tuple[str, ...] = ()
+
+    @property
+    def applied_at(self) -> datetime | None:
+        """When it was applied or stamped; ``None`` of what was found applied."""
+        return None if self.operation is Operation.BASELINE else self.recorded_at
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionChange:
+    """An applied revision that is not what was applied.
+
+    ``was_after`` and ``is_after`` are its parents and dependencies then and now, where ``changes`` holds
+    ``REPARENTED``. ``path`` is ``None`` when it is deleted.
+    """
+
+    revision: str
+    changes: tuple[Change, ...]
+    application: Application
+    was_after: tuple[str, ...] = ()
+    is_after: tuple[str, ...] = ()
+    path: Path | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class RevisionStatus:
     """One revision, as ``status`` and ``history`` show it.
@@ -118,7 +177,7 @@ class StatusReport:
 
     ``ledger`` says whether this database has one; an applied revision without ``applied_at`` was then
     applied before it. ``dirty`` says which revision was interrupted where, and what it left; ``None``
-    unless ``state`` is ``DIRTY``.
+    unless ``state`` is ``DIRTY``. ``changed`` are the applied revisions that are not what was applied.
     """
 
     database: str
@@ -128,6 +187,7 @@ class StatusReport:
     revisions: tuple[RevisionStatus, ...]
     ledger: bool = False
     dirty: str | None = None
+    changed: tuple[RevisionChange, ...] = ()
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -146,7 +206,9 @@ class PendingReport:
 
     ``dirty`` is the revision that was interrupted, or runs right now statement by statement; ``None`` unless
     ``state`` is ``DIRTY``. ``serves`` is whether this checkout's code can work on the database: it misses no
-    revision and none of its own is half-way; what others have added does not matter.
+    revision and none of its own is half-way; what others have added does not matter. ``changed`` are the
+    applied revisions that are not what was applied, ``foreign`` what the ledger knows of the ``unknown``
+    ones; both are empty for a role that may not read the ledger.
     """
 
     database: str
@@ -157,11 +219,13 @@ class PendingReport:
     unknown: tuple[str, ...] = ()
     dirty: str | None = None
     serves: bool = False
+    changed: tuple[RevisionChange, ...] = ()
+    foreign: tuple[Application, ...] = ()
 
     @property
     def at_head(self) -> bool:
-        """Whether exactly this checkout's revisions are applied."""
-        return self.state is State.AT_HEAD
+        """Whether exactly this checkout's revisions are applied, each as it is here."""
+        return self.state is State.AT_HEAD and not self.changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +266,21 @@ class RunReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What was put right; ``revisions`` is empty when there was nothing to repair, and nothing was written.
+
+    ``before`` and ``after`` are the version table's rows.
+    """
+
+    run_id: str
+    action: RepairAction
+    database: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    revisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """Data that a step destroys.
 
@@ -223,6 +302,15 @@ class RevisionReport:
 
     revision: str | None
     paths: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LockReport:
+    """``versions.lock``: where it is or would be, whether it was there, and where files and it differ."""
+
+    path: Path
+    exists: bool
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,8 +398,9 @@ class Setting:
 class DoctorReport:
     """Everything that decides whether this database can be migrated from here, and how.
 
-    ``capabilities`` is ``None`` when the database was not reached, ``state`` when it was not, or the revision
-    files do not form a graph. ``lock_key`` is the migrator lock's advisory key, ``None`` likewise.
+    ``capabilities`` is ``None`` when the database was not reached, or is an SQLite file; ``state`` when it
+    was not, or the revision files do not form a graph. ``lock_key`` is the migrator lock's advisory key,
+    ``None`` as ``capabilities`` is.
     """
 
     database: str
@@ -327,8 +416,8 @@ class DoctorReport:
 
     @property
     def reached(self) -> bool:
-        """Whether the database answered."""
-        return self.capabilities is not None
+        """Whether the database answered; a file has no capabilities, and is checked all the same."""
+        return self.capabilities is not None or any(check.name == "writable" for check in self.checks)
 
     @property
     def problems(self) -> tuple[Check, ...]:
@@ -351,7 +440,7 @@ class Operation(StrEnum):
     BASELINE = "baseline"
     """The revision was found applied (or found gone) by a run that came after the fact."""
     REPAIR = "repair"
-    """A person or headway put right what an interrupted revision left."""
+    """A person or headway put right what an interrupted revision left, or what the ledger says of one."""
 
 
 class Outcome(StrEnum):

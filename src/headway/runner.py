@@ -11,40 +11,28 @@ import contextlib
 import time
 import traceback
 import uuid
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio
-
-from headway.attempt import Attempt
-from headway.blockers import cancelling
-from headway.commit import transaction_id
 from headway.diagnosis import Left, read_error, step_failed
-from headway.errors import DatabaseError, HeadwayError, LockLostError, RefusedError
+from headway.errors import DatabaseError, HeadwayError, RefusedError
 from headway.events import (
     RunFailed,
     RunFinished,
     RunStarted,
     StepFailed,
     StepFinished,
-    StepRetrying,
     StepStarted,
     Warned,
 )
-from headway.integrity import checksum_of
 from headway.journal import journal_to_resume, lines_of
 from headway.ledger import NewEntry, Operation, Outcome
-from headway.lost_commit import may_be_committed, step_on_record, took_effect
 from headway.planning import unfinished
 from headway.results import Direction, RunReport, StepResult
-from headway.retry import RetryPolicy
 from headway.shield import shielded
 from headway.sqltext import is_confidential
-from headway.statements import StatementRun
 from headway.threads import in_thread
-from headway.timeouts import Timeouts
-from headway.watch import Watcher, interval_within, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from headway.alembic_bridge import RevisionCode, Scope
-    from headway.door import Door
+    from headway.doorway import Doorway
     from headway.events import Event
     from headway.journal import Line
     from headway.results import JournalledStatement
@@ -67,7 +55,8 @@ class Work:
     """One step, ready to run.
 
     ``code`` loads the revision's function and may raise what the file raises; ``write`` writes the version
-    inside the step's transaction. ``path`` is ``None`` for a stamp, which runs no file.
+    inside the step's transaction. ``path`` is ``None`` for a stamp, which runs no file. ``checksum`` is what
+    the ledger keeps of the file as it then is; ``None`` of none.
     """
 
     revision: str
@@ -76,20 +65,19 @@ class Work:
     description: str
     path: Path | None
     code: Callable[[], RevisionCode]
+    checksum: Callable[[], str | None]
     write: Callable[[], None]
 
 
-class Run:
-    """One execution of a plan, behind an open door."""
+class Run(ABC):
+    """One execution of a plan, behind an open door; how a step is tried depends on what is behind it."""
 
-    def __init__(self, operation: str, door: Door, scope: Scope) -> None:
+    def __init__(self, operation: str, door: Doorway, scope: Scope) -> None:
         self.operation = operation
         self._door = door
         self._scope = scope
         self._started = time.perf_counter()
         self._left = Left.NOTHING
-        self._transaction: str | None = None
-        self._lock_lost_by: str | None = None
         self._committed = False
         self._done: list[StepResult] = []
 
@@ -175,91 +163,19 @@ class Run:
             fault = (type(failure).__name__, told(failure))
             door.emit(StepFailed(door.run_id, work.revision, work.direction, *fault, sqlstate))
 
-    async def _attempts(self, work: Work, code: RevisionCode, entry: int, journal: list[Line]) -> None:
-        """Try until it succeeds, or fails for a reason that trying again does not change."""
-        door = self._door
-        timeouts = Timeouts().merged(door.options, code, origin=work.revision)
-        policy = RetryPolicy.of(timeouts)
-        started = time.monotonic()
-        for number, lock_timeout_ms in enumerate(policy.lock_timeouts(), start=1):
-            attempt: Attempt | StatementRun
-            if code.transactional:
-                attempt = Attempt(door, work.revision, entry, timeouts, lock_timeout_ms)
-            else:
-                attempt = StatementRun(door, work.revision, entry, timeouts, lock_timeout_ms, journal)
-            watcher = Watcher(
-                door.run_id, work.revision, door.emit, interval_s=interval_within(lock_timeout_ms)
-            )
-            try:
-                async with (
-                    watching(watcher, door.control, door.pid),
-                    cancelling(door, work.revision, lock_timeout_ms),
-                ):
-                    await door.session.run(partial(self._apply, attempt, code, work.write))
-                    self._committed = True
-            except Exception as error:
-                self._left = attempt.left
-                if not isinstance(error, DatabaseError):
-                    raise
-                if await self._committed_after_all(attempt, error, work):
-                    return
-                elapsed = time.monotonic() - started
-                repeatable = attempt.left is not Left.PART
-                delay = policy.decide(number, error.sqlstate, elapsed) if repeatable else None
-                if delay is None:
-                    raise
-                door.emit(
-                    StepRetrying(
-                        door.run_id, work.revision, number, str(error.sqlstate), delay, watcher.blockers
-                    )
-                )
-                await anyio.sleep(delay)
-            else:
-                return
-
-    def _apply(
-        self, attempt: Attempt | StatementRun, code: RevisionCode, write: Callable[[], None], _: Connection
-    ) -> None:
-        def write_version() -> None:
-            # Known before COMMIT, for the day it gets no answer.
-            self._transaction = attempt.transaction or transaction_id(self._scope.connection)
-            # The search_path and the role that the revision set were for its own statements.
-            self._door.bearings.restore(self._scope.connection)
-            write()
-
-        attempt.apply(self._scope, code, write_version)
-
-    async def _committed_after_all(
-        self, attempt: Attempt | StatementRun, error: DatabaseError, work: Work
-    ) -> bool:
-        """Whether a step whose COMMIT got no answer took effect; ``False`` when the COMMIT was not at issue.
-
-        Raises:
-            OutcomeUnknownError: nobody can say.
-        """
-        if not may_be_committed(error, committing=attempt.committing):
-            return False
-        door = self._door
-        found = step_on_record(door, work.revision)
-        self._lock_lost_by = work.revision
-        return await took_effect(door, work.revision, self._transaction, on_record=found)
-
-    async def _require_lock(self) -> None:
-        """Before anything else is written, take the lock again that a connection lost in COMMIT took along.
+    async def _require_lock(self) -> None:  # noqa: B027  # nothing to do is the usual case
+        """See that the migrator lock is still ours before a step begins; as a rule it cannot have gone.
 
         Raises:
             LockLostError: another migrator has it now, or was at work meanwhile.
         """
-        if self._lock_lost_by is None:
-            return
-        if not await self._door.regain():
-            raise LockLostError(
-                self._lock_lost_by,
-                f"{self._lock_lost_by} is committed, but its connection broke in COMMIT, and another "
-                "migrator has come in; the revisions after it were not run",
-                hint="Run the command again: it goes on with what is then still missing.",
-            )
-        self._lock_lost_by = None
+
+    @abstractmethod
+    async def _attempts(self, work: Work, code: RevisionCode, entry: int, journal: list[Line]) -> None:
+        """Try until it succeeds, or fails for a reason that trying again does not change.
+
+        Sets ``_committed`` as soon as the step is, and ``_left`` when it is not.
+        """
 
     async def _require_settled(self) -> None:
         """There is nothing to run; say so only when nothing is left half-way, in whichever direction.
@@ -308,7 +224,7 @@ class Run:
             revision=work.revision,
             operation=Operation(work.operation),
             description=door.session.redact(work.description),
-            checksum=await in_thread(partial(checksum_of, work.path)) if work.path is not None else None,
+            checksum=await in_thread(work.checksum),
             transactional=code.transactional,
             journal=journal,
             # A stamp says of itself neither whether revisions come nor whether they go.

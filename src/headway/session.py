@@ -21,10 +21,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from headway.capabilities import first_transaction_refused
-from headway.database import create_engine, sqlstate_of, sync_twin_of, twin_of
+from headway.database import create_engine, require_usable, sqlstate_of, sync_twin_of, twin_of
 from headway.diagnosis import database_error, read_error
 from headway.errors import ConnectionFailedError, HeadwayError, RefusedError, TransactionOpenError
-from headway.url import DatabaseURL
+from headway.sqlite import DIALECT as SQLITE
+from headway.sqlite import is_in_memory
+from headway.threads import in_thread
+from headway.url import AnyURL, DatabaseURL, SQLiteURL
 from headway.url.conninfo import SECRET_PARAMETERS
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-Source: TypeAlias = DatabaseURL | AsyncEngine | AsyncConnection | Connection
+Source: TypeAlias = AnyURL | AsyncEngine | AsyncConnection | Connection
 T = TypeVar("T")
 
 # What an engine raises when it cannot connect; a driver's own errors do not all pass through SQLAlchemy.
@@ -61,10 +64,19 @@ class _SyncLink:
 
 
 class Session:
-    """A connection that is ours for the length of a run; one piece of work at a time."""
+    """A connection that is ours for the length of a run; one piece of work at a time.
 
-    def __init__(self, link: Link, database: str, redact: Callable[[str], str], beside: Beside) -> None:
+    Attributes:
+        database: what to call the database, masked.
+        redact: takes secrets out of a text.
+        dialect: what SQLAlchemy calls the database system, such as ``postgresql``.
+    """
+
+    def __init__(  # each is one thing that is known of a connection
+        self, link: Link, database: str, redact: Callable[[str], str], beside: Beside, dialect: str
+    ) -> None:
         self._link = link
+        self.dialect = dialect
         self._beside = beside
         self._turn = anyio.Lock()
         self.database = database
@@ -86,7 +98,7 @@ class Session:
     async def beside(self) -> AsyncIterator[Session]:
         """A session on a second connection to the same database, closed with the block."""
         async with self._beside() as link:
-            yield Session(link, self.database, self.redact, self._beside)
+            yield Session(link, self.database, self.redact, self._beside, self.dialect)
 
 
 @asynccontextmanager
@@ -105,27 +117,29 @@ async def open_session(
         RefusedError: it is none of these: a synchronous engine, for one.
         TransactionOpenError: the caller's connection has already begun a transaction.
     """
-    if isinstance(source, DatabaseURL):
+    if isinstance(source, DatabaseURL | SQLiteURL):
+        await in_thread(lambda: require_usable(source))
         connected: Beside = partial(_connected, lambda: create_engine(source, source=origin), source)
+        dialect = SQLITE if isinstance(source, SQLiteURL) else "postgresql"
         async with connected() as link:
-            yield Session(link, label or source.masked, source.redact, connected)
+            yield Session(link, label or source.masked, source.redact, connected, dialect)
     elif isinstance(source, AsyncEngine):
+        _refuse_memory(source)
         connected = partial(_connected, lambda: twin_of(source))
         async with connected() as link:
-            yield Session(link, *_named(source.url), connected)
+            yield Session(link, *_named(source.url), connected, source.dialect.name)
     else:
         _refuse_other_things(source)
         _refuse_open_transaction(source)
+        known, dialect = _named(source.engine.url), source.dialect.name
         if isinstance(source, AsyncConnection):
-            yield Session(
-                source, *_named(source.engine.url), partial(_connected, lambda: twin_of(source.engine))
-            )
+            yield Session(source, *known, partial(_connected, lambda: twin_of(source.engine)), dialect)
         else:
-            yield Session(_SyncLink(source), *_named(source.engine.url), _beside_of(source))
+            yield Session(_SyncLink(source), *known, _beside_of(source), dialect)
 
 
 @asynccontextmanager
-async def _connected(make: Callable[[], AsyncEngine], url: DatabaseURL | None = None) -> AsyncIterator[Link]:
+async def _connected(make: Callable[[], AsyncEngine], url: AnyURL | None = None) -> AsyncIterator[Link]:
     engine = make()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
@@ -133,7 +147,7 @@ async def _connected(make: Callable[[], AsyncEngine], url: DatabaseURL | None = 
             connection = await stack.enter_async_context(engine.connect())
         except _CANNOT_CONNECT as error:
             failure: HeadwayError = _connection_failed(engine.url, error)
-            if url is not None and isinstance(error, DBAPIError):
+            if isinstance(url, DatabaseURL) and isinstance(error, DBAPIError):
                 # Our own engine's driver connection says by itself what is wrong; so this came after it.
                 failure = first_transaction_refused(error, url.masked, url.redact)
         else:
@@ -181,6 +195,16 @@ def _refuse_other_things(source: object) -> None:
             f"a {type(source).__module__}.{type(source).__qualname__} is nothing that headway can work on",
             hint="Hand over an AsyncEngine, as sqlalchemy.ext.asyncio.create_async_engine makes, "
             "or an AsyncConnection.",
+        )
+
+
+def _refuse_memory(engine: AsyncEngine) -> None:
+    """A run takes a connection of its own from an engine, and in memory that would be another database."""
+    if engine.dialect.name == SQLITE and is_in_memory(engine.url):
+        raise RefusedError(
+            "an SQLite database in memory belongs to one connection, and headway would open another",
+            hint="Hand over the connection that has it: `async with engine.connect() as connection` and "
+            "Migrator(connection=connection).",
         )
 
 

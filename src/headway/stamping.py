@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from headway.commit import transaction_id
 from headway.errors import DatabaseError
 from headway.events import RunFailed, RunFinished, RunStarted
 from headway.ledger import NewEntry, Operation
@@ -13,13 +12,16 @@ from headway.lost_commit import may_be_committed, took_effect
 from headway.results import RunReport
 from headway.retry import RetryPolicy
 from headway.runner import elapsed_ms, told
-from headway.timeouts import Timeouts, set_local
+from headway.threads import in_thread
+from headway.timeouts import Timeouts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy.engine import Connection
 
     from headway.alembic_bridge import Scope
-    from headway.door import Door
+    from headway.doorway import Doorway
     from headway.ledger import LedgerEntry
     from headway.revisions import Graph
 
@@ -27,11 +29,10 @@ if TYPE_CHECKING:
 class Stamp:
     """One stamp, behind an open door."""
 
-    def __init__(self, door: Door, scope: Scope, graph: Graph) -> None:
+    def __init__(self, door: Doorway, scope: Scope, graph: Graph) -> None:
         self._door = door
         self._scope = scope
         self._graph = graph
-        self._transaction: str | None = None
 
     async def execute(self, before: tuple[str, ...], after: tuple[str, ...], *, purge: bool) -> RunReport:
         """Put the version rows from ``before`` to ``after``; every revision that comes or goes is recorded.
@@ -66,37 +67,18 @@ class Stamp:
         """Versions and entries in one transaction, whose outcome is found out if COMMIT gets no answer."""
         door, scope = self._door, self._scope
         await door.session.run(lambda _: scope.create_version_table())
-        await door.adopt(self._graph.applied(before))
-        entries = self._entries(before, after, dirty)
-        timeouts = Timeouts().merged(door.options)
-        # A stamp is not tried again by itself, so it is given as long as a patient attempt.
-        wait_ms = RetryPolicy.of(timeouts).patient_ms
-
-        def begin(connection: Connection) -> None:
-            explicit = timeouts.lock_timeout_ms
-            set_local(connection, timeouts, wait_ms if explicit is None else explicit)
-
-        def record(connection: Connection) -> None:
-            door.ledger.record(connection, entries)
-            self._transaction = transaction_id(connection)
-
-        def on_record(connection: Connection) -> bool:
-            found = door.ledger.entries(connection, run_id=door.run_id, operation=Operation.STAMP)
-            return len(found) == len(entries)
-
-        try:
-            await door.session.run(
-                lambda _: scope.stamp(before, after, purge=purge, begin=begin, record=record)
-            )
-        except DatabaseError as error:
-            if not may_be_committed(error, committing=self._transaction is not None):
-                raise
-            what = f"the stamp of {', '.join(after) or 'base'}"
-            if not await took_effect(door, what, self._transaction, on_record=on_record):
-                raise
+        await door.adopt(self._graph.applied(before), self._graph.fingerprints)
+        checksums = await in_thread(lambda: self._graph.fingerprints(self._graph.applied(after)))
+        entries = self._entries(before, after, dirty, checksums)
+        what = f"the stamp of {', '.join(after) or 'base'}"
+        await put_on_record(door, scope, what, entries, before=before, after=after, purge=purge)
 
     def _entries(
-        self, before: tuple[str, ...], after: tuple[str, ...], dirty: LedgerEntry | None
+        self,
+        before: tuple[str, ...],
+        after: tuple[str, ...],
+        dirty: LedgerEntry | None,
+        checksums: Mapping[str, str],
     ) -> list[NewEntry]:
         was, will = self._graph.applied(before), self._graph.applied(after)
         # Rows that this checkout does not know go or come by themselves: their ancestors cannot be told.
@@ -114,7 +96,60 @@ class Stamp:
                 revision,
                 Operation.STAMP,
                 self._door.session.redact(titles[revision]),
+                checksums.get(revision) if applied else None,
                 applied=applied,
             )
             for revision, applied in changed.items()
         ]
+
+
+async def put_on_record(
+    door: Doorway,
+    scope: Scope,
+    what: str,
+    entries: Sequence[NewEntry],
+    *,
+    before: tuple[str, ...],
+    after: tuple[str, ...],
+    purge: bool = False,
+) -> None:
+    """Write version rows and ledger entries in one transaction, and see to it that it took effect.
+
+    Args:
+        door: open.
+        scope: on the door's session.
+        what: is written, for the error.
+        entries: all of one operation; none writes the rows alone.
+        before: the rows that the version table must hold.
+        after: those it is to hold; the same ones leave it alone.
+        purge: empty it first, whatever it holds.
+
+    Raises:
+        VersionConflictError: the table did not hold ``before``.
+        OutcomeUnknownError: the connection broke during COMMIT, and nobody knows what became of it.
+    """
+    timeouts = Timeouts().merged(door.options)
+    # It is not tried again by itself, so it is given as long as a patient attempt.
+    wait_ms = RetryPolicy.of(timeouts).patient_ms
+    transaction: str | None = None
+
+    def begin(connection: Connection) -> None:
+        explicit = timeouts.lock_timeout_ms
+        door.limit(connection, timeouts, wait_ms if explicit is None else explicit)
+
+    def record(connection: Connection) -> None:
+        nonlocal transaction
+        door.ledger.record(connection, entries)
+        transaction = door.transaction_of(connection)
+
+    def on_record(connection: Connection) -> bool:
+        found = door.ledger.entries(connection, run_id=door.run_id)
+        return len([each for each in found if each.operation is not Operation.BASELINE]) == len(entries)
+
+    try:
+        await door.session.run(lambda _: scope.stamp(before, after, purge=purge, begin=begin, record=record))
+    except DatabaseError as error:
+        if not may_be_committed(error, committing=transaction is not None):
+            raise
+        if not await took_effect(door, what, transaction, on_record=on_record):
+            raise

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from headway.errors import ConfigurationError, HeadwayError, StartupInterruptedError
 from headway.events import StartupBegan, StartupFailed, StartupFinished, Warned
+from headway.narration.changes import origin
 from headway.planning import require_serving
 from headway.results import StartupMode
 from headway.signals import cancelling_on_signals
@@ -217,8 +218,9 @@ def _over(task: asyncio.Task[None]) -> None:
 
 def _ahead(report: PendingReport) -> str:
     foreign = ", ".join(report.unknown)
+    known = "".join(f" {item.revision} was {origin(item)}." for item in report.foreign)
     return (
-        f"{report.database} is ahead of this code: it holds {foreign}, unknown here. "
+        f"{report.database} is ahead of this code: it holds {foreign}, unknown here.{known} "
         "The start goes on, as it must while a new version is rolled out"
     )
 

@@ -14,16 +14,24 @@ import anyio
 
 from headway.database import (
     EMBEDDED,
-    driver_connection,
     embedded_directory,
-    fetch_dirty,
-    fetch_versions,
     lease_embedded,
+    look,
+    require_usable,
 )
-from headway.errors import INSUFFICIENT_PRIVILEGE, DatabaseError, UnknownRevisionsError
+from headway.errors import (
+    INSUFFICIENT_PRIVILEGE,
+    ConfigurationError,
+    DatabaseError,
+    HeadwayError,
+    UnknownRevisionsError,
+)
 from headway.events import tell
+from headway.narration.changes import changed_error, origin
+from headway.planning import deleted
+from headway.project import connects_itself
 from headway.threads import in_thread
-from headway.url import DatabaseURL
+from headway.url import AnyURL, DatabaseURL, SQLiteURL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -33,12 +41,13 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from headway.alembic_bridge import AlembicProject, Scope
-    from headway.door import Door
+    from headway.doorway import Doorway
     from headway.embedded import Lease
+    from headway.errors import ChangedRevisionsError, GraphError
     from headway.events import Event, Listener
     from headway.ledger import Ledger
     from headway.project import Project
-    from headway.results import LedgerEntry, RunOptions
+    from headway.results import Application, LedgerEntry, RunOptions
     from headway.session import Session
     from headway.settings import Settings
 
@@ -51,7 +60,12 @@ class Standing:
     rows: tuple[str, ...]
     dirty: LedgerEntry | None
     ledger: bool
-    applied_at: Mapping[str, datetime]
+    record: Mapping[str, Application]
+
+    @property
+    def applied_at(self) -> dict[str, datetime]:
+        """When each revision was applied, as far as the ledger knows."""
+        return {id_: each.applied_at for id_, each in self.record.items() if each.applied_at is not None}
 
 
 class Target:
@@ -107,7 +121,7 @@ class Target:
             # What a run needs takes a while to import; here it keeps nobody waiting.
             import_module("headway.session")
             import_module("headway.door")
-            import_module("headway.runner")
+            import_module("headway.runs")
             _ = self.alembic.options
             return self.alembic
 
@@ -148,9 +162,16 @@ class Target:
 
     def ledger(self) -> Ledger:
         """The ledger of this database, as env.py names it."""
-        from headway.ledger import Ledger
+        from headway.doorway import ledger_for
 
-        return Ledger(self.alembic.options.ledger, self.alembic.options.version_table)
+        return ledger_for(self.dialect, self.alembic.options.ledger, self.alembic.options.version_table)
+
+    @property
+    def dialect(self) -> str:
+        """What SQLAlchemy calls the database system."""
+        if self._connection is not None:
+            return self._connection.dialect.name
+        return "sqlite" if isinstance(self._settings.database, SQLiteURL) else "postgresql"
 
     async def standing(self) -> Standing:
         """Where the database stands, the ledger's word included; three questions."""
@@ -158,6 +179,12 @@ class Target:
 
         from headway.diagnosis import read_error
 
+        missing = self._settings.database if self._connection is None else None
+        if isinstance(missing, SQLiteURL) and not missing.path.exists():
+            # Opening it would make it.
+            require_usable(missing)
+            await self.load()
+            return Standing(missing.masked, (), dirty=None, ledger=False, record={})
         async with self.session() as session:
             _, rows = await self.scope(session)
             ledger = self.ledger()
@@ -169,12 +196,12 @@ class Target:
                         rows,
                         dirty=ledger.dirty(connection),
                         ledger=ledger.exists(connection),
-                        applied_at=ledger.applied_at(connection),
+                        record=ledger.record_of(connection),
                     )
                 except DBAPIError as error:
                     if read_error(error).sqlstate != INSUFFICIENT_PRIVILEGE:
                         raise  # else as in interrupted
-                    return Standing(session.database, rows, dirty=None, ledger=False, applied_at={})
+                    return Standing(session.database, rows, dirty=None, ledger=False, record={})
 
             return await session.run(ask)
 
@@ -188,36 +215,56 @@ class Target:
                 return None
             raise
 
+    async def record(self, session: Session) -> Mapping[str, Application]:
+        """How each applied revision came to be so; empty for a role that may not read the ledger."""
+        try:
+            return await session.run(self.ledger().record_of)
+        except DatabaseError as error:
+            if error.sqlstate == INSUFFICIENT_PRIVILEGE:
+                return {}
+            raise
+
     async def dated(self, session: Session, error: UnknownRevisionsError) -> UnknownRevisionsError:
         """The same error, with the ledger's word on since when; as it is where the ledger knows nothing."""
         try:
-            known = await session.run(self.ledger().applied_at)
+            record = await self.record(session)
         except DatabaseError:
             return error
-        since = [f"{row} since {known[row]:%Y-%m-%d %H:%M} UTC" for row in error.revisions if row in known]
+        since = [f"{row} was {origin(record[row])}" for row in error.revisions if row in record]
         if not since:
             return error
-        message = f"{error.message} It holds {', '.join(since)}; `headway log` says who applied it."
-        return UnknownRevisionsError(message, error.revisions, hint=error.hint)
+        return UnknownRevisionsError(f"{error.message} {'; '.join(since)}.", error.revisions, hint=error.hint)
 
-    async def versions(self) -> tuple[str, tuple[str, ...], str | None]:
-        """The database's name, masked, its version rows, and the revision that was interrupted, if any.
+    async def bereft(self, error: GraphError) -> GraphError | ChangedRevisionsError:
+        """What to raise of a graph that lacks revisions: that applied ones were deleted, if it is so.
 
-        Without SQLAlchemy where a URL allows it.
+        The same error where the database cannot be asked.
+        """
+        try:
+            database, _, _, record = await self.versions()
+        except HeadwayError:
+            return error
+        found = deleted(error.missing, record)
+        return changed_error(database, found) if found else error
+
+    async def versions(self) -> tuple[str, tuple[str, ...], str | None, Mapping[str, Application]]:
+        """The database's name, masked, its version rows, and what the ledger has to say.
+
+        That is the revision that was interrupted, if any, and how each applied one came to be so. Without
+        SQLAlchemy where a URL allows it.
         """
         table = self._project.version_table()
         if self._connection is None and table is not None:
-            url, origin, label = await self._url()
-            async with driver_connection(url, source=origin) as connection:
-                rows = await fetch_versions(connection, table)
-                return label, rows, await fetch_dirty(connection, table)
+            url, source, label = await self._url()
+            return label, *await look(url, table, source=source)
         standing = await self.standing()
-        return standing.database, standing.rows, standing.dirty.revision if standing.dirty else None
+        dirty = standing.dirty.revision if standing.dirty else None
+        return standing.database, standing.rows, dirty, standing.record
 
     @asynccontextmanager
     async def door(
         self, session: Session, options: RunOptions | None, applies: Mapping[str, Path]
-    ) -> AsyncIterator[Door]:
+    ) -> AsyncIterator[Doorway]:
         """The open door to this database, for one run that applies these revisions.
 
         What ``options`` leaves open is as the settings say.
@@ -236,12 +283,19 @@ class Target:
         ) as door:
             yield door
 
-    async def _url(self) -> tuple[DatabaseURL, str, str]:
+    async def _url(self) -> tuple[AnyURL, str, str]:
         """The URL, the setting it comes from, and what to call the database."""
         configured = self._settings.database
         if configured is not None:
             return configured, self._settings.source or "the URL", configured.masked
         root = self._project.root
+        if connects_itself(self._project.env_file):
+            raise ConfigurationError(
+                "DATABASE_URL",
+                f"no database is configured, and {self._project.env_file} connects to one of its own "
+                "choosing, which headway cannot see",
+                example="postgresql://user:password@host:5432/database",
+            )
         async with self._leasing:
             if self._lease is None:
                 self._lease = await lease_embedded(self._settings, root, listener=self.tell)

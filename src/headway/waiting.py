@@ -76,6 +76,7 @@ async def wait_for_revision(
         UnknownRevisionsError: at once when the database holds revisions that are unknown here while others
             are missing, for it is not going to become what this checkout describes; DirtyError where one of
             them is half-way.
+        ChangedRevisionsError: at once when applied revisions are not what was applied: no run will go on.
         ConnectionFailedError: the server was not there at the deadline; at once when waiting cannot help.
     """
 
@@ -83,7 +84,7 @@ async def wait_for_revision(
         report = await ask()
         if reached(report):
             return report
-        if report.unknown and report.pending:
+        if report.changed or (report.unknown and report.pending):
             require_head(report)
         raise _MissingError(report, target)
 

@@ -30,6 +30,10 @@ async def engine_scope(database_url: str | None = None) -> AsyncIterator[AsyncEn
         headway.EmbeddedServerError: the embedded PostgreSQL does not start.
     """
     async with open_database(settings.application_settings(database_url), settings.CHECKOUT) as address:
+        if not isinstance(address, DatabaseURL):
+            raise DatabaseUnavailableError(
+                f"{address}: taskman needs PostgreSQL, for it searches by pgvector"
+            )
         engine = _engine(address)
         try:
             yield engine

@@ -38,6 +38,18 @@ def test_the_lock_queue_is_measured_for_both_contenders(server_url: str, tmp_pat
         assert series["contender"] in done.stdout
 
 
+def test_the_orchestrators_start_and_migration_are_measured_on_both_databases(
+    server_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "result.json"
+    done = benchmarks("--quick", "--json", str(file), "orchestrator", server_url=server_url)
+    assert done.returncode == 0, done.stderr
+    series = json.loads(file.read_text(encoding="utf-8"))["cases"]["orchestrator"]["series"]
+    assert {one["contender"] for one in series} == {
+        f"{what}, {system}" for what in ("migration", "start-up check") for system in ("SQLite", "PostgreSQL")
+    }
+
+
 def test_an_unknown_case_is_refused_and_the_cases_are_listed() -> None:
     done = benchmarks("no-such-case")
     assert done.returncode == 2

@@ -80,7 +80,7 @@ async def test_a_cancellation_that_comes_when_a_step_is_over_ends_the_run_after_
         upgrading.cancel()
         await asyncio.sleep(0)
 
-    monkeypatch.setattr("headway.runner.cancelling", cancelled_behind)
+    monkeypatch.setattr("headway.server_run.cancelling", cancelled_behind)
     project.tables("a", "b")
     heard: list[Event] = []
     migrator = Migrator(project.ini, url=database_url, listeners=[heard.append])

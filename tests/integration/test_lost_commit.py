@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine
 
-from headway import DatabaseError, LockLostError, Migrator, StepFailedError, door, lost_commit, runner
+from headway import DatabaseError, LockLostError, Migrator, StepFailedError, door, lost_commit, server_run
 from headway.ledger import Ledger, NewEntry, Operation
 from headway.lock import lock_key
 from headway.project import VersionTable
@@ -49,7 +49,7 @@ def stepwise(path: Path) -> None:
 def armed(project: ProjectFolder, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A module that the last revision imports; its ``arm`` is called when only COMMIT is still to come."""
     # Whoever watches the step commits as well, and would be cut off in its place.
-    monkeypatch.setattr(runner, "interval_within", lambda _: 3600.0)
+    monkeypatch.setattr(server_run, "interval_within", lambda _: 3600.0)
     module = ModuleType("headway_test_arm")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     project.tables("a")

@@ -21,13 +21,13 @@ from headway.session import open_session
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from headway.door import Door
+    from headway.doorway import Doorway
 
 pytestmark = pytest.mark.asyncio
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Door]:
+async def opened(url: str) -> AsyncIterator[Doorway]:
     async with (
         open_session(DatabaseURL.parse(url)) as session,
         open_door(

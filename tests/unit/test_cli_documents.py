@@ -34,6 +34,7 @@ def test_a_document_is_ascii_and_says_its_format() -> None:
         "unknown": [],
         "ledger": False,
         "dirty": None,
+        "changed": [],
         "revisions": [
             {
                 "revision": "aa",

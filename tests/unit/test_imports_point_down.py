@@ -24,18 +24,19 @@ L0, L1, L2, SESSION, RUNNER, MIGRATOR, ABOVE_MIGRATOR, SURFACE, L4 = range(9)
 SURFACE_ROOM = "__init__"
 _LAYERS = {
     L0: "errors results events",
-    L1: "revisions planning integrity sqlfiles lint settings syntax sqltext kinds url project narration",
+    L1: "revisions planning integrity sqlfiles lint settings syntax sqltext kinds url project narration "
+    "lockfile rebasing",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
     "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
-    "autocommit alone indexes",
+    "autocommit alone indexes sqlite",
     SESSION: "session",
-    RUNNER: "door attempt journal lost_commit statements stamping runner target waiting startup doctor "
-    "blockers clearing latecomers",
+    RUNNER: "door attempt journal lost_commit statements stamping repair runner target waiting startup "
+    "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "bundle fleet",
     SURFACE: SURFACE_ROOM,
-    L4: "asgi telemetry pytest_plugin testing cli __main__",
+    L4: "asgi telemetry pytest_plugin testing scaffold cli __main__",
 }
 RANKS = {room: rank for rank, rooms in _LAYERS.items() for room in rooms.split()}
 

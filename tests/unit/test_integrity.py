@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
-from headway.integrity import checksum
+from headway.integrity import Fingerprint, checksum, content, fingerprint
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REVISION = '''\
 """Add users.
@@ -184,3 +188,24 @@ def test_an_integer_beyond_the_limit_of_decimal_digits_has_a_checksum() -> None:
 def test_a_file_that_does_not_parse_is_taken_byte_by_byte(source: bytes) -> None:
     assert re.fullmatch("[0-9a-f]{64}", checksum(source))
     assert checksum(source) != checksum(source + b"\n")
+
+
+def test_what_a_revision_does_is_apart_from_where_it_stands() -> None:
+    moved = REVISION.replace('"77aa"', '("77aa", "90ff")').replace(
+        "branch_labels: str | Sequence[str] | None = None\n", ""
+    )
+    assert content(moved.encode()) == content(REVISION.encode())
+    assert checksum(moved.encode()) != checksum(REVISION.encode())
+    assert content(REVISION.replace("users", "people").encode()) != content(REVISION.encode())
+
+
+def test_a_fingerprint_is_read_as_it_was_written_and_another_kind_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(REVISION)
+    made = fingerprint(path, ["b,c", "a:1", "ä"])
+    assert made.parents == ("a:1", "b,c", "ä")
+    assert Fingerprint.read(str(made)) == made
+    assert str(made).isascii()
+    assert Fingerprint.read(str(fingerprint(path, ()))) == fingerprint(path, ())
+    assert Fingerprint.read(checksum(REVISION.encode())) is None
+    assert Fingerprint.read("3:a:b:c") is None

@@ -59,7 +59,7 @@ def recorded() -> Iterator[Recorded]:
     made = Recorded()
     within = [event for event in SAMPLE if type(event).__name__ in WITHIN_A_STEP]
     by_name = {type(event).__name__: event for event in SAMPLE}
-    for operation in ("upgrade", "downgrade", "stamp"):
+    for operation in ("upgrade", "downgrade", "stamp", "repair"):
         for ending in ("Finished", "Failed"):
             for event in (
                 by_name["StartupBegan"],

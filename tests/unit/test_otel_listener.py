@@ -330,6 +330,7 @@ def test_a_caller_whose_trace_is_not_sampled_has_no_spans_of_ours(recorded: Reco
         ("postgresql+asyncpg://app@/shop?host=one:5432&host=two:5432", {"db.namespace": "shop"}),
         ("postgresql:///", {}),
         ("app on the embedded PostgreSQL in .headway/postgres", {}),
+        ("sqlite+aiosqlite:////srv/app.db", {"db.system.name": "sqlite", "db.namespace": "app.db"}),
     ],
 )
 def test_a_database_is_described_by_what_its_name_tells(database: str, known: dict[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -328,7 +329,7 @@ def test_a_vanished_file_leaves_the_cache(versions: Path) -> None:
         b"[]",
         b"{}",
         b'{"format": 0, "files": {}}',
-        b'{"format": 1, "files": []}',
+        b'{"format": 2, "files": []}',
         b"[" * 100_000,
     ],
 )
@@ -337,14 +338,14 @@ def test_a_broken_or_foreign_cache_is_ignored_and_made_anew(versions: Path, cont
     cached(versions).parent.mkdir()
     cached(versions).write_bytes(content)
     assert list(read_graph([versions]).revisions) == ["a1"]
-    assert json.loads(cached(versions).read_text())["format"] == 1
+    assert json.loads(cached(versions).read_text())["format"] == 2
 
 
 def test_entries_of_another_format_are_not_believed(versions: Path) -> None:
     write(versions, "a1.py", "a1")
     read_graph([versions])
     stored = cached(versions).read_text()
-    cached(versions).write_text(stored.replace('"format": 1', '"format": 0').replace("Do a1", "No a1"))
+    cached(versions).write_text(stored.replace('"format": 2', '"format": 0').replace("Do a1", "No a1"))
     assert [revision.description for revision in read_graph([versions]).revisions.values()] == ["Do a1."]
 
 
@@ -393,3 +394,34 @@ def test_files_with_faults_are_never_cached(versions: Path) -> None:
     (versions / "b2.py").write_text("revision = 'b2'\ndown_revision = PARENT\n")
     assert problems(versions) == problems(versions)
     assert len(json.loads(cached(versions).read_text())["files"]) == 1
+
+
+def test_a_file_that_has_not_changed_since_it_was_read_is_not_opened_again(
+    versions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.revisions.cache.SETTLED_NS", -(10**12))  # a new file is settled at once
+    path = versions / "a1.py"
+    path.write_text("revision = 'a1'\ndown_revision = None\n")
+    first = read_graph([versions]).revisions["a1"]
+    opened: list[str] = []
+    real = open
+
+    def noted(file: str, *arguments: object, **options: object) -> object:
+        opened.append(str(file))
+        return real(file, *arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("headway.revisions.reading.open", noted, raising=False)
+    again = read_graph([versions]).revisions["a1"]
+    assert (opened, again, again.digest) == ([], first, first.digest)
+    path.write_text("revision = 'a2'\ndown_revision = None\n")  # as long as before
+    os.utime(path, ns=(0, 0))
+    assert list(read_graph([versions]).revisions) == ["a2"]
+    assert opened == [str(path)]
+
+
+def test_a_file_that_was_just_written_is_read_again_whatever_its_times_say(versions: Path) -> None:
+    path = versions / "a1.py"
+    for id_ in ("a1", "a2", "a3"):
+        path.write_text(f"revision = '{id_}'\ndown_revision = None\n")
+        os.utime(path, ns=(0, 0))
+        assert list(read_graph([versions]).revisions) == [id_]

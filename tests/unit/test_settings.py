@@ -12,6 +12,7 @@ from headway.errors import ConfigurationError, ExitCode
 from headway.project import Project, load_project
 from headway.results import RunOptions
 from headway.settings import VARIABLES, Environment, Settings, load_settings
+from headway.url import DatabaseURL
 
 ROOT = Path(__file__).parents[2]
 GROUP = {"APP_DATABASE__HOST": "grouphost", "APP_DATABASE__DATABASE": "shop"}
@@ -33,7 +34,7 @@ def dotenv(project: Project, text: str) -> None:
 
 
 def database(settings: Settings) -> str:
-    assert settings.database is not None
+    assert isinstance(settings.database, DatabaseURL)
     return settings.database.hosts[0][0]
 
 
@@ -107,7 +108,7 @@ def test_the_group_of_variables_makes_a_url_of_parts_as_they_are(project: Projec
     settings = load_settings(project, environ=environ)
 
     assert settings.source == "APP_DATABASE__*"
-    assert settings.database is not None
+    assert isinstance(settings.database, DatabaseURL)
     arguments = settings.database.connect_arguments()
     assert (arguments["host"], arguments["port"]) == (["grouphost"], [6000])
     assert (arguments["user"], arguments["password"]) == ("ada@work", "p%40/w: #é")
@@ -126,7 +127,7 @@ def test_the_groups_host_may_be_absent_a_socket_or_ipv6(
 
     settings = load_settings(project, environ=environ)
 
-    assert settings.database is not None
+    assert isinstance(settings.database, DatabaseURL)
     assert settings.database.hosts == ((expected, 5432),)
 
 
@@ -135,7 +136,7 @@ def test_the_group_may_be_spread_over_sources(project: Project) -> None:
 
     settings = load_settings(project, environ={"APP_DATABASE__PASSWORD": "strong"})
 
-    assert settings.database is not None
+    assert isinstance(settings.database, DatabaseURL)
     assert database(settings) == "dotenv"
     assert settings.database.connect_arguments()["password"] == "strong"
 
@@ -212,7 +213,7 @@ def test_variables_are_found_in_any_case_and_the_exact_name_wins(project: Projec
     [
         ({"DATABASE_URL": "s3cret"}, "DATABASE_URL", "must begin with postgresql://"),
         ({"DATABASE_URL": url("h") + "?sslmod=1"}, "DATABASE_URL", "did you mean 'sslmode'"),
-        ({"MIGRATION_DATABASE_URL": "sqlite:///s3cret"}, "MIGRATION_DATABASE_URL", "SQLite is not supported"),
+        ({"MIGRATION_DATABASE_URL": "sqlite:s3cret"}, "MIGRATION_DATABASE_URL", "an SQLite URL begins with"),
         (
             {"APP_ENVIRONMENT": "prod"},
             "APP_ENVIRONMENT",
@@ -255,7 +256,7 @@ def test_a_wrong_url_in_the_ini_file_is_named(tmp_path: Path, project: Project) 
 def test_a_percent_sign_in_the_ini_files_url_reaches_the_server(tmp_path: Path, project: Project) -> None:
     for written in ("a%40b", "a%%40b"):
         settings = load_settings(with_ini(tmp_path, f"postgresql://ada:{written}@db/shop"), environ={})
-        assert settings.database is not None
+        assert isinstance(settings.database, DatabaseURL)
         assert settings.database.connect_arguments()["password"] == "a@b"
 
 

@@ -161,8 +161,7 @@ def test_a_url_with_no_or_several_readings_is_refused_without_its_secret(raw: st
 @pytest.mark.parametrize(
     ("raw", "says"),
     [
-        ("sqlite:///app.db", "SQLite is not supported yet"),
-        ("sqlite+aiosqlite:///app.db", "SQLite is not supported yet"),
+        ("sqlite:///app.db", "an SQLite URL begins with"),
         ("mysql://root@db/shop", "mysql:// names something else"),
         ("mssql+pyodbc://sa@db/shop", "drives PostgreSQL"),
         ("jdbc:postgresql://db/shop", "JDBC"),

@@ -18,15 +18,18 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import MetaData
 
+from headway.alembic_bridge.capturing import Asked, execute, options_of
 from headway.alembic_bridge.defaults import compare_defaults_safely
 from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
 from headway.alembic_bridge.sql_scripts import see_sql_revisions
 from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
 from headway.ledger import LedgerNames, ledger_filter
-from headway.project import VersionTable
+from headway.project import VersionTable, hands_over
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy.engine import Connection
 
     from headway.project import Project
@@ -95,6 +98,13 @@ class EnvironmentOptions:
         )
         return cls(target_metadata, {name: options[name] for name in options if name not in own}, names)
 
+    @classmethod
+    def of_foreign(cls, given: Mapping[str, Any]) -> EnvironmentOptions:
+        """The same from what an env.py gave to ``context.configure`` itself; any name will do there."""
+        options = {name: value for name, value in given.items() if name not in _RESERVED}
+        names = LedgerNames(schema=options.get("version_table_schema"))
+        return cls(given.get("target_metadata"), options, names)
+
     @property
     def version_table(self) -> VersionTable:
         """Where the applied revisions are kept."""
@@ -112,10 +122,15 @@ class EnvironmentOptions:
 
     def configure(self, environment: EnvironmentContext, **how: Any) -> None:
         """Configure a migration context with these options and headway's defaults."""
+        connection = how.get("connection")
         environment.configure(
             target_metadata=self.target_metadata,
             transaction_per_migration=True,
+            # Alembic takes SQLite's DDL for what Python's driver makes of it; behind our door it is whole.
+            transactional_ddl=True,
             **{
+                # SQLite alters a table by making it anew.
+                "render_as_batch": connection is not None and connection.dialect.name == "sqlite",
                 "compare_type": True,
                 "compare_server_default": True,
                 **self.options,
@@ -124,6 +139,15 @@ class EnvironmentOptions:
             **how,
         )
         compare_defaults_safely(environment.get_context())
+
+
+def _failed(path: Path, failure: BaseException) -> EnvironmentFileError:
+    error = EnvironmentFileError(
+        f"{path} failed: {type(failure).__name__}: {failure}",
+        hint="`headway -v status` shows the traceback.",
+    )
+    error.__cause__ = failure
+    return error
 
 
 def _refuse_misspelt(options: Mapping[str, Any]) -> None:
@@ -186,7 +210,8 @@ class AlembicProject:
         """What env.py hands over; runs env.py once, without a connection, whichever threads ask for it.
 
         Raises:
-            EnvironmentFileError: env.py is missing, fails, or never calls ``headway.env.run``.
+            EnvironmentFileError: env.py is missing, fails, or does not call ``headway.env.run`` and it
+                cannot be told what it gives to ``context.configure``.
         """
         # The hand-over lies in the Config while env.py runs, so only one thread at a time may be at it.
         with _loading:
@@ -206,29 +231,30 @@ class AlembicProject:
         handed: list[EnvironmentOptions] = []
         self.config.attributes[HANDOVER] = handed
         # Offline mode keeps an env.py that was not written for headway from opening a connection.
-        environment = EnvironmentContext(self.config, self.script, fn=lambda *_: [], as_sql=True)
+        asked = Asked(self.config, self.script)
+        names: dict[str, Any] = {}
+        failure: BaseException | None = None
         try:
-            with host_logging_kept(), environment_of(environment):
-                self.script.run_env()
+            with host_logging_kept(), environment_of(asked.environment):
+                execute(path, names)
         except HeadwayError:
             raise
-        except (Exception, SystemExit) as error:
-            # What an env.py that is not headway's trips over offline is beside the point.
-            if not handed and b"headway" in path.read_bytes():
-                raise EnvironmentFileError(
-                    f"{path} failed: {type(error).__name__}: {error}",
-                    hint="`headway -v status` shows the traceback.",
-                ) from error
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it is judged below
+            failure = error
         finally:
             del self.config.attributes[HANDOVER]
-        if not handed:
-            raise EnvironmentFileError(
-                f"{path} does not hand over to headway",
-                hint="Replace what runs the migrations in it by:\n"
-                "    from headway import env\n"
-                "    env.run(target_metadata)",
-            )
-        return handed[0]
+        if handed:
+            return handed[0]
+        # What an env.py that is not headway's trips over offline is beside the point, if enough of it ran.
+        if failure is not None and hands_over(path):
+            raise _failed(path, failure)
+        try:
+            given = options_of(path, asked, names)
+        except EnvironmentFileError:
+            if failure is None or asked.configured:
+                raise
+            raise _failed(path, failure) from failure
+        return EnvironmentOptions.of_foreign(given)
 
     def on(self, connection: Connection) -> EnvironmentContext:
         """A configured environment for ``connection``, with no step to run of Alembic's own."""

@@ -5,7 +5,7 @@ Everything here is synchronous and runs inside ``run_sync``.
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,11 +28,13 @@ from headway.alembic_bridge.routing import environment_of, operations_of
 from headway.alembic_bridge.scripts import sent_one_by_one
 from headway.alembic_bridge.sql_scripts import sql_graph
 from headway.errors import HeadwayError, VersionConflictError
+from headway.integrity import digest, fingerprint
 from headway.placement import version_schema
 from headway.results import Direction
+from headway.revisions import Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from alembic.runtime.environment import EnvironmentContext
@@ -45,19 +47,11 @@ if TYPE_CHECKING:
 _SCHEMA = text(f"SELECT {version_schema()}")
 
 
-class Guard(Protocol):
-    """What must hold around a revision's own code; called inside its transaction unless said otherwise."""
+class WholeGuard(Protocol):
+    """What must hold around a revision's own code where it cannot leave its transaction; called inside it."""
 
     def begin(self, connection: Connection) -> None:
-        """The transaction has just begun, or begun anew after an ``autocommit_block``."""
-        ...
-
-    def leave_transaction(self) -> None:
-        """An ``autocommit_block`` is about to commit what the revision did so far."""
-        ...
-
-    def autocommitting(self, connection: Connection) -> AbstractContextManager[None]:
-        """Around the statements of an ``autocommit_block``, which are committed one by one."""
+        """The transaction has just begun."""
         ...
 
     def verify(self, connection: Connection) -> None:
@@ -66,6 +60,21 @@ class Guard(Protocol):
 
     def close(self, connection: Connection) -> None:
         """The version is written and COMMIT comes next."""
+        ...
+
+
+class Guard(WholeGuard, Protocol):
+    """What must hold where it can; called inside the transaction unless said otherwise.
+
+    ``begin`` is called again when the transaction has begun anew, after an ``autocommit_block``.
+    """
+
+    def leave_transaction(self) -> None:
+        """An ``autocommit_block`` is about to commit what the revision did so far."""
+        ...
+
+    def autocommitting(self, connection: Connection) -> AbstractContextManager[None]:
+        """Around the statements of an ``autocommit_block``, which are committed one by one."""
         ...
 
 
@@ -94,6 +103,8 @@ class Scope:
         ``None`` when the search path leads to none; creating the table then fails in PostgreSQL's words.
         """
         table, schema = self.context.version_table, self.context.version_table_schema
+        if self.connection.dialect.name != "postgresql":
+            return schema  # no other has a search path
         with self.connection.begin():
             found = self.connection.scalar(_SCHEMA, {"schema": schema, "table": table})
         return str(found) if found is not None else None
@@ -143,6 +154,16 @@ class Scope:
         with self._transaction():
             guard.begin(self.connection)
             with self.routed(), self._autocommit_watched(guard):
+                migrate()
+            guard.verify(self.connection)
+            write()
+            guard.close(self.connection)
+
+    def run_whole(self, guard: WholeGuard, migrate: Callable[[], None], write: Callable[[], None]) -> None:
+        """As ``run_transaction``, where an ``autocommit_block`` is part of the transaction like all else."""
+        with self._transaction():
+            guard.begin(self.connection)
+            with self.routed_in_autocommit():
                 migrate()
             guard.verify(self.connection)
             write()
@@ -323,6 +344,29 @@ class CommandScope(Scope):
                     waiting += [*to_tuple(script.down_revision, ()), *to_tuple(script.dependencies, ())]
         return dict(reversed(found.items()))
 
+    def revisions(self) -> dict[str, Revision]:
+        """Alembic's revisions as headway sees them, their files read anew; unreadable ones are left out."""
+        graph = sql_graph(self._environment.script)
+        if graph is not None:
+            return dict(graph.revisions)
+        found = {}
+        for script in self._environment.script.walk_revisions():
+            with suppress(OSError):
+                found[script.revision] = _seen_by_headway(script)
+        return found
+
+    def fingerprints(self, ids: Iterable[str]) -> dict[str, str]:
+        """What the ledger keeps of these revisions' files; unreadable ones are left out."""
+        graph = sql_graph(self._environment.script)
+        if graph is not None:
+            return graph.fingerprints(ids)
+        found = {}
+        for script in self._environment.script.revision_map.get_revisions(tuple(ids)):
+            with suppress(OSError):
+                if isinstance(script, Script):
+                    found[script.revision] = str(fingerprint(Path(script.path), _links(script)))
+        return found
+
     def purge(self) -> None:
         """Empty the version table (``alembic stamp --purge``)."""
         self.create_version_table()
@@ -350,6 +394,24 @@ class CommandScope(Scope):
             ) from None
         for callback in self.context.on_version_apply_callbacks:
             callback(ctx=self.context, step=step.info, heads=set(self._maintainer.heads), run_args={})
+
+
+def _seen_by_headway(script: Script) -> Revision:
+    path = Path(script.path)
+    return Revision(
+        script.revision,
+        parents=to_tuple(script.down_revision, ()),
+        depends_on=to_tuple(script.dependencies, ()),
+        labels=(),
+        description=script.doc or "",
+        path=path,
+        line=1,
+        digest=digest(path.read_bytes()),
+    )
+
+
+def _links(script: Script) -> tuple[str, ...]:
+    return (*to_tuple(script.down_revision, ()), *to_tuple(script.dependencies, ()))
 
 
 def _taken_apart(step: RevisionStep | StampStep) -> CommandStep:

@@ -23,12 +23,17 @@ if TYPE_CHECKING:
     from headway.alembic_bridge.environment import AlembicProject, EnvironmentOptions
     from headway.planning import Plan, Step
 
+# For each database system, SQLAlchemy's name of it with the driver that headway uses.
+_DIALECTS = {"postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 
-def configure_offline(environment: EnvironmentContext, options: EnvironmentOptions, **how: Any) -> None:
+
+def configure_offline(
+    environment: EnvironmentContext, options: EnvironmentOptions, *, dialect: str = "postgresql", **how: Any
+) -> None:
     """Configure a context that prints SQL; values are written out, names keep their ``%``."""
     options.configure(
         environment,
-        dialect_name="postgresql+asyncpg",
+        dialect_name=_DIALECTS[dialect],
         dialect_opts={"paramstyle": "named"},
         literal_binds=True,
         **how,
@@ -42,7 +47,7 @@ def run_offline(environment: EnvironmentContext) -> None:
         context.run_migrations()
 
 
-def render_sql(project: AlembicProject, plan: Plan) -> str:
+def render_sql(project: AlembicProject, plan: Plan, *, dialect: str = "postgresql") -> str:
     """The SQL of a plan, as ``alembic upgrade FROM:TO --sql`` prints it; "" for an empty plan.
 
     Raises:
@@ -65,7 +70,7 @@ def render_sql(project: AlembicProject, plan: Plan) -> str:
                 step.direction is Direction.UPGRADE,
             )
 
-    environment = _offline_environment(project, output, steps, plan.before)
+    environment = _offline_environment(project, output, steps, plan.before, dialect)
     try:
         run_offline(environment)
     except HeadwayError:
@@ -126,6 +131,7 @@ def _offline_environment(
     output: TextIO,
     steps: Callable[..., Iterator[RevisionStep]],
     before: tuple[str, ...],
+    dialect: str,
 ) -> EnvironmentContext:
     environment = EnvironmentContext(
         project.config,
@@ -135,5 +141,5 @@ def _offline_environment(
         starting_rev=before or None,
         destination_rev=None,
     )
-    configure_offline(environment, project.options, output_buffer=output)
+    configure_offline(environment, project.options, dialect=dialect, output_buffer=output)
     return environment

@@ -41,6 +41,9 @@ def sent_one_by_one(connection: Connection) -> Iterator[None]:
             clause = _last_of(connection, clause, options)
         return clause, many, parameters
 
+    if connection.dialect.name != "postgresql":
+        yield  # elsewhere a semicolon may be inside of a statement, as in a trigger of SQLite's
+        return
     event.listen(connection, "before_execute", send_all_but_last, retval=True)
     try:
         yield

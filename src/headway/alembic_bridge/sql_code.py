@@ -136,6 +136,8 @@ def _require_standard_strings(connection: Connection) -> None:
     Raises:
         RefusedError: the server would read on past a quote behind one (manual, section 19.13.1).
     """
+    if connection.dialect.name != "postgresql":
+        return  # no other has a backslash that escapes
     driver: Any = connection.connection.driver_connection
     if hasattr(driver, "get_settings"):
         reported = getattr(driver.get_settings(), _STANDARD_STRINGS, None)

@@ -42,6 +42,7 @@ def examine(  # noqa: PLR0913  # each is one thing the report tells of
     dirty: LedgerEntry | None = None,
     failures: Sequence[HeadwayError] = (),
     needs_create: bool = True,
+    of_file: tuple[Check, ...] | None = None,
     notes: Sequence[str] = (),
 ) -> DoctorReport:
     """Put together what is known; asks nobody, and reads no file but the revisions'.
@@ -58,6 +59,7 @@ def examine(  # noqa: PLR0913  # each is one thing the report tells of
         dirty: the step that was interrupted, as the ledger says; ``None`` as a rule.
         failures: what went wrong on the way; each becomes a check that did not pass.
         needs_create: as for :func:`headway.capabilities.require_migratable`.
+        of_file: what was found where the database is a file, and so has no capabilities.
         notes: what the settings could not honour.
     """
     judged = [*map(_failed, failures)]
@@ -68,6 +70,7 @@ def examine(  # noqa: PLR0913  # each is one thing the report tells of
     if capabilities is not None:
         wanted = wanted_extensions(_pending_files(graph, current or ())) if graph is not None else {}
         judged += checks_of(capabilities, needs_create=needs_create, wanted=wanted)
+    judged += of_file or ()
     return DoctorReport(
         database=database,
         settings=tuple(_settings(project, settings, version_table)),

@@ -96,6 +96,7 @@ root = LazyGroup(
     help="Migrations for SQLAlchemy 2 on PostgreSQL: Alembic's files and verbs, one safe door.",
     params=global_options(),
     epilog="With no database configured, development uses an embedded PostgreSQL: headway dev --help. "
+    "DATABASE_URL=sqlite+aiosqlite:///app.db uses a file instead. "
     'Shell completion: eval "$(_HEADWAY_COMPLETE=bash_source headway)" (or zsh_source, fish_source).',
     entries={
         "status": Entry(f"{_COMMANDS}.look:status", "Every revision, and where the database stands.", _LOOK),
@@ -121,8 +122,18 @@ root = LazyGroup(
         "stamp": Entry(
             f"{_COMMANDS}.change:stamp", "Record a revision as applied without running it.", _CHANGE
         ),
+        "repair": Entry(
+            f"{_COMMANDS}.repair:repair", "Accept changed revisions, or forget deleted ones.", _CHANGE
+        ),
+        "init": Entry(
+            f"{_COMMANDS}.init:init", "Begin a project, or take over one that Alembic runs.", _WRITE
+        ),
         "revision": Entry(f"{_COMMANDS}.author:revision", "Write a new revision file.", _WRITE),
         "merge": Entry(f"{_COMMANDS}.author:merge", "Write a revision that joins several heads.", _WRITE),
+        "rebase": Entry(
+            f"{_COMMANDS}.author:rebase", "Move unapplied revisions on top of another head.", _WRITE
+        ),
+        "lock": Entry(f"{_COMMANDS}.author:lock", "Write or check versions.lock.", _WRITE),
         "dev": Entry("headway.cli.group:dev", "The embedded PostgreSQL of this checkout.", "Development"),
         "tests": Entry("headway.cli.group:tests", "The embedded PostgreSQL of its tests.", "Development"),
     },

@@ -146,6 +146,11 @@ class Terminal:
         if answer.strip().lower() not in {"y", "yes"}:
             raise RefusedError("Declined. Nothing was changed.")
 
+    def ask(self, question: str) -> str:
+        """Ask for a word on stderr, so that stdout stays data; "" where it is left empty."""
+        click.echo(f"{question} ", nl=False, err=True)
+        return sys.stdin.readline().strip()
+
 
 @contextmanager
 def _writing_data() -> Iterator[None]:

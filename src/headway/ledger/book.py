@@ -13,14 +13,16 @@ from sqlalchemy import text
 from headway.errors import HeadwayError, LedgerError
 from headway.ledger import schema, statements
 from headway.ledger.access import obstacle_to
-from headway.ledger.entries import NewEntry, clean_for, read_entry, read_faults, read_time
+from headway.ledger.entries import NewEntry, clean_for, read_entry, read_faults
 from headway.ledger.names import LedgerNames
+from headway.planning import read_record
 from headway.project import VersionTable
-from headway.results import LedgerEntry, Operation, Outcome
+from headway.results import Application, LedgerEntry, Operation, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from types import ModuleType
 
     from sqlalchemy.engine import Connection, CursorResult
 
@@ -50,6 +52,15 @@ class Ledger:
         self.names = names or LedgerNames()
         self._table = table or VersionTable()
         self._place: schema.Place | None = None
+
+    @property
+    def _statements(self) -> ModuleType:
+        """The SQL, by name; of PostgreSQL."""
+        return statements
+
+    @property
+    def _layout(self) -> int:
+        return len(schema.LAYOUTS)
 
     # -- standing ready --------------------------------------------------------------------------------
 
@@ -138,7 +149,7 @@ class Ledger:
             "statements_done": statements_done,
         }
         with _transaction(connection):
-            closed = _execute(connection, place, statements.CLOSE, parameters)
+            closed = _execute(connection, place, self._statements.CLOSE, parameters)
             if closed.rowcount != 1:
                 raise self._not_open(id)
 
@@ -156,11 +167,15 @@ class Ledger:
                 self._insert(connection, first, Outcome.SUCCEEDED)
             if entries[1:]:
                 place, clean = self._known(connection)
-                rest = [_parameters(entry, Outcome.SUCCEEDED, clean) for entry in entries[1:]]
-                _execute(connection, place, statements.INSERT, rest)
+                rest = [self._parameters(entry, Outcome.SUCCEEDED, clean) for entry in entries[1:]]
+                _execute(connection, place, self._statements.INSERT, rest)
 
     def adopt(
-        self, connection: Connection, run_id: str, applied: Mapping[str, str]
+        self,
+        connection: Connection,
+        run_id: str,
+        applied: Mapping[str, str],
+        checksums: Mapping[str, str] | None = None,
     ) -> tuple[LedgerEntry, ...]:
         """Take note of revisions that came or went behind the ledger's back, as `baseline` entries.
 
@@ -171,6 +186,7 @@ class Ledger:
             connection: where.
             run_id: the run that found them.
             applied: every applied revision with its description, in the order they apply.
+            checksums: of their files, so that changes are noticed from now on; as far as they are known.
 
         Returns:
             The entries written, newest first.
@@ -178,10 +194,11 @@ class Ledger:
         place, _ = self._known(connection)
         with connection.begin():
             known = {
-                row.version: row.description for row in _execute(connection, place, statements.ON_RECORD, {})
+                row.version: row.description
+                for row in _execute(connection, place, self._statements.ON_RECORD, {})
             }
             come = [
-                NewEntry(run_id, revision, Operation.BASELINE, description)
+                NewEntry(run_id, revision, Operation.BASELINE, description, (checksums or {}).get(revision))
                 for revision, description in applied.items()
                 if revision not in known
             ]
@@ -250,7 +267,7 @@ class Ledger:
             "indexes_before": json.dumps(indexes_before),
             "repaired": json.dumps([clean(name) for name in repaired]),
         }
-        self._write_line(connection, statements.JOURNAL, id, position, parameters)
+        self._write_line(connection, self._statements.JOURNAL, id, position, parameters)
 
     def journal_done(self, connection: Connection, id: int, position: int) -> None:  # noqa: A002
         """Put on record that a statement that was begun is done. Joins the caller's transaction.
@@ -258,11 +275,11 @@ class Ledger:
         Raises:
             LedgerError: the entry is not open, or no such statement is under way.
         """
-        self._write_line(connection, statements.JOURNAL_DONE, id, position, {})
+        self._write_line(connection, self._statements.JOURNAL_DONE, id, position, {})
 
     def journal_rejected(self, connection: Connection, id: int, position: int, sqlstate: str) -> None:  # noqa: A002
         """The same for a statement that the server refused."""
-        self._write_line(connection, statements.JOURNAL_REJECTED, id, position, {"sqlstate": sqlstate})
+        self._write_line(connection, self._statements.JOURNAL_REJECTED, id, position, {"sqlstate": sqlstate})
 
     # -- reading: all of these join the caller's transaction, and answer empty when there is no ledger -----
 
@@ -272,7 +289,7 @@ class Ledger:
         That is one which did not succeed (or still runs) although statements were journalled, for a revision
         that no later entry of any operation completed.
         """
-        rows = self._ask(connection, statements.DIRTY)
+        rows = self._ask(connection, self._statements.DIRTY)
         return read_entry(rows[0]) if rows else None
 
     def entries(
@@ -297,7 +314,7 @@ class Ledger:
         """
         rows = self._ask(
             connection,
-            statements.ENTRIES,
+            self._statements.ENTRIES,
             revision=revision,
             run_id=run_id,
             outcome=outcome.value if outcome else None,
@@ -308,16 +325,19 @@ class Ledger:
 
     def on_record(self, connection: Connection) -> frozenset[str]:
         """The revisions that are applied, by the ledger's own word."""
-        return frozenset(row.version for row in self._ask(connection, statements.ON_RECORD))
+        return frozenset(row.version for row in self._ask(connection, self._statements.ON_RECORD))
 
     def applied_at(self, connection: Connection) -> Mapping[str, datetime]:
         """When each revision that is applied was applied (or stamped).
 
         Revisions applied before the ledger, or behind its back, are not among them.
         """
-        rows = self._ask(connection, statements.ON_RECORD)
-        times = {row.version: read_time(row.applied_at) for row in rows}
+        times = {revision: each.applied_at for revision, each in self.record_of(connection).items()}
         return {revision: moment for revision, moment in times.items() if moment}
+
+    def record_of(self, connection: Connection) -> Mapping[str, Application]:
+        """How each revision that is applied came to be so, by the ledger's own word."""
+        return read_record(row._mapping for row in self._ask(connection, self._statements.RECORD))  # noqa: SLF001  # public, see read_entry
 
     def verify(self, connection: Connection) -> tuple[str, ...]:
         """Check the seal of every closed entry, and the chains, those of other version tables too.
@@ -334,7 +354,9 @@ class Ledger:
         """
         with _transaction(connection):
             self._look(connection).refuse_foreign()
-        return tuple(line for row in self._ask(connection, statements.BROKEN) for line in read_faults(row))
+        return tuple(
+            line for row in self._ask(connection, self._statements.BROKEN) for line in read_faults(row)
+        )
 
     # -- inside ----------------------------------------------------------------------------------------
 
@@ -359,12 +381,12 @@ class Ledger:
 
     def _insert(self, connection: Connection, entry: NewEntry, outcome: Outcome) -> int:
         place, clean = self._known(connection)
-        parameters = _parameters(entry, outcome, clean)
+        parameters = self._parameters(entry, outcome, clean)
         for _ in range(_INSERTS):
-            id_ = _execute(connection, place, statements.INSERT, parameters).scalar()
+            id_ = _execute(connection, place, self._statements.INSERT, parameters).scalar()
             if id_ is not None:
                 return int(id_)
-            if _execute(connection, place, statements.OPEN, {}).scalar():
+            if _execute(connection, place, self._statements.OPEN, {}).scalar():
                 raise LedgerError(
                     "the newest entry of the ledger is still open, so no other can follow it",
                     hint="Another run is at work, or has died; the next run closes what a dead one left.",
@@ -373,6 +395,9 @@ class Ledger:
             f"others kept writing to the ledger {self.names.history} at the same time",
             hint="Run the command again.",
         )
+
+    def _parameters(self, entry: NewEntry, outcome: Outcome, clean: Callable[[str], str]) -> dict[str, Any]:
+        return {**entry.parameters(outcome, clean), "layout": self._layout}
 
     def _write_line(
         self, connection: Connection, statement: str, id_: int, position: int, more: Mapping[str, Any]
@@ -416,7 +441,3 @@ def _execute(
     if isinstance(parameters, Mapping):
         return connection.execute(text(written), {**whose, **parameters})
     return connection.execute(text(written), [{**whose, **each} for each in parameters])
-
-
-def _parameters(entry: NewEntry, outcome: Outcome, clean: Callable[[str], str]) -> dict[str, Any]:
-    return {**entry.parameters(outcome, clean), "layout": len(schema.LAYOUTS)}

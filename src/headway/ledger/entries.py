@@ -26,7 +26,7 @@ _LEAVES_APPLIED = {
 
 
 @cache
-def _os_user() -> str:
+def os_user() -> str:
     """The user this process runs as, whatever variables say it is."""
     try:
         import pwd
@@ -64,8 +64,8 @@ class NewEntry:
         run_id: the run it is part of.
         revision: the revision.
         operation: what is done with it.
-        description: the revision's, redacted by the caller.
-        checksum: :func:`headway.integrity.checksum` of its file; ``None`` where no file runs.
+        description: the revision's, redacted by the caller; of a repair, what it does and why.
+        checksum: :class:`headway.integrity.Fingerprint` of its file, written; ``None`` where none is.
         transactional: whether it runs in one transaction.
         statements_total: how many statements it has, where that is known beforehand.
         journal: what an earlier, interrupted attempt journalled, when this one resumes it.
@@ -85,7 +85,7 @@ class NewEntry:
     statements_total: int | None = None
     journal: tuple[JournalledStatement, ...] = ()
     applied: bool | None = None
-    os_user: str = field(default_factory=_os_user)
+    os_user: str = field(default_factory=os_user)
     host: str = field(default_factory=_host)
     versions: Mapping[str, str] = field(default_factory=_versions)
 

@@ -234,6 +234,21 @@ ON_RECORD = f"""
     FROM ({APPLIED.format(source="{rows}")}) AS applied
 """  # noqa: S608
 
+# Of each revision, what last applied it or took it back, then what was accepted of it since: of that alone
+# `applied` is null.
+RECORD = f"""
+    SELECT revision, operation, applied, checksum, database_user, os_user, host,
+        {_UTC.format("finished_at")} AS recorded_at
+    FROM (
+        SELECT entry.*, pg_catalog.max(id) FILTER (WHERE applied IS NOT NULL)
+            OVER (PARTITION BY revision) AS since
+        FROM {{rows}} AS entry
+        WHERE outcome = 'succeeded'
+    ) AS known
+    WHERE id >= since
+    ORDER BY id
+"""  # noqa: S608
+
 # Only what is broken: a ledger grows, and is whole as a rule. Of all version tables, for a row that was given
 # to another one is missing nowhere else.
 BROKEN = f"""

@@ -10,9 +10,11 @@ Alembic (``alembic.script.revision.RevisionMap``).
 
 from __future__ import annotations
 
+from headway.planning.changes import changes, deleted, forgotten
 from headway.planning.history import history_range
 from headway.planning.identifiers import merge_command, refuse_url, resolve
 from headway.planning.plan import Plan, Step, plan_downgrade, plan_range, plan_upgrade
+from headway.planning.record import read_record
 from headway.planning.stamping import plan_stamp
 from headway.planning.standing import (
     assess,
@@ -32,7 +34,10 @@ __all__ = [
     "Plan",
     "Step",
     "assess",
+    "changes",
+    "deleted",
     "describe",
+    "forgotten",
     "history_range",
     "interruption",
     "merge_command",
@@ -41,6 +46,7 @@ __all__ = [
     "plan_range",
     "plan_stamp",
     "plan_upgrade",
+    "read_record",
     "refuse_url",
     "require_head",
     "require_known",

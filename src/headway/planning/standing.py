@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headway.errors import DirtyError, NotAtHeadError, RefusedError, UnknownRevisionsError
+from headway.errors import DirtyError, HeadwayError, NotAtHeadError, RefusedError, UnknownRevisionsError
+from headway.narration.changes import changed_error, origin
 from headway.results import Mark, RevisionStatus, State
 
 if TYPE_CHECKING:
@@ -150,11 +151,12 @@ def require_serving(report: PendingReport, *, strict: bool = False) -> None:
 
     Raises:
         DirtyError: a revision is half-way.
+        ChangedRevisionsError: applied revisions are not what was applied.
         NotAtHeadError: revisions are missing, and all that is there is known.
         UnknownRevisionsError: the database holds unknown revisions while others are missing, or at all, if
             ``strict``.
     """
-    if not report.serves or (strict and (report.unknown or report.dirty)):
+    if not report.serves or report.changed or (strict and (report.unknown or report.dirty)):
         raise _unfit(report, hint=f"Run {_upgrade(report)} before this code starts.")
 
 
@@ -163,6 +165,7 @@ def require_head(report: PendingReport) -> None:
 
     Raises:
         DirtyError: a revision is half-way.
+        ChangedRevisionsError: applied revisions are not what was applied.
         NotAtHeadError: revisions are missing, and all that is there is known.
         UnknownRevisionsError: the database holds unknown revisions.
     """
@@ -175,7 +178,7 @@ def _upgrade(report: PendingReport) -> str:
     return "`headway upgrade heads`" if len(report.heads) > 1 else "`headway upgrade`"
 
 
-def _unfit(report: PendingReport, *, hint: str) -> DirtyError | NotAtHeadError | UnknownRevisionsError:
+def _unfit(report: PendingReport, *, hint: str) -> HeadwayError:
     """What is wrong with where the database stands; the hint is for a database that is behind."""
     if report.dirty is not None:
         return DirtyError(
@@ -183,14 +186,18 @@ def _unfit(report: PendingReport, *, hint: str) -> DirtyError | NotAtHeadError |
             f"{report.database} is dirty: {report.dirty} was interrupted, or is being applied right now",
             hint="`headway status` says where it stands, and what goes on with it.",
         )
+    if report.changed:
+        return changed_error(report.database, report.changed)
     missing = f"missing {', '.join(report.pending)}" if report.pending else ""
     if report.unknown:
         foreign = f"holds revisions unknown here: {', '.join(report.unknown)}"
-        found = f"{foreign}; {missing}" if missing else foreign
+        known = [f"{item.revision} was {origin(item)}" for item in report.foreign]
+        found = "; ".join([foreign, *known, *([missing] if missing else [])])
         return UnknownRevisionsError(
             f"{report.database} is {report.state.value}: it {found}",
             report.unknown,
-            hint="Start the code that holds them, or look at `headway status`.",
+            hint="Start the code that holds them. If their files were deleted here, put them back; only if "
+            "they are gone for good: `headway repair --action forget --reason TEXT`.",
         )
     return NotAtHeadError(
         f"{report.database} is {report.state.value}: {missing}",
@@ -232,8 +239,8 @@ def require_known(graph: Graph, current: Iterable[str]) -> frozenset[str]:
             f"Another checkout, branch or deploy applied {pronoun}.",
             unknown,
             hint=f"Check out the code that holds {pronoun} and run the command again. Only if that code is "
-            "gone for good: `headway stamp --purge REVISION` records REVISION as current instead; it changes "
-            "no schema.",
+            "gone for good: `headway repair --action forget --reason TEXT` goes back to what is here, or "
+            "`headway stamp --purge REVISION` to REVISION; neither changes the schema.",
         )
     return rows
 

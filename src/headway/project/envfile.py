@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headway.project.asking import configure_calls
 from headway.syntax import tree_of
 
 if TYPE_CHECKING:
@@ -51,11 +52,33 @@ def version_table(path: Path) -> VersionTable | None:
     return VersionTable(str(name), str(schema) if schema else None)
 
 
+def hands_over(path: Path) -> bool:
+    """Whether the file imports headway, so that headway connects for it; also when it cannot be read."""
+    try:
+        tree = tree_of(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return True
+    return any(_imports_headway(node) for node in ast.walk(tree))
+
+
+def connects_itself(path: Path) -> bool:
+    """Whether the file calls Alembic's ``context.configure``, and leaves nothing to headway."""
+    try:
+        tree = tree_of(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return not hands_over(path) and any(configure_calls(tree))
+
+
 def _configures(node: ast.AST) -> bool:
     """Whether it is Alembic's ``configure(…)`` or an import of headway, whose own call is plain to see."""
     if isinstance(node, ast.Call):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
         return name == "configure"
+    return _imports_headway(node)
+
+
+def _imports_headway(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom):
         return (node.module or "").partition(".")[0] == "headway"
     return isinstance(node, ast.Import) and any(

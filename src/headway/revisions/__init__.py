@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from headway.revisions.faults import Fault, graph_error
 from headway.revisions.graph import Graph
-from headway.revisions.links import Revision
+from headway.revisions.links import Revision, links
 from headway.revisions.naming import id_problems, label_problems
 from headway.revisions.reading import holds_sql, read_graph, read_revisions
 
@@ -21,6 +21,7 @@ __all__ = [
     "holds_sql",
     "id_problems",
     "label_problems",
+    "links",
     "read_graph",
     "read_revisions",
 ]

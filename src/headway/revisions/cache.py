@@ -1,4 +1,8 @@
-"""What was read from revision files, kept by content so that a file is parsed once.
+"""What was read from revision files: a file is parsed once, and not opened while it stays as it is.
+
+By content: what was parsed once is not parsed again, under whatever name. By name, with Git's rule for its
+index: a file whose size, inode and times of change are what they were when it was read is taken to be the
+same; unless it was so young then that a later write could have the same time.
 
 Derived data, so it lives where Python keeps its own (``__pycache__``, or below ``sys.pycache_prefix``), is
 written only when Python may write bytecode, and is never needed: a missing, foreign or broken cache is
@@ -11,18 +15,22 @@ import json
 import os
 import secrets
 import sys
+import time
 from contextlib import suppress
-from hashlib import blake2b
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
+from headway.integrity import digest
 from headway.revisions.source import Declaration, Remark, read_source
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the meaning of an entry changes, or what counts as a fault in a file does."""
 
 FILE_NAME = "headway-revisions.json"
+
+SETTLED_NS = 2_000_000_000
+"""How old a file's last change must be when it is read, in nanoseconds: FAT counts time in steps of 2 s."""
 
 
 class SourceCache:
@@ -30,29 +38,65 @@ class SourceCache:
 
     def __init__(self, location: Path) -> None:
         self._path = _cache_path(location)
-        self._stored = _load(self._path) if self._path else {}
+        self._stored, self._known = _load(self._path) if self._path else ({}, {})
         self._used: dict[str, Any] = {}
+        self._seen: dict[str, list[Any]] = {}
+
+    def recall(self, path: Path) -> tuple[str, Declaration] | None:
+        """The digest of a file that has not changed since it was read, and what it declares."""
+        known = self._known.get(str(path))
+        if known is None or self._path is None or known[:-1] != looks(path):
+            return None
+        declaration = _decoded(self._stored.get(known[-1]))
+        if declaration is None:
+            return None
+        self._seen[str(path)] = known
+        self._used[known[-1]] = _encoded(declaration)
+        return known[-1], declaration
+
+    def remember(self, path: Path, looked: list[int] | None, key: str) -> None:
+        """Note how a file looked just before it was read, if it is settled."""
+        if looked is not None and key in self._used and _settled(looked):
+            self._seen[str(path)] = [*looked, key]
 
     def read(self, source: bytes) -> tuple[Declaration | None, list[Remark]]:
         """As ``read_source``, from the cache when this content was seen before.
 
         Only content without fault is kept: whether a file parses depends on the Python that asks.
         """
-        digest = blake2b(source, digest_size=20).hexdigest()
-        declaration = _decoded(self._stored.get(digest))
+        key = digest(source)
+        declaration = _decoded(self._stored.get(key))
         remarks: list[Remark] = []
         if declaration is None:
             declaration, remarks = read_source(source)
         if declaration is not None and not remarks:
-            self._used[digest] = _encoded(declaration)
+            self._used[key] = _encoded(declaration)
         return declaration, remarks
 
     def save(self) -> None:
         """Write what was used, and only that, if it differs from what is stored; failing to is no error."""
-        if self._path is None or sys.dont_write_bytecode or self._used == self._stored:
+        if self._path is None or sys.dont_write_bytecode or self._unchanged():
             return
         with suppress(OSError):
-            _replace(self._path, json.dumps({"format": FORMAT, "files": self._used}).encode())
+            _replace(
+                self._path, json.dumps({"format": FORMAT, "files": self._used, "seen": self._seen}).encode()
+            )
+
+    def _unchanged(self) -> bool:
+        return self._used == self._stored and self._seen == self._known
+
+
+def looks(path: Path) -> list[int] | None:
+    """What a file's content does not change without; ``None`` when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns]
+
+
+def _settled(looked: list[int]) -> bool:
+    return max(looked[-2:]) < time.time_ns() - SETTLED_NS
 
 
 def _cache_path(location: Path) -> Path | None:
@@ -62,15 +106,15 @@ def _cache_path(location: Path) -> Path | None:
         return None
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
-        return {}
+        return {}, {}
     match content:
-        case {"format": format_, "files": dict() as files} if format_ == FORMAT:
-            return files
-    return {}
+        case {"format": format_, "files": dict() as files, "seen": dict() as seen} if format_ == FORMAT:
+            return files, {name: known for name, known in seen.items() if isinstance(known, list) and known}
+    return {}, {}
 
 
 def _encoded(declaration: Declaration) -> list[Any]:

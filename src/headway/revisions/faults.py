@@ -36,6 +36,7 @@ class Fault:
         message: what is wrong.
         column: counted from 1; ``None`` where the line says enough.
         excerpt: the line itself and a caret below; ``None`` as ``column``.
+        missing: an id that no file holds, which is what is wrong; "" as a rule.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Fault:
     message: str
     column: int | None = None
     excerpt: str | None = None
+    missing: str = ""
 
     def __str__(self) -> str:
         column = f":{self.column}" if self.column is not None else ""
@@ -60,8 +62,10 @@ def shown(path: Path) -> str:
 
 def graph_error(faults: Iterable[Fault]) -> GraphError:
     """One error for all faults, in the order of files and lines."""
+    found = sorted(set(faults), key=_place)
     return GraphError(
-        [str(fault) for fault in sorted(set(faults), key=_place)],
+        [str(fault) for fault in found],
+        missing=[*dict.fromkeys(fault.missing for fault in found if fault.missing)],
         hint="Correct these files and run the command again; nothing was run.",
     )
 
@@ -166,7 +170,7 @@ def _missing_names(
             )
             if name in labels:
                 message += f"; it is a branch label, of revision {labels[name]!r}"
-            yield Fault(revision.path, revision.line, message)
+            yield Fault(revision.path, revision.line, message, missing=name)
 
 
 def _cycles(known: Mapping[str, Revision], parents: dict[str, tuple[str, ...]]) -> Iterator[Fault]:

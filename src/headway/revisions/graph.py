@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from headway.integrity import fingerprint
 from headway.revisions.faults import VERSION_COLUMN_LENGTH, find_faults, graph_error
-from headway.revisions.links import all_parents, file_order, in_order, inverted, label_owners
+from headway.revisions.links import all_parents, file_order, in_order, inverted, label_owners, links
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,6 +98,19 @@ class Graph:
         """
         present = self.ancestors(row for row in rows if row in self)
         return {id_: revision.description for id_, revision in self.revisions.items() if id_ in present}
+
+    def fingerprints(self, ids: Iterable[str]) -> dict[str, str]:
+        """What the ledger keeps of these revisions' files, which are opened; unreadable ones are left out."""
+        found = {id_: self.fingerprint(id_) for id_ in ids}
+        return {id_: written for id_, written in found.items() if written is not None}
+
+    def fingerprint(self, id_: str) -> str | None:
+        """What the ledger keeps of one; ``None`` when its file cannot be read."""
+        revision = self.revisions[id_]
+        try:
+            return str(fingerprint(revision.path, links(revision)))
+        except OSError:
+            return None
 
     def descendants(self, ids: Iterable[str]) -> frozenset[str]:
         """These revisions and all that needs them; empty for none. Unknown ids raise ``KeyError``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ class Revision:
         path: the file.
         line: line of the ``revision =`` assignment, counted from 1; 1 when the file name gives the id.
         by_timestamp: whether its timestamp alone says what it follows, as with SQL that names no ``parent``.
+        digest: :func:`headway.integrity.digest` of the file; "" when nobody read it.
     """
 
     id: str
@@ -34,6 +35,16 @@ class Revision:
     path: Path
     line: int
     by_timestamp: bool = False
+    digest: str = field(default="", compare=False)
+
+
+def links(revision: Revision) -> tuple[str, ...]:
+    """What a revision comes after, as its fingerprint has it: parents and dependencies as written, sorted.
+
+    What only a timestamp says is not written: another revision may come in between.
+    """
+    parents = () if revision.by_timestamp else revision.parents
+    return tuple(sorted((*parents, *revision.depends_on)))
 
 
 def file_order(revision: Revision) -> tuple[str, str]:

@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headway.revisions.cache import SourceCache
+from headway.integrity import digest
+from headway.revisions.cache import SourceCache, looks
 from headway.revisions.faults import VERSION_COLUMN_LENGTH, Fault, find_faults, graph_error
 from headway.revisions.graph import Graph
 from headway.revisions.links import Revision
@@ -21,7 +22,7 @@ from headway.sqlfiles import is_candidate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from headway.revisions.source import Declaration
+    from headway.revisions.source import Declaration, Remark
 
 _SOURCE_NAME = re.compile(r"(?!\.#|__init__).*\.py")
 _COMPILED_NAME = re.compile(r"(?!\.#|__init__)(.*\.py)[co]")
@@ -144,12 +145,10 @@ def _read_file(path: Path, cache: SourceCache, revisions: list[Revision], faults
         faults.append(Fault(path, 1, message))
         return
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # half the time of Path.read_bytes
-            source = file.readall()
+        key, declaration, remarks = _declared(path, cache)
     except OSError as error:
         faults.append(Fault(path, 1, f"cannot be read: {error.strerror}"))
         return
-    declaration, remarks = cache.read(source)
     id_ = _identifier(declaration, path) if declaration else None
     if declaration and id_ is None:
         faults.append(Fault(path, 1, _NO_ID))
@@ -166,8 +165,23 @@ def _read_file(path: Path, cache: SourceCache, revisions: list[Revision], faults
             description=declaration.description,
             path=path,
             line=declaration.line,
+            digest=key,
         )
     )
+
+
+def _declared(path: Path, cache: SourceCache) -> tuple[str, Declaration | None, list[Remark]]:
+    """The digest of a file, what it declares, and what is wrong with it; unopened, where it is known."""
+    known = cache.recall(path)
+    if known is not None:
+        return *known, []
+    looked = looks(path)
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # half the time of Path.read_bytes
+        source = file.readall()
+    declaration, remarks = cache.read(source)
+    key = digest(source)
+    cache.remember(path, looked, key)
+    return key, declaration, remarks
 
 
 def _identifier(declaration: Declaration, path: Path) -> str | None:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from headway.errors import ConfigurationError
 from headway.results import RunOptions
 from headway.settings.limits import LIMITS, read_limits
-from headway.url import DatabaseURL
+from headway.url import AnyURL, SQLiteURL, read_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from headway.project import Project
 
@@ -66,8 +66,8 @@ class Settings:
     """
 
     environment: Environment = Environment.DEVELOPMENT
-    database: DatabaseURL | None = None
-    application: DatabaseURL | None = None
+    database: AnyURL | None = None
+    application: AnyURL | None = None
     source: str | None = None
     notes: tuple[str, ...] = ()
     postgres_binaries: Path | None = None
@@ -90,14 +90,10 @@ class _Candidate:
 
     rank: int
     source: str
-    url: str | DatabaseURL = field(repr=False)
+    url: str | AnyURL = field(repr=False)
 
-    def read(self) -> DatabaseURL:
-        return (
-            self.url
-            if isinstance(self.url, DatabaseURL)
-            else DatabaseURL.parse(self.url, variable=self.source)
-        )
+    def read(self) -> AnyURL:
+        return read_url(self.url, variable=self.source) if isinstance(self.url, str) else self.url
 
 
 def load_settings(
@@ -131,8 +127,11 @@ def load_settings(
         application = _application(layers, project, notes)
         chosen = _for_migrations(layers, application, notes)
     database = chosen.read() if chosen is not None else None
+    where = _environment(layers, environment)
+    if isinstance(database, SQLiteURL):
+        notes += _notes_on_file(database, project, where)
     return Settings(
-        environment=_environment(layers, environment),
+        environment=where,
         database=database,
         application=_own(application, chosen, database),
         source=chosen.source if chosen else None,
@@ -193,12 +192,24 @@ def _sources(layers: Sequence[_Layer], environment: str | None) -> dict[str, str
     return sources | ({"environment": "--environment"} if environment and environment.strip() else {})
 
 
-def _own(
-    application: _Candidate | None, chosen: _Candidate | None, database: DatabaseURL | None
-) -> DatabaseURL | None:
+def _own(application: _Candidate | None, chosen: _Candidate | None, database: AnyURL | None) -> AnyURL | None:
     if application is chosen:
         return database
     return application.read() if application is not None else None
+
+
+def _notes_on_file(database: SQLiteURL, project: Project | None, environment: Environment) -> Iterator[str]:
+    """What an SQLite URL leaves open: which file it means, and whether a file is what was meant."""
+    if database.relative and project is not None and project.root != Path.cwd():
+        yield (
+            f"{database.variable}: the path is relative, and so begins at the working directory, as in "
+            f"SQLAlchemy: {database.path}"
+        )
+    if environment is not Environment.DEVELOPMENT:
+        yield (
+            f"{database.variable} names an SQLite file, and APP_ENVIRONMENT is {environment.value}; SQLite "
+            "is meant for development, and is used because it was configured"
+        )
 
 
 def _known(values: Mapping[str, str | None]) -> dict[str, str]:
@@ -298,7 +309,7 @@ def _misspelt(layer: _Layer) -> list[str]:
     ]
 
 
-def _from_group(layers: Sequence[_Layer]) -> DatabaseURL:
+def _from_group(layers: Sequence[_Layer]) -> AnyURL:
     """``APP_DATABASE__*``, each variable from its strongest source."""
     # Imported only when used: pydantic-settings takes longer to load than a short command takes.
     from headway.settings.database_group import read_group

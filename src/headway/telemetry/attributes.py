@@ -16,6 +16,7 @@ SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
 
 _SCHEMES = ("postgresql:", "postgresql+")
+_FILES = ("sqlite:", "sqlite+")
 
 
 def database_attributes(database: str) -> dict[str, str | int]:
@@ -24,7 +25,10 @@ def database_attributes(database: str) -> dict[str, str | int]:
     Args:
         database: a URL without its password, or what the embedded server is called; of the latter no more is
             said than that it is PostgreSQL. Of several hosts none is named: which one answered is not known.
+            Of an SQLite file its name is told, and not its folder.
     """
+    if database.startswith(_FILES):
+        return {DB_SYSTEM_NAME: "sqlite", DB_NAMESPACE: urlsplit(database).path.rpartition("/")[2]}
     found: dict[str, str | int] = {DB_SYSTEM_NAME: "postgresql"}
     if not database.startswith(_SCHEMES):
         return found

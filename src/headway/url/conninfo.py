@@ -28,7 +28,7 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s\[\]:@/?\\]*)(?::(\d*))?")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*=.*", re.DOTALL)
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _OTHER_DATABASES = {
-    "sqlite": "headway drives PostgreSQL; SQLite is not supported yet",
+    "sqlite": "an SQLite URL begins with sqlite+aiosqlite:/// (and a fourth slash before an absolute path)",
     "jdbc": "this is a JDBC URL; leave out the leading jdbc: and put the user in front of the host",
 }
 

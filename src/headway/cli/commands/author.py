@@ -10,6 +10,7 @@ from headway.cli import documents
 from headway.cli.failure import shorten
 from headway.cli.options import Example, Verb
 from headway.cli.sitting import sitting
+from headway.errors import ExitCode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,6 +136,58 @@ def merge(
             )
         )
         _show_files(desk, report, nothing="there is nothing to merge: no file written")
+
+
+@click.command(
+    cls=Verb,
+    examples=[
+        Example("headway rebase", "of two heads, the one that is not applied follows the other"),
+        Example("headway rebase 77c1 --onto 3f2a", "77c1's branch follows 3f2a"),
+    ],
+)
+@click.argument("revision", required=False, metavar="[REVISION]")
+@click.option("--onto", metavar="HEAD", help="The head to follow. Default: the only other one.")
+@click.option("--offline", is_flag=True, help="Ask no database whether a revision that moves is applied.")
+@click.pass_obj
+def rebase(invocation: Invocation, revision: str | None, onto: str | None, *, offline: bool) -> None:
+    """Move your own unapplied revisions on top of another head, and print the file that was rewritten.
+
+    Changes one down_revision, and versions.lock where there is one. What is applied on the database is not
+    moved; other databases are not asked.
+    """
+    with sitting(invocation) as desk:
+        report = desk.run(desk.migrator.rebase(revision, onto=onto, ask_database=not offline))
+        _show_files(desk, report, nothing="there is one head: nothing to move")
+
+
+@click.command(
+    cls=Verb,
+    examples=[
+        Example("headway lock", "write it, or bring it up to date"),
+        Example("headway lock --check", "in CI: exit 7 unless it is up to date"),
+    ],
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit 7 when it is missing or out of date.")
+@click.pass_obj
+def lock(invocation: Invocation, *, check: bool) -> ExitCode:
+    """Write versions.lock beside env.py: every revision, what it follows and what it does. Commit it.
+
+    Two branches that add revisions then conflict in version control, where Git alone would make two heads of
+    them. Where it exists, revision, merge and rebase keep it up to date. No database is needed.
+    """
+    with sitting(invocation) as desk:
+        question = desk.migrator.check_lock() if check else desk.migrator.lock()
+        report = desk.run(question)
+        if desk.terminal.json:
+            desk.terminal.answer(documents.render(documents.describe(report)))
+        else:
+            desk.terminal.answer(shorten(report.path))
+        if not check:
+            return ExitCode.DONE
+        problems = report.problems if report.exists else ("there is no such file",)
+        for problem in problems:
+            desk.terminal.complain(f"{shorten(report.path)}: {problem}")
+        return ExitCode.INTEGRITY if problems else ExitCode.DONE
 
 
 def _show_files(desk: Sitting, report: RevisionReport, *, nothing: str) -> None:

@@ -9,23 +9,28 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli import documents, pictures
+from headway.cli.failure import draw
 from headway.cli.options import Example, Verb
 from headway.cli.sitting import sitting
 from headway.errors import ExitCode
+from headway.narration.changes import changed_error, origin
 from headway.results import State
 
 if TYPE_CHECKING:
     from headway.cli.invocation import Invocation
+    from headway.cli.sitting import Sitting
+    from headway.results import PendingReport, StatusReport
 
 _BROKEN = frozenset({State.AHEAD, State.DIVERGED})
 
 
 @click.command(cls=Verb, examples=[Example("headway status --json", "the same as one JSON document")])
 @click.pass_obj
-def status(invocation: Invocation) -> None:
+def status(invocation: Invocation) -> ExitCode:
     """Show every revision with its mark, and where the database stands.
 
-    The database is only read. Exit code 0 whatever the state; use "headway pending" to test for it.
+    The database is only read. Exit code 0 whatever the state (use "headway pending" to test for it), except
+    7 when applied revisions were edited, re-parented or deleted since.
     """
     with sitting(invocation) as desk:
         report = desk.run(desk.migrator.status())
@@ -34,6 +39,16 @@ def status(invocation: Invocation) -> None:
             desk.terminal.answer(documents.render(documents.describe(report, "pending", "unknown")))
         else:
             desk.terminal.answer(pictures.status(desk.terminal, report))
+        return _integrity(desk, report) or ExitCode.DONE
+
+
+def _integrity(desk: Sitting, report: StatusReport | PendingReport) -> ExitCode | None:
+    """Say which applied revisions are not what was applied, and how to go on; ``None`` as a rule."""
+    if not report.changed:
+        return None
+    sys.stdout.flush()
+    desk.terminal.complain(draw(changed_error(report.database, report.changed), command="headway status"))
+    return ExitCode.INTEGRITY
 
 
 @click.command(
@@ -48,7 +63,8 @@ def pending(invocation: Invocation) -> ExitCode:
     """Print the revisions the database lacks, in the order they would run.
 
     Exit code 0 at head, 4 when revisions are missing, 7 when the database holds revisions that this
-    checkout does not know, 8 when one was interrupted.
+    checkout does not know, or applied ones were edited, re-parented or deleted since, 8 when one was
+    interrupted.
     """
     with sitting(invocation) as desk:
         report = desk.run(desk.migrator.pending())
@@ -58,10 +74,14 @@ def pending(invocation: Invocation) -> ExitCode:
         else:
             desk.terminal.answer("\n".join(report.pending))
             desk.terminal.say(pictures.standing(report))
+            for known in report.foreign:
+                desk.terminal.say(f"{known.revision} was {origin(known)}")
         if report.at_head:
             return ExitCode.DONE
         if report.state is State.DIRTY:
             return ExitCode.DIRTY
+        if _integrity(desk, report):
+            return ExitCode.INTEGRITY
         return ExitCode.INTEGRITY if report.state in _BROKEN else ExitCode.PENDING
 
 

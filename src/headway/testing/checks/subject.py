@@ -14,6 +14,7 @@ from headway.results import Direction
 from headway.testing.checks.files import graph_of
 from headway.testing.picture import read_picture
 from headway.threads import in_thread
+from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from headway.migrator import Migrator
     from headway.revisions import Graph
     from headway.testing.picture import Picture
-    from headway.url import DatabaseURL
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Subject:
         """Read the revisions; env.py is run.
 
         Raises:
-            ConfigurationError: the migrator has a connection instead of a URL.
+            ConfigurationError: the migrator has a connection instead of a URL, or an SQLite file's.
             HeadwayError: the project cannot be read.
         """
         url = migrator.settings.database
-        if url is None:
-            problem = "the checks need a Migrator with the URL of a database that is theirs alone"
+        if not isinstance(url, DatabaseURL):  # none, or an SQLite file's
+            problem = "the checks need a Migrator with the URL of a PostgreSQL database that is theirs alone"
             raise ConfigurationError("migrator", problem, example="Migrator('alembic.ini', url=…)")
 
         def read() -> tuple[AlembicProject, Graph]:

@@ -1,0 +1,35 @@
+"""${message}
+
+Revision ID: ${up_revision}
+Revises: ${comma(down_revision) or "nothing"}
+Create Date: ${create_date}
+"""
+
+from __future__ import annotations
+
+% if "op." in (upgrades or ""):
+import sqlalchemy as sa
+from alembic import op
+% if "pgvector." in upgrades + downgrades:
+import pgvector.sqlalchemy
+% endif
+${imports if imports else ""}
+% else:
+import sqlalchemy as sa  # noqa: F401  # at hand for whoever fills this in
+from alembic import op  # noqa: F401  # at hand for whoever fills this in
+% endif
+
+revision: str = ${repr(up_revision)}
+down_revision: str | tuple[str, ...] | None = ${repr(down_revision)}
+branch_labels: str | tuple[str, ...] | None = ${repr(branch_labels)}
+depends_on: str | tuple[str, ...] | None = ${repr(depends_on)}
+
+
+def upgrade() -> None:
+    """Apply this revision."""
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    """Undo this revision."""
+    ${downgrades if downgrades else "pass"}
