@@ -21,6 +21,7 @@ from sqlalchemy import MetaData
 from headway.alembic_bridge.defaults import compare_defaults_safely
 from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
+from headway.autogenerate import plugin
 from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
 from headway.ledger import LedgerNames, ledger_filter
 from headway.project import VersionTable
@@ -111,12 +112,14 @@ class EnvironmentOptions:
 
     def configure(self, environment: EnvironmentContext, **how: Any) -> None:
         """Configure a migration context with these options and headway's defaults."""
+        plugin.register()
         environment.configure(
             target_metadata=self.target_metadata,
             transaction_per_migration=True,
             **{
                 "compare_type": True,
                 "compare_server_default": True,
+                "autogenerate_plugins": plugin.PLUGINS,
                 **self.options,
                 "include_object": ledger_filter(self.ledger, self.options.get("include_object")),
             },

@@ -1,0 +1,78 @@
+"""The entry of Alembic's plugin interface (group ``alembic.plugins``): which comparison happens when.
+
+Alembic imports this module whenever it is imported, so that everything else is imported when it is needed.
+It changes nothing for a project that does not name the plugin: ``headway.env.run`` does, and any other
+env.py may, by ``context.configure(..., autogenerate_plugins=["alembic.autogenerate.*", "headway.*"])``.
+
+On PostgreSQL, in Alembic's order:
+
+1. ``begin`` reads the catalogue of all schemas that are compared, and lets PostgreSQL spell the models;
+2. Alembic compares, and wherever PostgreSQL has spelt both sides the comparators here answer in place of
+   Alembic's own, which keep answering for the rest;
+3. ``finish`` looks over the operations that were found.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from alembic.util import DispatchPriority, PriorityDispatchResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import UpgradeOps
+    from alembic.runtime.plugins import Plugin
+
+NAME = "headway.autogenerate"
+"""What the plugin is called; ``autogenerate_plugins`` takes patterns, so ``headway.*`` names it too."""
+
+PLUGINS = ("alembic.autogenerate.*", "headway.*")
+"""The value of ``autogenerate_plugins`` with which headway compares."""
+
+
+def setup(plugin: Plugin) -> None:
+    """Register the comparators; Alembic calls it once a process."""
+    global _registered  # noqa: PLW0603  # Alembic's registry is of the process, and refuses a second one
+    _registered = True
+    add = plugin.add_autogenerate_comparator
+    first, last = DispatchPriority.FIRST, DispatchPriority.LAST
+    add(begin, "schema", "headway", qualifier="postgresql", priority=first)
+    add(finish, "autogenerate", "headway", qualifier="postgresql", priority=last)
+
+
+def register() -> None:
+    """Register the plugin unless Alembic found it by its entry point already."""
+    from alembic.runtime.plugins import Plugin
+
+    # To import Alembic's plugins is to load those with an entry point.
+    if not _registered:
+        Plugin.setup_plugin_from_module(sys.modules[__name__], NAME)
+
+
+_registered = False
+
+
+def begin(
+    autogen_context: AutogenContext, upgrade_ops: UpgradeOps, schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """Before Alembic looks at any table of ``schemas`` (``None`` is the default schema)."""
+    return PriorityDispatchResult.CONTINUE
+
+
+def finish(autogen_context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
+    """After everything has been compared."""
+    return PriorityDispatchResult.CONTINUE
+
+
+class _PluginModule(ModuleType):
+    """This module as a list of one, too: Alembic 1.18 and 1.19 iterate over what an entry point names."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self
+
+
+sys.modules[__name__].__class__ = _PluginModule
