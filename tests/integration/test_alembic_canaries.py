@@ -125,3 +125,12 @@ def test_alembic_reads_and_writes_versions_through_the_table_at_context_version(
         HeadMaintainer._update_version,
     )
     assert all("_version" in method.__code__.co_names for method in methods)
+
+
+def test_the_dialect_looks_up_oids_in_one_place_for_keys_unique_constraints_and_indexes() -> None:
+    from sqlalchemy.dialects.postgresql.base import PGDialect
+
+    assert "_get_table_oids" in PGDialect.get_multi_indexes.__code__.co_names
+    assert "_get_table_oids" in PGDialect._reflect_constraint.__code__.co_names
+    for method in (PGDialect.get_multi_pk_constraint, PGDialect.get_multi_unique_constraints):
+        assert "_reflect_constraint" in method.__code__.co_names

@@ -40,6 +40,7 @@ def setup(plugin: Plugin) -> None:
     _registered = True
     add = plugin.add_autogenerate_comparator
     first, last = DispatchPriority.FIRST, DispatchPriority.LAST
+    add(prime, "schema", "headway.priming", qualifier="postgresql", priority=first)
     add(begin, "schema", "headway", qualifier="postgresql", priority=first)
     add(finish, "autogenerate", "headway", qualifier="postgresql", priority=last)
 
@@ -54,6 +55,16 @@ def register() -> None:
 
 
 _registered = False
+
+
+def prime(
+    autogen_context: AutogenContext, upgrade_ops: UpgradeOps, schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """Read what Alembic will ask SQLAlchemy's inspector about ``schemas``, in bulk."""
+    from headway.autogenerate.priming import fill
+
+    fill(autogen_context, schemas)
+    return PriorityDispatchResult.CONTINUE
 
 
 def begin(
