@@ -100,7 +100,7 @@ def test_constraints_and_indexes_are_read_in_postgresqls_own_words(connection: C
 
     by_name = next(index for index in people.indexes if index.name == "by_name")
     expression, column = by_name.elements
-    assert (expression.text, expression.column) == ("lower((name)::text)", None)
+    assert (expression.text, expression.column) == ("lower(name::text)", None)
     assert (expression.opclass, expression.descending) == (("pg_catalog", "text_pattern_ops"), True)
     assert (expression.nulls_first, column.nulls_first, column.descending) == (True, True, False)
     assert (column.column, column.collation) == ("name", ("pg_catalog", "POSIX"))

@@ -49,7 +49,13 @@ ALEMBICS_MACHINERY = (
     "alembic.runtime",
 )
 # Alembic's published interface for what compares and writes; no global is reached through it.
-OPEN_TO_AUTOGENERATE = ("alembic.operations.ops", "alembic.runtime.plugins")
+OPEN_TO_AUTOGENERATE = (
+    "alembic.operations.MigrateOperation",
+    "alembic.operations.Operations",
+    "alembic.operations.ops",
+    "alembic.runtime.migration.MigrationContext",
+    "alembic.runtime.plugins",
+)
 # What the command line shares with other edges: the embedded server it hands out, and the words.
 OPEN_TO_CLI = frozenset({"embedded", "narration"})
 MAY_PRINT = frozenset({"cli", "__main__"})

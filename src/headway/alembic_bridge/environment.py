@@ -18,7 +18,6 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import MetaData
 
-from headway.alembic_bridge.defaults import compare_defaults_safely
 from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
 from headway.autogenerate import plugin
@@ -125,7 +124,6 @@ class EnvironmentOptions:
             },
             **how,
         )
-        compare_defaults_safely(environment.get_context())
 
 
 def _refuse_misspelt(options: Mapping[str, Any]) -> None:

@@ -42,6 +42,12 @@ def setup(plugin: Plugin) -> None:
     first, last = DispatchPriority.FIRST, DispatchPriority.LAST
     add(prime, "schema", "headway.priming", qualifier="postgresql", priority=first)
     add(begin, "schema", "headway", qualifier="postgresql", priority=first)
+    # In between come the user's own comparisons, which Alembic registers as the first of these two.
+    add(compare_type, "column", "types", qualifier="postgresql")
+    add(compare_default, "column", "server_default", qualifier="postgresql")
+    add(compare_generation, "table", "headway.generation", qualifier="postgresql", priority=first)
+    add(compare_parts, "table", "indexes", qualifier="postgresql")
+    add(compare_checks, "table", "checkconstraints", qualifier="postgresql")
     add(finish, "autogenerate", "headway", qualifier="postgresql", priority=last)
 
 
@@ -57,9 +63,7 @@ def register() -> None:
 _registered = False
 
 
-def prime(
-    autogen_context: AutogenContext, upgrade_ops: UpgradeOps, schemas: set[str | None]
-) -> PriorityDispatchResult:
+def prime(autogen_context: AutogenContext, _: UpgradeOps, schemas: set[str | None]) -> PriorityDispatchResult:
     """Read what Alembic will ask SQLAlchemy's inspector about ``schemas``, in bulk."""
     from headway.autogenerate.priming import fill
 
@@ -67,14 +71,50 @@ def prime(
     return PriorityDispatchResult.CONTINUE
 
 
-def begin(
-    autogen_context: AutogenContext, upgrade_ops: UpgradeOps, schemas: set[str | None]
-) -> PriorityDispatchResult:
+def begin(autogen_context: AutogenContext, _: UpgradeOps, schemas: set[str | None]) -> PriorityDispatchResult:
     """Before Alembic looks at any table of ``schemas`` (``None`` is the default schema)."""
+    from headway.autogenerate.comparison import prepare
+
+    prepare(autogen_context, schemas)
     return PriorityDispatchResult.CONTINUE
 
 
-def finish(autogen_context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
+def compare_type(*arguments: Any) -> PriorityDispatchResult:
+    """A column's type; see :func:`headway.autogenerate.columns.compare_type`."""
+    from headway.autogenerate.columns import compare_type as compare
+
+    return compare(*arguments)
+
+
+def compare_default(*arguments: Any) -> PriorityDispatchResult:
+    """A column's default; see :func:`headway.autogenerate.columns.compare_default`."""
+    from headway.autogenerate.columns import compare_default as compare
+
+    return compare(*arguments)
+
+
+def compare_generation(*arguments: Any) -> PriorityDispatchResult:
+    """Computed, identity and serial columns; see :mod:`headway.autogenerate.generation`."""
+    from headway.autogenerate.generation import compare_generation as compare
+
+    return compare(*arguments)
+
+
+def compare_parts(*arguments: Any) -> PriorityDispatchResult:
+    """Indexes and constraints; see :mod:`headway.autogenerate.parts`."""
+    from headway.autogenerate.parts import compare_parts as compare
+
+    return compare(*arguments)
+
+
+def compare_checks(*arguments: Any) -> PriorityDispatchResult:
+    """Checks have been compared with the other parts."""
+    from headway.autogenerate.parts import compare_nothing_again as compare
+
+    return compare(*arguments)
+
+
+def finish(_: AutogenContext, __: UpgradeOps) -> PriorityDispatchResult:
     """After everything has been compared."""
     return PriorityDispatchResult.CONTINUE
 

@@ -11,6 +11,7 @@ from headway.catalogue.shapes import (
     Identity,
     Index,
     IndexElement,
+    Name,
     Sequence,
     Table,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Identity",
     "Index",
     "IndexElement",
+    "Name",
     "Sequence",
     "Table",
     "read_catalogue",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+# To the end of the transaction, or until it is rolled back to a savepoint. Everything that is printed with
+# names in it is of a relation, and no relation is found before this is.
+_EMPTIED = "SELECT pg_catalog.set_config('search_path', '', true)"
+
 _RELATIONS = """
     SELECT class.oid, class.relname, class.relkind, place.nspname, class.relispartition
-    FROM pg_catalog.pg_class AS class
+    FROM emptied CROSS JOIN pg_catalog.pg_class AS class
     JOIN pg_catalog.pg_namespace AS place ON place.oid = class.relnamespace
-    WHERE place.nspname = ANY(CAST(:schemas AS text[]))
-        OR place.oid = pg_catalog.pg_my_temp_schema() AND 'pg_temp' = ANY(CAST(:schemas AS text[]))
+    WHERE class.relkind IN ('r', 'p', 'S') AND (
+        place.nspname = ANY(CAST(:schemas AS text[]))
+        OR place.oid = pg_catalog.pg_my_temp_schema() AND 'pg_temp' = ANY(CAST(:schemas AS text[])))
 """
 
 _MEMBERS = """
@@ -100,6 +105,13 @@ _CONSTRAINTS = """
             FROM pg_catalog.unnest(con.confkey) WITH ORDINALITY AS key (position, place)
             JOIN pg_catalog.pg_attribute AS att
                 ON att.attrelid = con.confrelid AND att.attnum = key.position),
+        'operators', (SELECT pg_catalog.jsonb_agg(
+                CASE place.nspname WHEN 'pg_catalog' THEN operator.oprname
+                ELSE pg_catalog.format('OPERATOR(%I.%s)', place.nspname, operator.oprname) END
+                ORDER BY key.place)
+            FROM pg_catalog.unnest(con.conexclop) WITH ORDINALITY AS key (operator, place)
+            JOIN pg_catalog.pg_operator AS operator ON operator.oid = key.operator
+            JOIN pg_catalog.pg_namespace AS place ON place.oid = operator.oprnamespace),
         'index', index.relname)
     FROM relation
     JOIN pg_catalog.pg_constraint AS con ON con.conrelid = relation.oid
@@ -112,7 +124,7 @@ _INDEXES = """
     SELECT 'index', CAST(entry.indrelid AS bigint), 0, pg_catalog.jsonb_build_object(
         'name', index.relname, 'unique', entry.indisunique, 'method', method.amname,
         'elements', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-                'text', pg_catalog.pg_get_indexdef(entry.indexrelid, place, false),
+                'text', pg_catalog.pg_get_indexdef(entry.indexrelid, place, true),
                 'column', att.attname,
                 'opclass', CASE WHEN NOT opclass.opcdefault
                     THEN pg_catalog.jsonb_build_array(home.nspname, opclass.opcname) END,
@@ -198,7 +210,10 @@ _EXTENSION_TYPES = """
     WHERE type.typcategory <> 'A' AND type.typtype IN ('b', 'd', 'e', 'r')
 """
 
-_SHARED = f"WITH relation AS ({_RELATIONS}), member AS ({_MEMBERS}), owned AS ({_OWNED})"
+_SHARED = (
+    f"WITH emptied AS MATERIALIZED ({_EMPTIED}), relation AS MATERIALIZED ({_RELATIONS}), "
+    f"member AS ({_MEMBERS}), owned AS ({_OWNED})"
+)
 _TABLE_PARTS = (_TABLES, _COLUMNS, _CONSTRAINTS, _INDEXES)
 
 

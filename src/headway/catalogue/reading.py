@@ -33,15 +33,13 @@ SCRATCH = "pg_temp"
 """As a schema: the one of this session's temporary tables."""
 
 _EVERYTHING, _TABLES_ONLY = text(EVERYTHING), text(TABLES_ONLY)
-# To the end of the transaction, or of the savepoint when that is rolled back.
-_NO_PATH = text("SELECT pg_catalog.set_config('search_path', '', true)")
 
 
 def read_catalogue(connection: Connection, schemas: Iterable[str], *, tables_only: bool = False) -> Catalogue:
     """What ``schemas`` hold, as the caller's transaction sees it.
 
-    The ``search_path`` is emptied first, to the end of the transaction, so that every name in a text comes
-    with its schema. A caller that needs its path afterwards reads behind a savepoint and rolls that back.
+    The statement empties the ``search_path`` first, to the end of the transaction, so that every name in a
+    text comes with its schema. A caller that needs its path afterwards reads behind a savepoint and goes back.
     Nothing is locked: only system catalogues are read.
 
     Args:
@@ -53,7 +51,6 @@ def read_catalogue(connection: Connection, schemas: Iterable[str], *, tables_onl
     Raises:
         sqlalchemy.exc.DBAPIError: the catalogue cannot be read.
     """
-    connection.execute(_NO_PATH)
     rows = connection.execute(
         _TABLES_ONLY if tables_only else _EVERYTHING, {"schemas": sorted(schemas)}
     ).all()
@@ -98,7 +95,7 @@ def _column(item: dict[str, Any]) -> Column:
 
 
 def _constraint(item: dict[str, Any]) -> Constraint:
-    lists = {key: _tuple(item[key]) for key in ("columns", "referred_columns")}
+    lists = {key: _tuple(item[key]) for key in ("columns", "referred_columns", "operators")}
     return Constraint(**item | lists | {"referred": _name(item["referred"])})
 
 

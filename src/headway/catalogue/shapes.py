@@ -68,6 +68,7 @@ class Constraint:
         columns: those it names, in its order; for a check in the table's.
         expression: of a check.
         referred: the table that a foreign key refers to.
+        operators: of an exclusion, one for each element of its index.
         index: the index that it uses: of its own, or, for a foreign key, that of the key it refers to.
     """
 
@@ -82,6 +83,7 @@ class Constraint:
     no_inherit: bool
     referred: Name | None
     referred_columns: tuple[str, ...]
+    operators: tuple[str, ...]
     index: str | None
 
 
