@@ -156,6 +156,10 @@ class RefusedError(HeadwayError):
     exit_code = ExitCode.REFUSED
 
 
+class IrreversibleMigration(RefusedError):  # noqa: N818  # the word of those who know it from other engines
+    """A downgrade cannot be run: what it would have to bring back is gone, or rows stand in its way."""
+
+
 class TransactionOpenError(RefusedError):
     """The connection handed over has already begun a transaction.
 

@@ -218,11 +218,43 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
+class Rename:
+    """A column or table that has, or may have, another name now.
+
+    ``old`` is the name as the database has it, ``table.column`` or ``table``, with its schema in front when
+    that is not the default one; ``new`` is the new name, qualified likewise. It reads ``old=new``.
+    """
+
+    old: str
+    new: str
+
+    @classmethod
+    def parse(cls, text: str) -> Rename:
+        """Read ``users.mail=users.email``.
+
+        Raises:
+            ValueError: it is not two names of columns with an equals sign between them.
+        """
+        old, _, new = (part.strip() for part in text.partition("="))
+        if not old or not new or "." not in old or "." not in new:
+            raise ValueError(text)
+        return cls(old, new)
+
+    def __str__(self) -> str:
+        return f"{self.old}={self.new}"
+
+
+@dataclass(frozen=True, slots=True)
 class RevisionReport:
-    """Files that ``revision`` or ``merge`` wrote; ``paths`` is empty when there was nothing to write."""
+    """Files that ``revision`` or ``merge`` wrote; ``paths`` is empty when there was nothing to write.
+
+    One change may need several files, in the order they run; ``revision`` is the last one's identifier.
+    ``renames`` are probable ones that nobody decided on: the files drop the old name and add the new one.
+    """
 
     revision: str | None
     paths: tuple[Path, ...] = ()
+    renames: tuple[Rename, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

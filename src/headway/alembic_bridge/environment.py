@@ -21,6 +21,8 @@ from sqlalchemy import MetaData
 from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
 from headway.autogenerate import plugin
+from headway.autogenerate.directives import writing
+from headway.autogenerate.rendering import render_item
 from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
 from headway.ledger import LedgerNames, ledger_filter
 from headway.project import VersionTable
@@ -36,6 +38,7 @@ TargetMetadata: TypeAlias = MetaData | Sequence[MetaData] | None
 HANDOVER = "headway.handover"
 
 HISTORY_OPTIONS = ("history_table", "history_schema", "history_view")
+ONLINE_OPTION = "online"
 
 # What headway decides itself; env.py has no say in it.
 _RESERVED = frozenset(
@@ -57,6 +60,7 @@ _RESERVED = frozenset(
 # Alembic's reference documents the last three, which `configure` takes among its `**kw`.
 _TAKEN = [
     *HISTORY_OPTIONS,
+    ONLINE_OPTION,
     *sorted({*signature(EnvironmentContext.configure).parameters} - _RESERVED - {"self", "kw"}),
     *("version_table", "version_table_schema", "version_table_pk"),
 ]
@@ -69,15 +73,20 @@ _loading = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentOptions:
-    """What env.py handed over: the models' metadata and its options for ``context.configure``."""
+    """What env.py handed over: the models' metadata and its options for ``context.configure``.
+
+    ``online`` says whether autogenerate gives revisions of their own to what can be done, outside a
+    transaction, without keeping others out of a table.
+    """
 
     target_metadata: TargetMetadata = None
     options: Mapping[str, Any] = field(default_factory=dict)
     ledger: LedgerNames = field(default_factory=LedgerNames)
+    online: bool = True
 
     @classmethod
     def of(cls, target_metadata: TargetMetadata, options: Mapping[str, Any]) -> EnvironmentOptions:
-        """Tell headway's own options (``HISTORY_OPTIONS``) from Alembic's.
+        """Tell headway's own options (``HISTORY_OPTIONS``, ``online``) from Alembic's.
 
         The ledger goes where the version table is unless told otherwise.
 
@@ -92,7 +101,8 @@ class EnvironmentOptions:
             history=own.get("history_table", usual.history),
             view=own.get("history_view", usual.view),
         )
-        return cls(target_metadata, {name: options[name] for name in options if name not in own}, names)
+        others = {name: options[name] for name in options if name not in {*own, ONLINE_OPTION}}
+        return cls(target_metadata, others, names, online=bool(options.get(ONLINE_OPTION, True)))
 
     @property
     def version_table(self) -> VersionTable:
@@ -121,6 +131,10 @@ class EnvironmentOptions:
                 "autogenerate_plugins": plugin.PLUGINS,
                 **self.options,
                 "include_object": ledger_filter(self.ledger, self.options.get("include_object")),
+                "process_revision_directives": writing(
+                    self.options.get("process_revision_directives"), online=self.online
+                ),
+                "render_item": render_item(self.options.get("render_item")),
             },
             **how,
         )
