@@ -21,7 +21,7 @@ from sqlalchemy import MetaData
 from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
 from headway.autogenerate import plugin
-from headway.autogenerate.directives import writing
+from headway.autogenerate.directives import Writing, writing
 from headway.autogenerate.rendering import render_item
 from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
 from headway.ledger import LedgerNames, ledger_filter
@@ -38,7 +38,7 @@ TargetMetadata: TypeAlias = MetaData | Sequence[MetaData] | None
 HANDOVER = "headway.handover"
 
 HISTORY_OPTIONS = ("history_table", "history_schema", "history_view")
-ONLINE_OPTION = "online"
+WRITING_OPTIONS = ("online", "drop_extensions")
 
 # What headway decides itself; env.py has no say in it.
 _RESERVED = frozenset(
@@ -60,7 +60,7 @@ _RESERVED = frozenset(
 # Alembic's reference documents the last three, which `configure` takes among its `**kw`.
 _TAKEN = [
     *HISTORY_OPTIONS,
-    ONLINE_OPTION,
+    *WRITING_OPTIONS,
     *sorted({*signature(EnvironmentContext.configure).parameters} - _RESERVED - {"self", "kw"}),
     *("version_table", "version_table_schema", "version_table_pk"),
 ]
@@ -75,18 +75,17 @@ _loading = threading.Lock()
 class EnvironmentOptions:
     """What env.py handed over: the models' metadata and its options for ``context.configure``.
 
-    ``online`` says whether autogenerate gives revisions of their own to what can be done, outside a
-    transaction, without keeping others out of a table.
+    ``writing`` is how autogenerate writes.
     """
 
     target_metadata: TargetMetadata = None
     options: Mapping[str, Any] = field(default_factory=dict)
     ledger: LedgerNames = field(default_factory=LedgerNames)
-    online: bool = True
+    writing: Writing = field(default_factory=Writing)
 
     @classmethod
     def of(cls, target_metadata: TargetMetadata, options: Mapping[str, Any]) -> EnvironmentOptions:
-        """Tell headway's own options (``HISTORY_OPTIONS``, ``online``) from Alembic's.
+        """Tell headway's own options (``HISTORY_OPTIONS``, ``WRITING_OPTIONS``) from Alembic's.
 
         The ledger goes where the version table is unless told otherwise.
 
@@ -101,8 +100,9 @@ class EnvironmentOptions:
             history=own.get("history_table", usual.history),
             view=own.get("history_view", usual.view),
         )
-        others = {name: options[name] for name in options if name not in {*own, ONLINE_OPTION}}
-        return cls(target_metadata, others, names, online=bool(options.get(ONLINE_OPTION, True)))
+        writing = {name: bool(options[name]) for name in WRITING_OPTIONS if name in options}
+        others = {name: options[name] for name in options if name not in {*own, *writing}}
+        return cls(target_metadata, others, names, Writing(**writing))
 
     @property
     def version_table(self) -> VersionTable:
@@ -132,7 +132,7 @@ class EnvironmentOptions:
                 **self.options,
                 "include_object": ledger_filter(self.ledger, self.options.get("include_object")),
                 "process_revision_directives": writing(
-                    self.options.get("process_revision_directives"), online=self.online
+                    self.options.get("process_revision_directives"), self.writing
                 ),
                 "render_item": render_item(self.options.get("render_item")),
             },

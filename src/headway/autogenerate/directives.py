@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic.operations import ops
 
 from headway.autogenerate.facts import Facts
-from headway.autogenerate.operations import CreateExtensionOp, CreateSchemaOp, DropSchemaOp, RemarkOp
+from headway.autogenerate.operations import (
+    CreateExtensionOp,
+    CreateSchemaOp,
+    DropExtensionOp,
+    DropSchemaOp,
+    RemarkOp,
+)
 from headway.autogenerate.ordering import arranged, flattened
 from headway.autogenerate.renames import OPTION as RENAMES_OPTION
 from headway.autogenerate.renames import Decisions, probable, renamed
@@ -44,14 +51,28 @@ _EXTENSIONS = {
 _FIRST_WORD = re.compile(r'(?:[\w"]+\.)?"?(\w+)')
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How files are written.
+
+    Attributes:
+        online: what can be done outside a transaction, without keeping others out of a table, goes into
+            revisions of its own; else all is in one.
+        drop_extensions: a downgrade drops the extensions that its upgrade created; else they stay.
+    """
+
+    online: bool = True
+    drop_extensions: bool = False
+
+
 def writing(
-    own: Callable[[MigrationContext, Any, list[ops.MigrationScript]], None] | None, *, online: bool
+    own: Callable[[MigrationContext, Any, list[ops.MigrationScript]], None] | None, how: Writing
 ) -> Callable[[MigrationContext, Any, list[ops.MigrationScript]], None]:
     """The value of ``process_revision_directives`` with which files come out right.
 
     Args:
         own: the project's, which is called first and sees Alembic's operations as they are.
-        online: whether what can be done without keeping others out goes into revisions of its own.
+        how: what the project wishes.
     """
 
     def process(context: MigrationContext, revision: Any, directives: list[ops.MigrationScript]) -> None:
@@ -59,13 +80,13 @@ def writing(
             own(context, revision, directives)
         if context.dialect.name != "postgresql":
             return
-        directives[:] = [made for script in directives for made in _rewritten(context, script, online=online)]
+        directives[:] = [made for script in directives for made in _rewritten(context, script, how)]
 
     return process
 
 
 def _rewritten(
-    context: MigrationContext, script: ops.MigrationScript, *, online: bool
+    context: MigrationContext, script: ops.MigrationScript, how: Writing
 ) -> list[ops.MigrationScript]:
     # Several lists are several databases in one file, as Alembic's template "multidb" has it.
     if len(script.upgrade_ops_list) != 1 or len(script.downgrade_ops_list) != 1:
@@ -79,15 +100,17 @@ def _rewritten(
     up, down = renamed(up, down, decided.taken or (), facts.sql_of)
     if decided.taken is None:
         decided.open += probable(up, facts.sql_of)
-    _add_prerequisites(facts, up, down)
+    _add_prerequisites(facts, up, down, how)
     going = Direction(
-        arranged(up), facts, online=online, columns=_columns(context), suspicions=tuple(decided.open)
+        arranged(up), facts, online=how.online, columns=_columns(context), suspicions=tuple(decided.open)
     )
-    back = Direction(arranged(down), facts, online=online, down=True)
+    back = Direction(arranged(down), facts, online=how.online, down=True)
     return scripts(script, files(going.steps(), back.steps()))
 
 
-def _add_prerequisites(facts: Facts, up: list[MigrateOperation], down: list[MigrateOperation]) -> None:
+def _add_prerequisites(
+    facts: Facts, up: list[MigrateOperation], down: list[MigrateOperation], how: Writing
+) -> None:
     """Have the schemas and extensions made that the database lacks."""
     schemas = dict.fromkeys(_schemas(up))
     for schema in schemas:
@@ -98,10 +121,11 @@ def _add_prerequisites(facts: Facts, up: list[MigrateOperation], down: list[Migr
     for extension in extensions:
         if extension not in facts.extensions:
             up.append(CreateExtensionOp(extension))
-            # Others may have come to use it.
-            down.append(
-                RemarkOp(f'The extension {extension} stays; op.drop_extension("{extension}") would drop it.')
+            # Others may have come to use it, and not every role may create it again.
+            kept = RemarkOp(
+                f'The extension {extension} stays; op.drop_extension("{extension}") would drop it.'
             )
+            down.append(DropExtensionOp(extension) if how.drop_extensions else kept)
 
 
 def _schemas(operations: Iterable[MigrateOperation]) -> Iterator[str]:

@@ -14,6 +14,9 @@ from sqlalchemy import text
 
 from headway.errors import HeadwayError, IrreversibleMigration, RefusedError
 
+ROW_CHECK = "DO $headway$ BEGIN IF EXISTS "
+"""How the SQL of ``op.refuse_rows`` begins: a block that looks and raises, and changes nothing."""
+
 
 @Operations.register_operation("create_extension")
 class CreateExtensionOp(MigrateOperation):
@@ -358,11 +361,11 @@ def _set_not_null(operations: Operations, operation: SetNotNullOp) -> None:
 def _refuse_rows(operations: Operations, operation: RefuseRowsOp) -> None:
     table = _quoted(operations, operation.table_name, operation.schema)
     condition = f" WHERE {operation.where}" if operation.where else ""
-    found = f"EXISTS (SELECT 1 FROM {table}{condition})"  # noqa: S608  # names are quoted
+    rows = f"(SELECT 1 FROM {table}{condition})"  # noqa: S608  # names are quoted
     if operations.migration_context.as_sql:
         said = _literal(operation.because)
         # RAISE takes a format; the message is its argument. PostgreSQL manual 41.9.
         raising = f"RAISE EXCEPTION '%', {said} USING ERRCODE = '{operation.sqlstate}'"
-        _run(operations, f"DO $headway$ BEGIN IF {found} THEN {raising}; END IF; END $headway$")
-    elif operations.get_bind().execute(text(f"SELECT {found}".replace(":", r"\:"))).scalar():
+        _run(operations, f"{ROW_CHECK}{rows} THEN {raising}; END IF; END $headway$")
+    elif operations.get_bind().execute(text(f"SELECT EXISTS {rows}".replace(":", r"\:"))).scalar():
         raise operation.failure()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 _DIALECTS = "sqlalchemy.dialects."
+_KNOWN = ("sqlalchemy.", "pgvector.")
 
 
 def type_text(type_: TypeEngine[Any], context: AutogenContext) -> str | None:
@@ -27,7 +28,7 @@ def type_text(type_: TypeEngine[Any], context: AutogenContext) -> str | None:
 
 
 def _text(type_: TypeEngine[Any], context: AutogenContext) -> str:
-    if isinstance(type_, sa.types.TypeDecorator) and not type(type_).__module__.startswith("sqlalchemy."):
+    if isinstance(type_, sa.types.TypeDecorator) and not type(type_).__module__.startswith(_KNOWN):
         return _text(type_.load_dialect_impl(context.migration_context.dialect), context)
     if isinstance(type_, sa.ARRAY):
         return _array(type_, context)
