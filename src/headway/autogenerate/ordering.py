@@ -142,6 +142,8 @@ def phase_of(operation: MigrateOperation) -> Phase | None:
     for class_, phase in _BY_CLASS:
         if isinstance(operation, class_):
             return phase
+    if hasattr(operation, "column_name"):
+        return Phase.ALTER_COLUMN
     return _BY_NAME.get(str(getattr(operation, "operation_name", "")))
 
 

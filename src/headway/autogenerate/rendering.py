@@ -80,20 +80,22 @@ def _server_default(default: Any, context: AutogenContext) -> str | None:
 
 
 def _sql(expression: ClauseElement | str) -> str:
-    """An expression as SQL that ``text()`` takes as it is."""
+    """An expression as SQL that ``text()`` takes as it is: no colon in it begins a parameter."""
+    return _PARAMETER.sub(r"\:", _plain_sql(expression))
+
+
+def _plain_sql(expression: ClauseElement | str) -> str:
     if isinstance(expression, str):
-        return _PARAMETER.sub(r"\:", expression)
+        return expression
     if isinstance(expression, sa.TextClause) and not any(
         value is not None for value in expression.compile().params.values()
     ):
         # What looks like a parameter in it and has no value is a part of a literal.
-        return _PARAMETER.sub(r"\:", expression.text)
+        return expression.text.replace(r"\:", ":")
     # Another paramstyle would double every per cent sign.
     dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # not annotated
-    compiled = expression.compile(
-        dialect=dialect, compile_kwargs={"literal_binds": True, "include_table": False}
-    )
-    return _PARAMETER.sub(r"\:", str(compiled))
+    options = {"literal_binds": True, "include_table": False}
+    return str(expression.compile(dialect=dialect, compile_kwargs=options))
 
 
 @renderers.dispatch_for(AnnotatedOp)
@@ -135,12 +137,12 @@ def _create_index(context: AutogenContext, operation: ops.CreateIndexOp) -> str:
 def _index_expression(expression: Any, context: AutogenContext) -> str:
     if isinstance(expression, sa.Column):
         return repr(str(expression.name))
-    # Brackets around what is no plain column are PostgreSQL's own need.
-    text = _sql(expression.self_group() if hasattr(expression, "self_group") else expression)
     if isinstance(expression, sa.TextClause):
-        return f"{_sa(context)}text({text!r})"
+        return f"{_sa(context)}text({_sql(expression)!r})"
+    # PostgreSQL wants brackets around what is neither a column nor a call.
+    text = _plain_sql(expression.self_group() if hasattr(expression, "self_group") else expression)
     label = f".label({expression.name!r})" if isinstance(expression, sa.Label) else ""
-    return f"{_sa(context)}literal_column({text.replace(chr(92) + ':', ':')!r}){label}"
+    return f"{_sa(context)}literal_column({text!r}){label}"
 
 
 def _options(values: Mapping[str, Any], context: AutogenContext) -> dict[str, str]:
@@ -244,7 +246,7 @@ def _exclude(
 def _exclude_element(expression: Any, context: AutogenContext) -> str:
     if isinstance(expression, ColumnClause) and not expression.is_literal:
         return f"{_sa(context)}column({str(expression.name)!r})"
-    return f"{_sa(context)}literal_column({_sql(expression).replace(chr(92) + ':', ':')!r})"
+    return f"{_sa(context)}literal_column({_plain_sql(expression)!r})"
 
 
 def _alter_column(context: AutogenContext, operation: ops.AlterColumnOp) -> str | list[str]:
