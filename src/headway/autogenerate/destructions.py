@@ -54,9 +54,7 @@ _ROUNDED = {
     "jsonb": set(),
     "json": {"jsonb"},
 }
-_TYPE = re.compile(
-    r"(?P<name>[a-z_ \".]+?)\s*(?:\((?P<numbers>[\d, ]+)\))?(?P<rest>[a-z ]*)(?P<array>[\[\]]*)"
-)
+_NUMBERS = re.compile(r"\s*\(([\d, ]+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +146,10 @@ def _scale(numbers: tuple[int, ...]) -> int:
 
 
 def _parts(type_: TypeEngine[Any]) -> tuple[str, tuple[int, ...]]:
-    found = _TYPE.fullmatch(_sql(type_).lower())
-    if found is None:
-        return _sql(type_).lower(), ()
-    name = " ".join(f"{found['name']} {found['rest']}".split())
-    numbers = tuple(int(number) for number in (found["numbers"] or "").split(",") if number.strip())
+    text = _sql(type_).lower()
+    found = _NUMBERS.search(text)
+    numbers = tuple(int(number) for number in found[1].split(",")) if found else ()
+    name = _NUMBERS.sub("", text)
     return _SYNONYMS.get(name, name), numbers
 
 

@@ -139,12 +139,10 @@ def phase_of(operation: MigrateOperation) -> Phase | None:
             return Phase.ADD_COMPUTED if _is_computed(operation.column) else Phase.ADD_COLUMN
         case ops.AlterColumnOp():
             return _phase_of_alter(operation)
-    for class_, phase in _BY_CLASS:
-        if isinstance(operation, class_):
-            return phase
-    if hasattr(operation, "column_name"):
-        return Phase.ALTER_COLUMN
-    return _BY_NAME.get(str(getattr(operation, "operation_name", "")))
+    by_class = [phase for class_, phase in _BY_CLASS if isinstance(operation, class_)]
+    if by_class or not hasattr(operation, "column_name"):
+        return by_class[0] if by_class else _BY_NAME.get(str(getattr(operation, "operation_name", "")))
+    return Phase.ALTER_COLUMN
 
 
 def _phase_of_drop(operation: ops.DropConstraintOp) -> Phase:
