@@ -173,6 +173,15 @@ ORDERS: list[tuple[str, list[Any], list[str]]] = [
         ["CreateSchema s", "CreateTable t", "type t.c", "DropSchema old", "comment t.c"],
     ),
     (
+        "a default goes before its column's type changes, and comes after it",
+        [
+            ops.AlterColumnOp("t", "a", modify_server_default="1"),
+            ops.AlterColumnOp("t", "a", modify_nullable=False, modify_type=INTEGER),
+            ops.AlterColumnOp("t", "a", modify_server_default=None),
+        ],
+        ["server_default t.a", "type t.a", "nullable t.a", "server_default t.a"],
+    ),
+    (
         "an exclusion is a constraint like others",
         [CreateExcludeConstraintOp("ex", "t", [("during", "&&")]), add("t", "during")],
         ["AddColumn t", "CreateExcludeConstraint ex"],
