@@ -17,7 +17,7 @@ from headway.autogenerate.operations import (
     DropSchemaOp,
     RemarkOp,
 )
-from headway.autogenerate.ordering import arranged, flattened
+from headway.autogenerate.ordering import arranged, flattened, references_around
 from headway.autogenerate.renames import OPTION as RENAMES_OPTION
 from headway.autogenerate.renames import Decisions, probable, renamed
 from headway.autogenerate.safety import Direction
@@ -101,8 +101,11 @@ def _rewritten(
     if decided.taken is None:
         decided.open += probable(up, facts.sql_of)
     _add_prerequisites(facts, up, down, how)
+    metadata = _metadata(context)
+    up += references_around(up, metadata)
+    down += references_around(down, metadata)
     going = Direction(
-        arranged(up), facts, online=how.online, columns=_columns(context), suspicions=tuple(decided.open)
+        arranged(up), facts, online=how.online, columns=_columns(metadata), suspicions=tuple(decided.open)
     )
     back = Direction(arranged(down), facts, online=how.online, down=True)
     return scripts(script, files(going.steps(), back.steps()))
@@ -158,13 +161,16 @@ def _types(operation: MigrateOperation) -> Iterator[TypeEngine[Any]]:
         yield operation.modify_type
 
 
-def _columns(context: MigrationContext) -> dict[tuple[TableKey, str], sa.Column[Any]]:
+def _metadata(context: MigrationContext) -> list[sa.MetaData]:
     metadata = context.opts.get("target_metadata")
     several: Sequence[Any] = metadata if isinstance(metadata, list | tuple) else [metadata]
+    return [one for one in several if isinstance(one, sa.MetaData)]
+
+
+def _columns(metadata: Iterable[sa.MetaData]) -> dict[tuple[TableKey, str], sa.Column[Any]]:
     return {
         ((table.schema, table.name), column.name): column
-        for one in several
-        if isinstance(one, sa.MetaData)
+        for one in metadata
         for table in one.tables.values()
         for column in table.columns
     }

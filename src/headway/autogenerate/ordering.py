@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from alembic.operations import MigrateOperation
+    from sqlalchemy import MetaData
 
 TableKey: TypeAlias = tuple[str | None, str]
 """Schema, ``None`` for the default one, and name."""
@@ -152,6 +153,40 @@ def _tables(
         create.columns = [item for item in create.columns if id(item) not in ids]
         standing.append(create)
     return [*ordered_drops, *ordered_creates], loose
+
+
+def references_around(
+    operations: Sequence[MigrateOperation], metadata: Iterable[MetaData]
+) -> list[MigrateOperation]:
+    """The foreign keys to take away while the columns on both their sides change their type.
+
+    PostgreSQL refuses the first of the two changes otherwise: for a moment they would not fit. Returned are
+    operations that drop each and make it again, as the models have it; none as a rule.
+    """
+    changing = {
+        (key_of(operation), operation.column_name)
+        for operation in operations
+        if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None
+    }
+    known = {
+        str(operation.constraint_name) for operation in operations if hasattr(operation, "constraint_name")
+    }
+    made: list[MigrateOperation] = []
+    for key in _keys_of(metadata) if changing else ():
+        source = (key.table.schema, key.table.name)
+        ends = [
+            ((source, element.parent.name), (_referred(key), _column(element))) for element in key.elements
+        ]
+        if any(changing.issuperset(pair) for pair in ends) and _name_of(key) not in known:
+            drop = ops.DropConstraintOp(_name_of(key), source[1], type_="foreignkey", schema=source[0])
+            made += [drop, _by_itself(key)]
+    return made
+
+
+def _keys_of(metadata: Iterable[MetaData]) -> Iterator[ForeignKeyConstraint]:
+    for one in metadata:
+        for table in one.tables.values():
+            yield from sorted(table.foreign_key_constraints, key=_name_of)
 
 
 def _by_itself(key: ForeignKeyConstraint) -> ops.CreateForeignKeyOp:
