@@ -26,6 +26,7 @@ _CAST = """
         WHEN c.castcontext = 'e' THEN 'explicit'
         WHEN b.typcategory = 'S' THEN 'none'
         WHEN a.typcategory = 'S' THEN 'explicit'
+        WHEN 'B' IN (a.typcategory, b.typcategory) AND 'N' IN (a.typcategory, b.typcategory) THEN 'integer'
         ELSE 'text'
     END
     FROM (SELECT pg_catalog.to_regtype(:old) AS old, pg_catalog.to_regtype(:new) AS new) AS asked
@@ -44,6 +45,8 @@ class Cast(StrEnum):
     """Nothing: PostgreSQL casts on assignment."""
     EXPLICIT = "explicit"
     """``USING x::T``."""
+    INTEGER = "integer"
+    """``USING x::integer::T``: a boolean casts to no other number, nor from one."""
     TEXT = "text"
     """``USING x::text::T``: there is no cast between the two."""
 

@@ -213,9 +213,9 @@ class _Safer:
                 )
             )
         cast = self._facts.cast(old, new)
-        if cast in {Cast.EXPLICIT, Cast.TEXT}:
+        if cast not in {Cast.SAME, Cast.NONE}:
             column = self._facts.dialect.identifier_preparer.quote(operation.column_name)
-            through = "::text" if cast is Cast.TEXT else ""
+            through = "" if cast is Cast.EXPLICIT else f"::{cast}"
             operation.kw["postgresql_using"] = f"{column}{through}::{self._facts.sql_of(new)}"
         # PostgreSQL casts no default with USING, and what it casts by itself is another expression.
         default = operation.existing_server_default
