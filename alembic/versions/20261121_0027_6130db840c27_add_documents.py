@@ -12,6 +12,8 @@ from alembic import op
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy.dialects import postgresql
 
+import headway.op
+
 revision: str = "6130db840c27"
 down_revision: str | tuple[str, ...] | None = "2fab56042d27"
 branch_labels: str | tuple[str, ...] | None = None
@@ -20,7 +22,7 @@ depends_on: str | tuple[str, ...] | None = None
 
 def upgrade() -> None:
     """Apply this revision."""
-    op.create_extension("vector")
+    headway.op.create_extension("vector")
     op.create_table(
         "documents",
         sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -46,4 +48,4 @@ def downgrade() -> None:
     """Undo this revision."""
     # destructive: drops table documents
     op.drop_table("documents")
-    op.drop_extension("vector")
+    headway.op.drop_extension("vector")

@@ -85,8 +85,8 @@ async def test_a_column_that_must_not_be_null_waits_until_somebody_filled_it(sto
         await story.migrator().upgrade()
     assert "set_not_null" in str(caught.value)
     filled = after.read_text(encoding="utf-8").replace(
-        "op.set_not_null('users', 'n')",
-        "op.execute('UPDATE users SET n = 7')\n    op.set_not_null('users', 'n')",
+        "headway.op.set_not_null('users', 'n')",
+        "op.execute('UPDATE users SET n = 7')\n    headway.op.set_not_null('users', 'n')",
     )
     after.write_text(filled, encoding="utf-8")
     await story.migrator().upgrade()
@@ -232,7 +232,7 @@ def mine(context, revision, directives):
     text = path.read_text(encoding="utf-8")
     assert "SELECT 'mine'" in text
     assert "concurrently" not in text
-    assert "op.refuse_rows('users'" in text
+    assert "headway.op.refuse_rows('users'" in text
     await story.migrator().downgrade("-1")
     assert story.execute("SELECT extname FROM pg_extension WHERE extname = 'vector'") == []
 

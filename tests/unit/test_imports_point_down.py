@@ -27,7 +27,7 @@ _LAYERS = {
     L1: "revisions planning integrity sqlfiles lint settings syntax sqltext kinds url project narration",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
     "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
-    "autocommit alone indexes catalogue",
+    "autocommit alone indexes catalogue op",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping runner target waiting startup doctor "
     "blockers clearing",

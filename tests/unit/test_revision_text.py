@@ -89,9 +89,9 @@ def sql_of(*operations: MigrateOperation) -> str:
     """The SQL that the written code sends."""
     code, imports = written(*operations)
     output = io.StringIO()
-    scope = {"op": Operations(offline(sa.MetaData(naming_convention=CONVENTION), output)), "sa": sa}
-    exec("\n".join(sorted(imports)), scope)  # noqa: S102  # it is what a revision file would hold
-    exec(code, scope)  # noqa: S102  # likewise
+    source = "\n".join(["import sqlalchemy as sa", "from alembic import op", *sorted(imports), code])
+    with Operations.context(offline(sa.MetaData(naming_convention=CONVENTION), output)):
+        exec(source, {})  # noqa: S102  # it is what a revision file would hold
     return " ".join(output.getvalue().split())
 
 

@@ -22,7 +22,7 @@ from headway.alembic_bridge.environment import HANDOVER, AlembicProject, Environ
 from headway.alembic_bridge.execution import CommandScope, CommandStep, Scope
 from headway.alembic_bridge.offline import configure_offline, render_sql, run_offline
 from headway.alembic_bridge.revision_code import RevisionCode, load_code
-from headway.alembic_bridge.routing import alembics_own_environment
+from headway.alembic_bridge.routing import alembics_own_environment, invoke
 
 __all__ = [
     "HANDOVER",
@@ -39,6 +39,7 @@ __all__ = [
     "alembics_own_environment",
     "configure_offline",
     "differences",
+    "invoke",
     "load_code",
     "losses_of",
     "probable_renames",

@@ -126,7 +126,7 @@ def _add_prerequisites(
             up.append(CreateExtensionOp(extension))
             # Others may have come to use it, and not every role may create it again.
             kept = RemarkOp(
-                f'The extension {extension} stays; op.drop_extension("{extension}") would drop it.'
+                f'The extension {extension} stays; headway.op.drop_extension("{extension}") would drop it.'
             )
             down.append(DropExtensionOp(extension) if how.drop_extensions else kept)
 

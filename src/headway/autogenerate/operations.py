@@ -1,8 +1,4 @@
-"""Operations that Alembic lacks, as directives of ``op``.
-
-To import this module is to register them, and ``headway.env`` does; so a revision file that uses them runs
-under ``alembic upgrade`` as well, and writes itself as SQL with ``--sql``.
-"""
+"""Operations that Alembic lacks, and how they are run; :mod:`headway.op` is what revision files call."""
 
 from __future__ import annotations
 
@@ -15,10 +11,9 @@ from sqlalchemy import text
 from headway.errors import HeadwayError, IrreversibleMigration, RefusedError
 
 ROW_CHECK = "DO $headway$ BEGIN IF EXISTS "
-"""How the SQL of ``op.refuse_rows`` begins: a block that looks and raises, and changes nothing."""
+"""How the SQL of ``headway.op.refuse_rows`` begins: a block that looks and raises, and changes nothing."""
 
 
-@Operations.register_operation("create_extension")
 class CreateExtensionOp(MigrateOperation):
     """CREATE EXTENSION IF NOT EXISTS."""
 
@@ -26,19 +21,8 @@ class CreateExtensionOp(MigrateOperation):
         self.name = name
         self.schema = schema
 
-    @classmethod
-    def create_extension(cls, operations: Operations, name: str, *, schema: str | None = None) -> None:
-        """Create an extension unless the database has it.
-
-        Args:
-            operations: given by ``op``.
-            name: the extension, such as ``vector``.
-            schema: where its objects go; the first schema of the search path when ``None``.
-        """
-        operations.invoke(cls(name, schema=schema))
-
     def reverse(self) -> DropExtensionOp:
-        """The operation that undoes it; the files of autogenerate leave it out (see ``KeptExtension``)."""
+        """The operation that undoes it."""
         return DropExtensionOp(self.name, schema=self.schema)
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
@@ -46,18 +30,12 @@ class CreateExtensionOp(MigrateOperation):
         return ("add_extension", self.name)
 
 
-@Operations.register_operation("drop_extension")
 class DropExtensionOp(MigrateOperation):
     """DROP EXTENSION IF EXISTS, without CASCADE."""
 
     def __init__(self, name: str, *, schema: str | None = None) -> None:
         self.name = name
         self.schema = schema
-
-    @classmethod
-    def drop_extension(cls, operations: Operations, name: str) -> None:
-        """Drop an extension; PostgreSQL refuses while anything uses it."""
-        operations.invoke(cls(name))
 
     def reverse(self) -> CreateExtensionOp:
         """The operation that undoes it."""
@@ -68,17 +46,11 @@ class DropExtensionOp(MigrateOperation):
         return ("remove_extension", self.name)
 
 
-@Operations.register_operation("create_schema")
 class CreateSchemaOp(MigrateOperation):
     """CREATE SCHEMA IF NOT EXISTS."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-
-    @classmethod
-    def create_schema(cls, operations: Operations, name: str) -> None:
-        """Create a schema unless the database has it."""
-        operations.invoke(cls(name))
 
     def reverse(self) -> DropSchemaOp:
         """The operation that undoes it."""
@@ -89,17 +61,11 @@ class CreateSchemaOp(MigrateOperation):
         return ("add_schema", self.name)
 
 
-@Operations.register_operation("drop_schema")
 class DropSchemaOp(MigrateOperation):
     """DROP SCHEMA, without CASCADE."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-
-    @classmethod
-    def drop_schema(cls, operations: Operations, name: str) -> None:
-        """Drop a schema; PostgreSQL refuses while anything is in it."""
-        operations.invoke(cls(name))
 
     def reverse(self) -> CreateSchemaOp:
         """The operation that undoes it."""
@@ -118,7 +84,6 @@ class TableOp(MigrateOperation):
         self.schema = schema
 
 
-@Operations.register_operation("validate_constraint")
 class ValidateConstraintOp(TableOp):
     """ALTER TABLE ... VALIDATE CONSTRAINT."""
 
@@ -126,29 +91,11 @@ class ValidateConstraintOp(TableOp):
         super().__init__(table_name, schema=schema)
         self.constraint_name = constraint_name
 
-    @classmethod
-    def validate_constraint(
-        cls, operations: Operations, constraint_name: str, table_name: str, *, schema: str | None = None
-    ) -> None:
-        """Check the rows against a constraint that was added as NOT VALID.
-
-        Reads and writes go on meanwhile, if it runs in a transaction after the one that added the constraint
-        (SHARE UPDATE EXCLUSIVE; PostgreSQL manual, ALTER TABLE).
-
-        Args:
-            operations: given by ``op``.
-            constraint_name: a foreign key or CHECK.
-            table_name: its table.
-            schema: the table's; the search path decides when ``None``.
-        """
-        operations.invoke(cls(constraint_name, table_name, schema=schema))
-
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """What ``alembic check`` prints."""
         return ("validate_constraint", self.schema, self.table_name, self.constraint_name)
 
 
-@Operations.register_operation("set_not_null")
 class SetNotNullOp(TableOp):
     """SET NOT NULL without a long lock."""
 
@@ -156,33 +103,11 @@ class SetNotNullOp(TableOp):
         super().__init__(table_name, schema=schema)
         self.column_name = column_name
 
-    @classmethod
-    def set_not_null(
-        cls, operations: Operations, table_name: str, column_name: str, *, schema: str | None = None
-    ) -> None:
-        """Make a column NOT NULL while others go on reading and writing its table.
-
-        A CHECK is added as NOT VALID and validated, so that SET NOT NULL need not read the table (PostgreSQL
-        12 and later; manual, ALTER TABLE), and dropped. The revision must say ``transactional = False``: in
-        one transaction the first statement's lock would be kept through the validation.
-
-        Args:
-            operations: given by ``op``.
-            table_name: the table.
-            column_name: its column, which must hold no NULL.
-            schema: the table's; the search path decides when ``None``.
-
-        Raises:
-            RefusedError: the column holds NULLs; nothing was done.
-        """
-        operations.invoke(cls(table_name, column_name, schema=schema))
-
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """What ``alembic check`` prints."""
         return ("set_not_null", self.schema, self.table_name, self.column_name)
 
 
-@Operations.register_operation("refuse_rows")
 class RefuseRowsOp(TableOp):
     """Stop when a table holds rows that what follows could not take."""
 
@@ -196,32 +121,6 @@ class RefuseRowsOp(TableOp):
         self.because = because
         self.where = where
 
-    @classmethod
-    def refuse_rows(
-        cls,
-        operations: Operations,
-        table_name: str,
-        *,
-        because: str,
-        where: str | None = None,
-        schema: str | None = None,
-    ) -> None:
-        """Go on only if the table is empty, or holds no row of which ``where`` is true.
-
-        As SQL it is a DO block that raises.
-
-        Args:
-            operations: given by ``op``.
-            table_name: the table.
-            because: what the rows would make impossible, and what to do about it.
-            where: a condition in SQL; any row counts when ``None``.
-            schema: the table's; the search path decides when ``None``.
-
-        Raises:
-            RefusedError: there is such a row.
-        """
-        operations.invoke(cls(table_name, because=because, where=where, schema=schema))
-
     def failure(self) -> HeadwayError:
         """What is raised when there is such a row."""
         return RefusedError(self.because)
@@ -231,30 +130,10 @@ class RefuseRowsOp(TableOp):
         return (self.directive, self.schema, self.table_name, self.because)
 
 
-@Operations.register_operation("irreversible_with_rows")
 class IrreversibleWithRowsOp(RefuseRowsOp):
     """Stop a downgrade that rows make impossible."""
 
     directive = "irreversible_with_rows"
-
-    @classmethod
-    def irreversible_with_rows(
-        cls,
-        operations: Operations,
-        table_name: str,
-        *,
-        because: str,
-        where: str | None = None,
-        schema: str | None = None,
-    ) -> None:
-        """Go back only if the table is empty, or holds no row of which ``where`` is true.
-
-        Its parameters are those of ``op.refuse_rows``.
-
-        Raises:
-            IrreversibleMigration: there is such a row.
-        """
-        operations.invoke(cls(table_name, because=because, where=where, schema=schema))
 
     def failure(self) -> HeadwayError:
         """What is raised when there is such a row."""

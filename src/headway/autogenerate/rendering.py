@@ -280,11 +280,12 @@ def _create_table(context: AutogenContext, operation: ops.CreateTableOp) -> str 
 
 
 def _directive(name: str, *leading: str, **options: str) -> Callable[[AutogenContext, Any], str]:
-    """The renderer of a directive of ours, from the attributes that hold its parameters."""
+    """The renderer of a call of :mod:`headway.op`, from the attributes that hold its parameters."""
 
     def render(context: AutogenContext, operation: Any) -> str:
+        context.imports.add("import headway.op")
         return call(
-            f"{_op(context)}{getattr(operation, 'directive', name)}",
+            f"headway.op.{getattr(operation, 'directive', name)}",
             [repr(str(getattr(operation, attribute))) for attribute in leading],
             **{option: given(getattr(operation, attribute)) for option, attribute in options.items()},
         )
