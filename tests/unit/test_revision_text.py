@@ -164,6 +164,16 @@ LONG = "word " * 40
 TABLE = sa.Table(
     "t", sa.MetaData(), sa.Column("id", sa.Integer(), primary_key=True), sa.Column("c", sa.Text())
 )
+
+
+class EnumOp(MigrateOperation):
+    """As alembic-postgresql-enum has it."""
+
+    def __init__(self, operation_name: str, **attributes: Any) -> None:
+        self.operation_name = operation_name
+        self.__dict__ |= {"name": "Mood", "schema": "s"} | attributes
+
+
 EXCLUSION = ExcludeConstraint(
     (TABLE.c.c, "="),
     (sa.literal_column("lower(c)"), "&&"),
@@ -180,6 +190,18 @@ OPERATIONS: list[tuple[MigrateOperation, str]] = [
         'CREATE EXTENSION IF NOT EXISTS "uuid-ossp" SCHEMA "X y";',
     ),
     (DropExtensionOp("vector"), "DROP EXTENSION IF EXISTS vector;"),
+    (
+        EnumOp("create_enum", enum_values=("it's", "50% :a")),
+        """CREATE TYPE s."Mood" AS ENUM ('it''s', '50% :a');""",
+    ),
+    (EnumOp("drop_enum", schema=None), 'DROP TYPE "Mood";'),
+    (
+        EnumOp("add_enum_value", old_values=("b", "d"), new_values=("a", "b", "c1", "c2", "d", "e")),
+        " ".join(
+            f"""ALTER TYPE s."Mood" ADD VALUE {place};"""
+            for place in ("'a' BEFORE 'b'", "'c1' BEFORE 'd'", "'c2' BEFORE 'd'", "'e'")
+        ),
+    ),
     (CreateSchemaOp("My :s"), 'CREATE SCHEMA IF NOT EXISTS "My :s";'),
     (DropSchemaOp("s"), "DROP SCHEMA s;"),
     (ValidateConstraintOp("Fk", "t", schema="s"), 'ALTER TABLE s.t VALIDATE CONSTRAINT "Fk";'),

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import text
 
+from headway.autogenerate.literals import literal
 from headway.errors import HeadwayError, IrreversibleMigration, RefusedError
 
 ROW_CHECK = "DO $headway$ BEGIN IF EXISTS "
@@ -173,11 +174,6 @@ def _quoted(operations: Operations, name: str, schema: str | None = None) -> str
     return prefix + preparer.quote(name)
 
 
-def _literal(value: str) -> str:
-    """A string in SQL; PostgreSQL manual 4.1.2.1, with standard_conforming_strings on."""
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _run(operations: Operations, sql: str) -> None:
     # text() would take what follows a colon in a name for a parameter.
     operations.execute(text(sql.replace(":", r"\:")))
@@ -242,7 +238,7 @@ def _refuse_rows(operations: Operations, operation: RefuseRowsOp) -> None:
     condition = f" WHERE {operation.where}" if operation.where else ""
     rows = f"(SELECT 1 FROM {table}{condition})"  # noqa: S608  # names are quoted
     if operations.migration_context.as_sql:
-        said = _literal(operation.because)
+        said = literal(operation.because)
         # RAISE takes a format; the message is its argument. PostgreSQL manual 41.9.
         raising = f"RAISE EXCEPTION '%', {said} USING ERRCODE = '{operation.sqlstate}'"
         _run(operations, f"{ROW_CHECK}{rows} THEN {raising}; END IF; END $headway$")

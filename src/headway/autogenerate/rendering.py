@@ -12,6 +12,7 @@ from alembic.operations import ops
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import ColumnClause, conv
 
+from headway.autogenerate import enumtext
 from headway.autogenerate.operations import (
     AnnotatedOp,
     CreateExtensionOp,
@@ -116,6 +117,9 @@ def _rendered(context: AutogenContext, operation: MigrateOperation) -> str | lis
     for class_, render in _RENDERERS.items():
         if isinstance(operation, class_):
             return render(context, operation)
+    sent = enumtext.statements(operation, context)
+    if sent is not None:
+        return [f"{_op(context)}execute({_sql(statement)!r})" for statement in sent]
     rendered: str | list[str] = renderers.dispatch(operation)(context, operation)
     return rendered
 
