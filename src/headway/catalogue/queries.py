@@ -32,6 +32,19 @@ _OWNED = """
         AND link.refobjsubid > 0 AND link.deptype IN ('a', 'i')
 """
 
+# A default that takes values from a sequence which its own column owns.
+_SERIALS = """
+    SELECT DISTINCT ON (value.oid) value.oid AS value, place.nspname, class.relname
+    FROM owned
+    JOIN pg_catalog.pg_attrdef AS value ON value.adrelid = owned.relation AND value.adnum = owned.position
+    JOIN pg_catalog.pg_depend AS used ON used.refobjid = owned.sequence AND used.objid = value.oid
+        AND used.classid = CAST('pg_catalog.pg_attrdef' AS pg_catalog.regclass)
+    JOIN pg_catalog.pg_class AS class ON class.oid = owned.sequence
+    JOIN pg_catalog.pg_namespace AS place ON place.oid = class.relnamespace
+    WHERE owned.deptype = 'a'
+    ORDER BY value.oid, class.relname
+"""
+
 _TABLES = """
     SELECT 'table', CAST(relation.oid AS bigint), 0, pg_catalog.jsonb_build_object(
         'schema', relation.nspname, 'name', relation.relname, 'extension', member.extname,
@@ -64,14 +77,8 @@ _COLUMNS = """
         'identity', CASE WHEN att.attidentity <> '' THEN pg_catalog.jsonb_build_object(
             'always', att.attidentity = 'a', 'start', seq.seqstart, 'increment', seq.seqincrement,
             'minimum', seq.seqmin, 'maximum', seq.seqmax, 'cache', seq.seqcache, 'cycle', seq.seqcycle) END,
-        'serial', (SELECT pg_catalog.jsonb_build_array(home.nspname, counter.relname)
-            FROM owned
-            JOIN pg_catalog.pg_depend AS used ON used.refobjid = owned.sequence
-                AND used.classid = CAST('pg_catalog.pg_attrdef' AS pg_catalog.regclass)
-            JOIN pg_catalog.pg_class AS counter ON counter.oid = owned.sequence
-            JOIN pg_catalog.pg_namespace AS home ON home.oid = counter.relnamespace
-            WHERE owned.relation = relation.oid AND owned.position = att.attnum AND owned.deptype = 'a'
-                AND used.objid = value.oid LIMIT 1),
+        'serial', CASE WHEN serial.value IS NOT NULL
+            THEN pg_catalog.jsonb_build_array(serial.nspname, serial.relname) END,
         'comment', pg_catalog.col_description(relation.oid, att.attnum))
     FROM relation
     JOIN pg_catalog.pg_attribute AS att ON att.attrelid = relation.oid
@@ -82,6 +89,7 @@ _COLUMNS = """
     LEFT JOIN owned AS inner_one ON inner_one.relation = relation.oid
         AND inner_one.position = att.attnum AND inner_one.deptype = 'i'
     LEFT JOIN pg_catalog.pg_sequence AS seq ON seq.seqrelid = inner_one.sequence
+    LEFT JOIN serial ON serial.value = value.oid
     WHERE relation.relkind IN ('r', 'p') AND att.attnum > 0 AND NOT att.attisdropped
 """
 
@@ -212,7 +220,7 @@ _EXTENSION_TYPES = """
 
 _SHARED = (
     f"WITH emptied AS MATERIALIZED ({_EMPTIED}), relation AS MATERIALIZED ({_RELATIONS}), "
-    f"member AS ({_MEMBERS}), owned AS ({_OWNED})"
+    f"member AS ({_MEMBERS}), owned AS ({_OWNED}), serial AS ({_SERIALS})"
 )
 _TABLE_PARTS = (_TABLES, _COLUMNS, _CONSTRAINTS, _INDEXES)
 

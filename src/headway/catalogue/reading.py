@@ -39,7 +39,7 @@ def read_catalogue(connection: Connection, schemas: Iterable[str], *, tables_onl
     """What ``schemas`` hold, as the caller's transaction sees it.
 
     The statement empties the ``search_path`` first, to the end of the transaction, so that every name in a
-    text comes with its schema. A caller that needs its path afterwards reads behind a savepoint and goes back.
+    text comes with its schema. A caller that needs its path afterwards reads behind a savepoint.
     Nothing is locked: only system catalogues are read.
 
     Args:
