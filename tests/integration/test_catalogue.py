@@ -117,7 +117,9 @@ def test_constraints_and_indexes_are_read_in_postgresqls_own_words(connection: C
 @pytest.mark.vector
 def test_types_sequences_extensions_and_partitions_are_read(connection: Connection) -> None:
     found = _read_shop(connection)
-    assert found.enums == {("shop", "mood"): EnumType("shop", "mood", ("it's fine", "bad"), None)}
+    assert found.enums == {
+        ("shop", "mood"): EnumType("shop", "mood", "shop.mood", ("it's fine", "bad"), None)
+    }
     tickets = found.sequences["shop", "tickets"]
     assert (tickets.type, tickets.owner, tickets.internal) == (
         "smallint",

@@ -20,7 +20,7 @@ from sqlalchemy import MetaData
 
 from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
-from headway.autogenerate import plugin
+from headway.autogenerate import enums, plugin
 from headway.autogenerate.directives import Writing, writing
 from headway.autogenerate.rendering import render_item
 from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
@@ -122,6 +122,7 @@ class EnvironmentOptions:
     def configure(self, environment: EnvironmentContext, **how: Any) -> None:
         """Configure a migration context with these options and headway's defaults."""
         plugin.register()
+        enums.activate()
         environment.configure(
             target_metadata=self.target_metadata,
             transaction_per_migration=True,

@@ -48,6 +48,7 @@ def setup(plugin: Plugin) -> None:
     add(compare_generation, "table", "headway.generation", qualifier="postgresql", priority=first)
     add(compare_parts, "table", "indexes", qualifier="postgresql")
     add(compare_checks, "table", "checkconstraints", qualifier="postgresql")
+    add(compare_enums, "schema", "headway.enums", qualifier="postgresql", priority=last)
     add(finish, "autogenerate", "headway", qualifier="postgresql", priority=last)
 
 
@@ -114,8 +115,31 @@ def compare_checks(*arguments: Any) -> PriorityDispatchResult:
     return compare(*arguments)
 
 
-def finish(_: AutogenContext, __: UpgradeOps) -> PriorityDispatchResult:
-    """After everything has been compared."""
+def compare_enums(
+    autogen_context: AutogenContext, upgrade_ops: UpgradeOps, schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """Enum types, once Alembic has compared the tables; see :mod:`headway.autogenerate.enums`."""
+    from headway.autogenerate import enums
+    from headway.autogenerate.comparison import comparison_of
+
+    came_in_time = enums.PACKAGE in sys.modules
+    comparison = comparison_of(autogen_context)
+    if not enums.activate():
+        if comparison is not None:
+            enums.compare_without_package(autogen_context, comparison, upgrade_ops)
+    elif not came_in_time:
+        enums.compare_with_package(autogen_context, upgrade_ops, schemas)
+    return PriorityDispatchResult.CONTINUE
+
+
+def finish(autogen_context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
+    """After everything has been compared, by others as well."""
+    from headway.autogenerate.comparison import comparison_of
+    from headway.autogenerate.enums import keep_what_is_used
+
+    comparison = comparison_of(autogen_context)
+    if comparison is not None:
+        keep_what_is_used(autogen_context, comparison, upgrade_ops)
     return PriorityDispatchResult.CONTINUE
 
 

@@ -64,7 +64,7 @@ class StatementsOp(MigrateOperation):
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """As ``check`` shows it."""
-        return ("modify_generation", self.schema, self.table_name, self.column_name, self.what)
+        return ("change", self.what, self.schema, self.table_name, self.column_name)
 
 
 @Operations.implementation_for(StatementsOp)

@@ -171,9 +171,10 @@ _INDEXES = """
 _ENUMS = """
     SELECT 'enum', 0, 0, pg_catalog.jsonb_build_object(
         'schema', place.nspname, 'name', type.typname, 'extension', member.extname,
+        'type', pg_catalog.format_type(type.oid, NULL),
         'labels', (SELECT pg_catalog.jsonb_agg(label.enumlabel ORDER BY label.enumsortorder)
             FROM pg_catalog.pg_enum AS label WHERE label.enumtypid = type.oid))
-    FROM pg_catalog.pg_type AS type
+    FROM emptied CROSS JOIN pg_catalog.pg_type AS type
     JOIN pg_catalog.pg_namespace AS place ON place.oid = type.typnamespace
     LEFT JOIN member ON member.objid = type.oid
         AND member.classid = CAST('pg_catalog.pg_type' AS pg_catalog.regclass)

@@ -156,10 +156,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class EnumType:
-    """An enum type; labels in its order."""
+    """An enum type; labels in its order. ``type`` is how columns spell it."""
 
     schema: str
     name: str
+    type: str
     labels: tuple[str, ...]
     extension: str | None
 
