@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from headway.autogenerate.defaults import same_values
 from headway.autogenerate.scratch import ScriptError, rolled_back, spell
+from headway.autogenerate.vectors import know_vectors
 from headway.catalogue import Catalogue, read_catalogue
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def prepare(context: AutogenContext, schemas: Collection[str | None]) -> None:
         with rolled_back(connection):
             found = read_catalogue(connection, names)
         comparison = _comparisons[context] = Comparison(found, frozenset(path))
+        know_vectors(connection.dialect, found.extension_types)
         wanted = _wanted(context, found, default)
         if not may_make_tables:
             _warn("this role may not make temporary tables here, or the transaction is read-only")

@@ -5,9 +5,9 @@ onto ``op``, for the files that it writes. Where it is missing, an enum that dif
 :class:`EnumDifferenceOp`, which ``check`` reports and a file refuses to run past, and a warning names the
 package.
 
-Put right here is that the package (1.11) drops every type that no model declares, those of extensions too, and
-those of a table that is not compared (``include_object``, or another tool's). What it writes is put right by
-:mod:`headway.autogenerate.enumtext`.
+Put right here is that the package (1.11) drops every type that no model declares, those of extensions too,
+and those of a table that is not compared (``include_object``, or another tool's). What it writes is put right
+by :mod:`headway.autogenerate.enumtext`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from alembic.operations import MigrateOperation, ops
 from sqlalchemy import ARRAY, Enum
 from sqlalchemy.types import TypeDecorator
 
-from headway.autogenerate.literals import literal
-from headway.autogenerate.statements import StatementsOp, escaped
+from headway.autogenerate.enumtext import statements
+from headway.autogenerate.statements import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -84,6 +84,39 @@ class EnumDifferenceOp(MigrateOperation):
         return f"enum {self.name}: {old} to {new}"
 
 
+class EnumTypeOp(MigrateOperation):
+    """CREATE TYPE or DROP TYPE, under the names by which alembic-postgresql-enum's operations are known.
+
+    Args:
+        name: of the type.
+        schema: its schema.
+        enum_values: its labels.
+        come: whether it is made.
+    """
+
+    def __init__(self, name: str, *, schema: str, enum_values: tuple[str, ...], come: bool) -> None:
+        self.name = name
+        self.schema = schema
+        self.enum_values = enum_values
+        self.operation_name = "create_enum" if come else "drop_enum"
+
+    def reverse(self) -> EnumTypeOp:
+        """The same the other way round."""
+        come = self.operation_name == "drop_enum"
+        return EnumTypeOp(self.name, schema=self.schema, enum_values=self.enum_values, come=come)
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        """As ``alembic check`` shows it."""
+        return (self.operation_name, self.name, self.schema, self.enum_values)
+
+
+@renderers.dispatch_for(EnumTypeOp)
+def _render_type(context: AutogenContext, operation: EnumTypeOp) -> list[str]:
+    prefix = context.opts.get("alembic_module_prefix") or "op."
+    sent = statements(operation, context) or []
+    return [f"{prefix}execute({escaped(statement)!r})" for statement in sent]
+
+
 @renderers.dispatch_for(EnumDifferenceOp)
 def _render(_: AutogenContext, operation: EnumDifferenceOp) -> list[str]:
     return [f"raise NotImplementedError({f'{operation}. {HINT}'!r})"]
@@ -120,7 +153,9 @@ def compare_without_package(context: AutogenContext, comparison: Comparison, fou
     gone = [enum for key, enum in comparison.actual.enums.items() if key not in models]
     unused = unused_enums(comparison, found, gone, default)
     found.ops[:0] = differing
-    found.ops.extend(_drop(context, enum, default) for enum in unused)
+    found.ops.extend(
+        EnumTypeOp(enum.name, schema=enum.schema, enum_values=enum.labels, come=False) for enum in unused
+    )
 
 
 def unused_enums(
@@ -170,21 +205,6 @@ def compare_with_package(
 ) -> None:
     """Call alembic-postgresql-enum, which came too late to be called by Alembic."""
     sys.modules[f"{PACKAGE}.compare_dispatch"].compare_enums(context, found, schemas)
-
-
-def _drop(context: AutogenContext, enum: catalogue.EnumType, default: str) -> StatementsOp:
-    schema = None if enum.schema == default else enum.schema
-    quote = context.dialect.identifier_preparer.quote
-    name = f"{quote(schema)}.{quote(enum.name)}" if schema else quote(enum.name)
-    labels = ", ".join(map(literal, enum.labels))
-    return StatementsOp(
-        enum.name,
-        "",
-        schema=schema,
-        what=f"enum {enum.name}: unused",
-        statements=(f"DROP TYPE {name}",),
-        undo=(escaped(f"CREATE TYPE {name} AS ENUM ({labels})"),),
-    )
 
 
 def _of_models(context: AutogenContext, default: str) -> Iterator[ModelEnum]:

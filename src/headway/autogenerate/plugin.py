@@ -40,8 +40,9 @@ def setup(plugin: Plugin) -> None:
     _registered = True
     add = plugin.add_autogenerate_comparator
     first, last = DispatchPriority.FIRST, DispatchPriority.LAST
-    add(prime, "schema", "headway.priming", qualifier="postgresql", priority=first)
     add(begin, "schema", "headway", qualifier="postgresql", priority=first)
+    # Behind `begin`, which has the types of extensions known.
+    add(prime, "schema", "headway.priming", qualifier="postgresql", priority=first)
     # In between come the user's own comparisons, which Alembic registers as the first of these two.
     add(compare_type, "column", "types", qualifier="postgresql")
     add(compare_default, "column", "server_default", qualifier="postgresql")
