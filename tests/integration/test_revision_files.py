@@ -163,10 +163,12 @@ async def test_types_change_with_their_defaults_in_both_directions(story: Story)
 
 async def test_tables_that_refer_to_each_other_come_and_go(story: Story) -> None:
     tables = (
-        'table("a", sa.Column("b", sa.ForeignKey("b.id", name="a_b", use_alter=True)))',
+        'table("a", sa.Column("b", sa.ForeignKey("b.id", name="a_b")))',
         'table("b", sa.Column("a", sa.ForeignKey("a.id", name="b_a")))',
     )
-    await story.go(*tables)
+    # SQLAlchemy warns of a circle, which is an error here: there is nothing to warn of.
+    await story.write(*tables)
+    await story.migrator().upgrade()
     await story.go()
     await story.migrator().downgrade("-1")
     found = story.execute("SELECT conname FROM pg_constraint WHERE contype = 'f' ORDER BY 1")

@@ -16,7 +16,7 @@ from headway.autogenerate.destructions import destructions
 from headway.autogenerate.facts import Facts
 from headway.autogenerate.operations import AnnotatedOp, CreateSchemaOp, DropSchemaOp, RemarkOp
 from headway.autogenerate.ordering import arranged
-from headway.autogenerate.renames import probable, renamed
+from headway.autogenerate.renames import probable, probable_tables, renamed
 from headway.autogenerate.safety import Direction, Due
 from headway.autogenerate.splitting import files, scripts
 from headway.errors import ConfigurationError
@@ -470,3 +470,11 @@ def test_a_rename_that_nothing_shows_is_refused_with_what_could_be_one() -> None
     both: list[Any] = [drop("users", "mail"), add("users", "email")]
     with pytest.raises(ConfigurationError, match=r"users\.mail=users\.email"):
         renamed(both, both, [Rename("users.mial", "users.email")], sql_of)
+
+
+def test_a_table_that_came_with_the_columns_of_one_that_went_may_be_it() -> None:
+    gone, come = create("people", sa.Column("a", TEXT)).reverse(), create("persons", sa.Column("a", TEXT))
+    other = create("others", sa.Column("b", TEXT))
+    assert probable_tables([gone, come, other], sql_of) == (Rename("people", "persons"),)
+    assert probable_tables([gone, come, create("more", sa.Column("a", TEXT))], sql_of) == ()
+    assert probable_tables([gone, other], sql_of) == ()

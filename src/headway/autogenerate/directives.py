@@ -19,7 +19,7 @@ from headway.autogenerate.operations import (
 )
 from headway.autogenerate.ordering import arranged, flattened, references_around
 from headway.autogenerate.renames import OPTION as RENAMES_OPTION
-from headway.autogenerate.renames import Decisions, probable, renamed
+from headway.autogenerate.renames import Decisions, probable, probable_tables, renamed
 from headway.autogenerate.safety import Direction
 from headway.autogenerate.splitting import files, scripts
 
@@ -48,6 +48,10 @@ _EXTENSIONS = {
     "gin_trgm_ops": "pg_trgm",
     "gist_trgm_ops": "pg_trgm",
 }
+_COLUMN = "Or was it renamed to {0.new}? `headway revision --rename {0}` keeps what it holds."
+_TABLE = (
+    "Or was it renamed to {0.new}? op.rename_table() in place of dropping and creating keeps what it holds."
+)
 _FIRST_WORD = re.compile(r'(?:[\w"]+\.)?"?(\w+)')
 
 
@@ -98,14 +102,18 @@ def _rewritten(
     facts = Facts(context)
     decided: Decisions = context.opts.get(RENAMES_OPTION) or Decisions()
     up, down = renamed(up, down, decided.taken or (), facts.sql_of)
+    suspicions: dict[str, tuple[str, ...]] = {}
     if decided.taken is None:
         decided.open += probable(up, facts.sql_of)
+        tables = probable_tables(up, facts.sql_of)
+        suspicions = {rename.old: (_COLUMN.format(rename),) for rename in decided.open}
+        suspicions |= {rename.old: (_TABLE.format(rename),) for rename in tables}
     _add_prerequisites(facts, up, down, how)
     metadata = _metadata(context)
     up += references_around(up, metadata)
     down += references_around(down, metadata)
     going = Direction(
-        arranged(up), facts, online=how.online, columns=_columns(metadata), suspicions=tuple(decided.open)
+        arranged(up), facts, online=how.online, columns=_columns(metadata), suspicions=suspicions
     )
     back = Direction(arranged(down), facts, online=how.online, down=True)
     return scripts(script, files(going.steps(), back.steps()))

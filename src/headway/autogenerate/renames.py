@@ -52,12 +52,39 @@ class _Pair:
 
 
 def probable(operations: Sequence[MigrateOperation], sql_of: Callable[[Any], str]) -> tuple[Rename, ...]:
-    """The renames that operations, flat ones, may mean; empty as a rule.
+    """The renames of columns that operations, flat ones, may mean; empty as a rule.
 
     Where several columns of one type went or came in a table, nobody can tell which is which, and none is
     named.
     """
     return tuple(pair.rename for pair in _pairs(operations) if _alike(pair, operations, sql_of))
+
+
+def probable_tables(
+    operations: Sequence[MigrateOperation], sql_of: Callable[[Any], str]
+) -> tuple[Rename, ...]:
+    """Tables that are gone while one with the same columns, and no other, has come to their schema."""
+    gone = [_shape(operation, sql_of) for operation in operations if _is(operation, ops.DropTableOp)]
+    come = [_shape(operation, sql_of) for operation in operations if _is(operation, ops.CreateTableOp)]
+    return tuple(
+        Rename(dotted(schema, old), dotted(schema, new))
+        for schema, old, columns in gone
+        for other, new, wanted in come
+        if (schema, columns) == (other, wanted)
+        and [columns for *_, columns in gone].count(columns) == 1
+        and [columns for *_, columns in come].count(columns) == 1
+    )
+
+
+def _is(operation: MigrateOperation, class_: type[MigrateOperation]) -> bool:
+    return isinstance(operation, class_)
+
+
+def _shape(
+    operation: Any, sql_of: Callable[[Any], str]
+) -> tuple[str | None, str, frozenset[tuple[str, str]]]:
+    columns = operation.to_table().columns
+    return operation.schema, operation.table_name, frozenset((str(c.name), sql_of(c.type)) for c in columns)
 
 
 def _alike(pair: _Pair, operations: Sequence[MigrateOperation], sql_of: Callable[[Any], str]) -> bool:

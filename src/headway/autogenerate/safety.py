@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from headway.autogenerate.facts import Facts
     from headway.autogenerate.ordering import TableKey
-    from headway.results import Rename
 
 
 class Part(IntEnum):
@@ -69,7 +68,7 @@ class Direction:
         online: whether parts of their own may be used.
         down: whether it is the downgrade, which never has parts.
         columns: the models' columns by table and name, for the defaults that an altered column keeps.
-        suspicions: renames that the dropping and adding of columns may stand for.
+        suspicions: remarks on the tables and columns, by name, that may be renamed rather than dropped.
     """
 
     operations: Sequence[MigrateOperation]
@@ -77,7 +76,7 @@ class Direction:
     online: bool
     down: bool = False
     columns: Mapping[tuple[TableKey, str], sa.Column[Any]] = field(default_factory=dict)
-    suspicions: Sequence[Rename] = ()
+    suspicions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def steps(self) -> list[Due]:
         """The operations as the sequences that work, each with its remarks."""
@@ -106,8 +105,9 @@ class _Safer:
     def of(self, operation: MigrateOperation) -> Iterator[Due]:
         """The steps that one operation comes to."""
         remarks = tuple(f"destructive: {found}" for found in destructions([operation]))
-        if isinstance(operation, ops.DropColumnOp):
-            remarks += self._suspicions(dotted(*key_of(operation), operation.column_name))
+        if isinstance(operation, ops.DropColumnOp | ops.DropTableOp):
+            name = dotted(*key_of(operation), getattr(operation, "column_name", None))
+            remarks += self._direction.suspicions.get(name, ())
         match operation:
             case ops.AddColumnOp() if self._exists(operation) and _needs_value(operation.column):
                 yield from self._add_not_null(operation)
@@ -121,13 +121,6 @@ class _Safer:
                 yield self._index(operation)
             case _:
                 yield Due(operation, remarks=remarks)
-
-    def _suspicions(self, name: str) -> tuple[str, ...]:
-        return tuple(
-            f"Or was it renamed to {rename.new}? `headway revision --rename {rename}` keeps what it holds."
-            for rename in self._direction.suspicions
-            if rename.old == name
-        )
 
     def _exists(self, operation: Any) -> bool:
         return key_of(operation) not in self._created
