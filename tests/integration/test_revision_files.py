@@ -161,6 +161,17 @@ async def test_types_change_with_their_defaults_in_both_directions(story: Story)
     assert story.execute(defaults) == old
 
 
+async def test_a_label_that_a_new_default_uses_is_there_before_it_and_goes_after_it(story: Story) -> None:
+    mood = 'table("t", sa.Column("m", sa.Enum({}, name="mood"), server_default="{}"))'
+    await story.go(mood.format("'a', 'b'", "a"))
+    report = await story.go(mood.format("'a', 'c', 'b'", "c"))
+    assert len(report.paths) == 2
+    await story.migrator().downgrade("-2")
+    assert story.execute("SELECT enumlabel FROM pg_enum ORDER BY enumsortorder") == [("a",), ("b",)]
+    assert story.execute("INSERT INTO t VALUES (1) RETURNING m") == [("a",)]
+    await story.migrator().upgrade()
+
+
 async def test_tables_that_refer_to_each_other_come_and_go(story: Story) -> None:
     tables = (
         'table("a", sa.Column("b", sa.ForeignKey("b.id", name="a_b")))',

@@ -337,7 +337,7 @@ def test_the_files_are_a_chain_that_begins_where_asked_and_ends_with_the_chosen_
         ("0042_2", "0042_1", False, None, None),
         ("0042", "0042_2", False, None, None),
     ]
-    assert [one.message for one in made] == ["m (drop indexes)", "m", "m (online)"]
+    assert [one.message for one in made] == ["m (first)", "m", "m (online)"]
     assert {one.version_path for one in made} == {"more"}
     assert [bool(one.imports) for one in made] == [True, False, True]
 

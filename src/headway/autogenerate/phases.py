@@ -125,5 +125,7 @@ def turn_of(operation: MigrateOperation) -> int:
         if operation.modify_nullable is not None:
             return 2
         return 0 if operation.modify_server_default is None else 3
+    if getattr(operation, "operation_name", None) == "change_enum_variants":
+        return 1
     first = next(iter(getattr(operation, "statements", ())), "")
     return 0 if _LEAVING.search(first) else 3

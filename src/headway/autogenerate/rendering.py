@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic.autogenerate import renderers
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import ColumnClause, conv
 
 from headway.autogenerate import enumtext
+from headway.autogenerate.literals import parsable_sql, plain_sql
 from headway.autogenerate.operations import (
     AnnotatedOp,
     CreateExtensionOp,
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
 
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations import MigrateOperation
-    from sqlalchemy.sql.elements import ClauseElement
-
-# What text() takes for a parameter: a colon before a word, if nothing but white space or a sign precedes it.
-_PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w+(?!:))")
 
 
 def render_item(
@@ -63,7 +58,7 @@ def _item(kind: str, item: Any, context: AutogenContext) -> str | None:
     if kind == "server_default":
         return _server_default(item, context)
     if kind == "check" and not getattr(item, "_type_bound", False):
-        return call(f"{_sa(context)}CheckConstraint", [repr(_sql(item.sqltext))], name=_name(item))
+        return call(f"{_sa(context)}CheckConstraint", [repr(parsable_sql(item.sqltext))], name=_name(item))
     if kind == "exclude":
         return _exclude(item, context, f"{_dialect(context)}ExcludeConstraint", [], name=_name(item))
     return None
@@ -72,31 +67,12 @@ def _item(kind: str, item: Any, context: AutogenContext) -> str | None:
 def _server_default(default: Any, context: AutogenContext) -> str | None:
     if isinstance(default, sa.Computed):
         persisted = None if default.persisted is None else repr(default.persisted)
-        return call(f"{_sa(context)}Computed", [repr(_sql(default.sqltext))], persisted=persisted)
+        return call(f"{_sa(context)}Computed", [repr(parsable_sql(default.sqltext))], persisted=persisted)
     if not isinstance(default, sa.DefaultClause):
         return None
     if isinstance(default.arg, str):
         return repr(default.arg)
-    return f"{_sa(context)}text({_sql(default.arg)!r})"
-
-
-def _sql(expression: ClauseElement | str) -> str:
-    """An expression as SQL that ``text()`` takes as it is: no colon in it begins a parameter."""
-    return _PARAMETER.sub(r"\:", _plain_sql(expression))
-
-
-def _plain_sql(expression: ClauseElement | str) -> str:
-    if isinstance(expression, str):
-        return expression
-    if isinstance(expression, sa.TextClause) and not any(
-        value is not None for value in expression.compile().params.values()
-    ):
-        # What looks like a parameter in it and has no value is a part of a literal.
-        return expression.text.replace(r"\:", ":")
-    # Another paramstyle would double every per cent sign.
-    dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # not annotated
-    options = {"literal_binds": True, "include_table": False}
-    return str(expression.compile(dialect=dialect, compile_kwargs=options))
+    return f"{_sa(context)}text({parsable_sql(default.arg)!r})"
 
 
 @renderers.dispatch_for(AnnotatedOp)
@@ -119,7 +95,7 @@ def _rendered(context: AutogenContext, operation: MigrateOperation) -> str | lis
             return render(context, operation)
     sent = enumtext.statements(operation, context)
     if sent is not None:
-        return [f"{_op(context)}execute({_sql(statement)!r})" for statement in sent]
+        return [f"{_op(context)}execute({parsable_sql(statement)!r})" for statement in sent]
     rendered: str | list[str] = renderers.dispatch(operation)(context, operation)
     return rendered
 
@@ -142,9 +118,9 @@ def _index_expression(expression: Any, context: AutogenContext) -> str:
     if isinstance(expression, sa.Column):
         return repr(str(expression.name))
     if isinstance(expression, sa.TextClause):
-        return f"{_sa(context)}text({_sql(expression)!r})"
+        return f"{_sa(context)}text({parsable_sql(expression)!r})"
     # PostgreSQL wants brackets around what is neither a column nor a call.
-    text = _plain_sql(expression.self_group() if hasattr(expression, "self_group") else expression)
+    text = plain_sql(expression.self_group() if hasattr(expression, "self_group") else expression)
     label = f".label({expression.name!r})" if isinstance(expression, sa.Label) else ""
     return f"{_sa(context)}literal_column({text!r}){label}"
 
@@ -162,7 +138,7 @@ def _value(value: Any, context: AutogenContext) -> str:
     if isinstance(value, sa.Column):
         return repr(str(value.name))
     if isinstance(value, sa.ClauseElement):
-        return f"{_sa(context)}text({_sql(value)!r})"
+        return f"{_sa(context)}text({parsable_sql(value)!r})"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(item, context) for item in value) + "]"
     if isinstance(value, dict):
@@ -190,7 +166,7 @@ def _create_check(context: AutogenContext, operation: ops.CreateCheckConstraintO
         [
             _final_name(operation.constraint_name, context),
             repr(operation.table_name),
-            repr(_sql(constraint.sqltext)),
+            repr(parsable_sql(constraint.sqltext)),
         ],
         schema=given(operation.schema),
         **options,
@@ -234,7 +210,7 @@ def _exclude(
     ]
     where = None
     if constraint.where is not None:
-        where = f"{_sa(context)}text({_sql(constraint.where)!r})"
+        where = f"{_sa(context)}text({parsable_sql(constraint.where)!r})"
     return call(
         function,
         [*leading, *elements],
@@ -250,7 +226,7 @@ def _exclude(
 def _exclude_element(expression: Any, context: AutogenContext) -> str:
     if isinstance(expression, ColumnClause) and not expression.is_literal:
         return f"{_sa(context)}column({str(expression.name)!r})"
-    return f"{_sa(context)}literal_column({_plain_sql(expression)!r})"
+    return f"{_sa(context)}literal_column({plain_sql(expression)!r})"
 
 
 def _alter_column(context: AutogenContext, operation: ops.AlterColumnOp) -> str | list[str]:

@@ -6,7 +6,8 @@ a part of its own that keeps nobody out for long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from alembic.operations import ops
 
 from headway.autogenerate.destructions import destructions, dotted
 from headway.autogenerate.facts import Cast
+from headway.autogenerate.literals import default_sql
 from headway.autogenerate.operations import (
     AnnotatedOp,
     IrreversibleWithRowsOp,
@@ -38,7 +40,7 @@ class Part(IntEnum):
     """The file that an operation of an upgrade goes into, by its place among at most three."""
 
     BEFORE = 0
-    """Not transactional: indexes that go."""
+    """Not transactional: indexes that go, and labels of enums that the rest uses."""
     MAIN = 1
     AFTER = 2
     """Not transactional: indexes that come, and what has the rows read."""
@@ -96,6 +98,7 @@ class _Safer:
             for made in map(_as_made, direction.operations)
             if isinstance(made, ops.CreateForeignKeyOp)
         }
+        self._said = {text for operation in direction.operations for text in _texts(operation)}
         self._demanding = {
             (key_of(operation), str(column))
             for operation in direction.operations
@@ -119,8 +122,37 @@ class _Safer:
                 yield from self._constraint(operation)
             case ops.CreateIndexOp() | ops.DropIndexOp():
                 yield self._index(operation)
+            case _ if getattr(operation, "operation_name", None) == "change_enum_variants":
+                yield Due(self._with_defaults(operation), remarks=remarks)
+            case _ if self._online and any(label in self._said for label in new_labels(operation)):
+                # PostgreSQL lets nothing use a label in the transaction that added it (manual, ALTER TYPE).
+                yield Due(operation, Part.BEFORE)
             case _:
                 yield Due(operation, remarks=remarks)
+
+    def _with_defaults(self, operation: Any) -> MigrateOperation:
+        """A change of an enum's labels, knowing the default that each of its columns is to have after it."""
+        after = {
+            (key_of(other), other.column_name): default_sql(other.modify_server_default)
+            for other in self._direction.operations
+            if isinstance(other, ops.AlterColumnOp) and other.modify_server_default is not False
+        }
+        usual = self._facts.dialect.default_schema_name
+        operation.affected_columns = [
+            replace(
+                column,
+                existing_server_default=after.get(
+                    (
+                        (None if column.table_schema == usual else column.table_schema, column.table_name),
+                        column.column_name,
+                    ),
+                    default_sql(column.existing_server_default),
+                ),
+            )
+            for column in operation.affected_columns
+        ]
+        changed: MigrateOperation = operation
+        return changed
 
     def _exists(self, operation: Any) -> bool:
         return key_of(operation) not in self._created
@@ -291,6 +323,35 @@ def _needs_value(column: sa.Column[Any]) -> bool:
 
 def _nullable(column: sa.Column[Any]) -> sa.Column[Any]:
     return sa.Column(column.name, column.type, nullable=True, comment=column.comment)
+
+
+def new_labels(operation: Any) -> list[str]:
+    """The labels that an operation of alembic-postgresql-enum adds to a type; none for others."""
+    if getattr(operation, "operation_name", None) != "add_enum_value":
+        return []
+    return [label for label in operation.new_values if label not in operation.old_values]
+
+
+def _texts(operation: Any) -> Iterator[str]:
+    """The literals in the defaults and conditions of an operation."""
+    items = [getattr(operation, "column", None), *getattr(operation, "columns", ())]
+    defaults = [item.server_default for item in items if isinstance(item, sa.Column)]
+    conditions = [item.sqltext for item in items if isinstance(item, sa.CheckConstraint)]
+    options = getattr(operation, "kw", {})
+    for said in (
+        *defaults,
+        *conditions,
+        getattr(operation, "modify_server_default", None),
+        getattr(operation, "condition", None),
+        options.get("postgresql_where"),
+    ):
+        text = getattr(said, "arg", said)
+        yield from _LITERAL.findall(str(text))
+        if isinstance(text, str):
+            yield text
+
+
+_LITERAL = re.compile(r"'([^']*)'")
 
 
 def _dimensions(type_: Any) -> int | None:

@@ -12,7 +12,7 @@ from alembic.util import rev_id as new_id
 
 from headway.autogenerate.operations import RemarkOp, SetNotNullOp
 from headway.autogenerate.ordering import key_of
-from headway.autogenerate.safety import Due, Part
+from headway.autogenerate.safety import Due, Part, new_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ NOT_TRANSACTIONAL = "transactional = False  # each statement commits by itself, 
 
 _LONGEST_ID = 32  # characters: alembic_version.version_num
 
-_SUFFIXES = {Part.BEFORE: "drop indexes", Part.MAIN: "", Part.AFTER: "online"}
+_SUFFIXES = {Part.BEFORE: "first", Part.MAIN: "", Part.AFTER: "online"}
 # As Alembic makes them up: `rev_id` of alembic.util.
 _MADE_UP = re.compile(r"[0-9a-f]{12}")
 
@@ -83,6 +83,7 @@ class _Apart:
         self._not_null = {
             _column(operation): operation for operation in after if isinstance(operation, SetNotNullOp)
         }
+        self._labelled = {_enum(operation) for operation in before if new_labels(operation)}
         self._undone: set[tuple[TableKey, str]] = set()
 
     def placed(self, due: Due) -> Due:
@@ -96,7 +97,8 @@ class _Apart:
                 self._undone.add(_column(operation))
                 return replace(due, part=Part.AFTER)
             case _:
-                return due
+                known = _enum(due.operation) in self._labelled
+                return replace(due, part=Part.BEFORE) if known else due
         operation.kw["postgresql_concurrently"] = True
         return replace(due, part=part)
 
@@ -116,6 +118,13 @@ class _Apart:
 
 def _index(operation: ops.CreateIndexOp | ops.DropIndexOp) -> tuple[str | None, str]:
     return (operation.schema, str(operation.index_name))
+
+
+def _enum(operation: object) -> tuple[object, object] | None:
+    """The enum type whose labels an operation changes."""
+    if getattr(operation, "operation_name", None) not in {"add_enum_value", "change_enum_variants"}:
+        return None
+    return getattr(operation, "schema", None), getattr(operation, "name", None)
 
 
 def _column(operation: SetNotNullOp | ops.AlterColumnOp) -> tuple[TableKey, str]:

@@ -49,8 +49,9 @@ def _enum(type_: sa.Enum, context: AutogenContext) -> str:
     values = ", ".join(repr(value) for value in type_.enums)
     if isinstance(type_, postgresql.ENUM) or type_.native_enum:
         schema = f", schema={type_.schema!r}" if type_.schema else ""
-        # alembic-postgresql-enum creates and drops the type by itself, and says so on the type.
-        made = ", create_type=False" if getattr(type_, "create_type", True) is False else ""
+        # alembic-postgresql-enum creates and drops the type by itself, and says so in the type's repr alone.
+        apart = getattr(type_, "create_type", True) is False or "create_type=False" in repr(type_)
+        made = ", create_type=False" if apart else ""
         qualifier = _in_dialect(context) if made else _qualifier(type_, context)
         class_ = "ENUM" if made or isinstance(type_, postgresql.ENUM) else "Enum"
         return f"{qualifier}{class_}({values}, name={str(type_.name)!r}{schema}{made})"
