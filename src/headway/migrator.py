@@ -351,22 +351,45 @@ class Migrator:
             missing += [f"{id_} is not applied, and the ledger says that it is" for id_ in gone]
         return tuple(missing)
 
-    async def check(self) -> CheckReport:
-        """What the models hold that no revision creates; empty differences when they agree.
+    async def check(self, *, scratch: str | None = None) -> CheckReport:
+        """What the models hold that no revision creates; no changes when they agree.
+
+        Args:
+            scratch: where to replay all revisions into an empty database and compare there, in place of the
+                configured database, which is then not touched: ``"embedded"``, or the URL of a database on a
+                server where one of our own is made meanwhile. ``None`` compares with the configured one.
 
         Raises:
             NotAtHeadError: the database is not at head, so the comparison would say nothing; and what else
                 ``ensure_head`` raises.
             ConfigurationError: env.py hands over no metadata.
+            StepFailedError: with ``scratch``, a revision failed; and what else ``upgrade`` raises.
+            EmbeddedServerError: the embedded server does not start.
+            DatabaseError: the server of the URL lets nobody create a database.
         """
         from headway.alembic_bridge import differences
 
+        if scratch is not None:
+            return await self._check_in_scratch(scratch)
         await self.ensure_head()
         async with self._target.session() as session:
             found = await session.run(
                 lambda connection: differences(self._target.alembic, self._target.alembic.on(connection))
             )
             return CheckReport(session.database, found)
+
+    async def _check_in_scratch(self, where: str) -> CheckReport:
+        from headway.scratch import scratch_database
+
+        async with scratch_database(self.settings, self.project.root, where, self._target.tell) as settings:
+            replayed = Migrator(
+                self.project,
+                settings=settings,
+                listeners=self._listeners,
+                x_arguments=self._target.x_arguments,
+            )
+            await replayed.upgrade("heads")
+            return await replayed.check()
 
     async def sql(self, span: str = "head", *, direction: Direction = Direction.UPGRADE) -> str:
         """The SQL that a DBA can run by hand; needs no database.

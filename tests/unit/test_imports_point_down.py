@@ -30,7 +30,7 @@ _LAYERS = {
     "autocommit alone indexes catalogue op",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping runner target waiting startup doctor "
-    "blockers clearing",
+    "blockers clearing scratch",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "bundle fleet",
