@@ -128,17 +128,22 @@ def _index_expression(expression: Any, context: AutogenContext) -> str:
 def _options(values: Mapping[str, Any], context: AutogenContext) -> dict[str, str]:
     """The options of a dialect that say something."""
     return {
-        str(name): _value(value, context)
+        # A column by itself is a condition here, not a name.
+        str(name): _text(value, context) if isinstance(value, sa.ClauseElement) else _value(value, context)
         for name, value in values.items()
         if isinstance(value, sa.ClauseElement) or value
     }
+
+
+def _text(expression: sa.ClauseElement, context: AutogenContext) -> str:
+    return f"{_sa(context)}text({parsable_sql(expression)!r})"
 
 
 def _value(value: Any, context: AutogenContext) -> str:
     if isinstance(value, sa.Column):
         return repr(str(value.name))
     if isinstance(value, sa.ClauseElement):
-        return f"{_sa(context)}text({parsable_sql(value)!r})"
+        return _text(value, context)
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(item, context) for item in value) + "]"
     if isinstance(value, dict):
