@@ -58,7 +58,7 @@ class Col(_Terse):
 class Unique(_Terse):
     """A unique constraint."""
 
-    name: str
+    name: str | None
     columns: tuple[str, ...]
     options: str = ""
 
@@ -67,7 +67,7 @@ class Unique(_Terse):
 class Check(_Terse):
     """A check constraint."""
 
-    name: str
+    name: str | None
     text: str
     columns: tuple[str, ...]
 
@@ -86,7 +86,7 @@ class Exclude(_Terse):
 class Foreign(_Terse):
     """A foreign key onto another table's primary key; ``target`` is schema and name."""
 
-    name: str
+    name: str | None
     columns: tuple[str, ...]
     target: tuple[str | None, str]
     options: str = ""
@@ -125,23 +125,49 @@ class Tab(_Terse):
 
 @dataclass(frozen=True, repr=False)
 class Models(_Terse):
-    """A set of models."""
+    """A set of models.
+
+    ``naming`` says who names constraints: ``given`` here, by a ``convention`` of the metadata, or ``nobody``.
+    """
 
     tables: tuple[Tab, ...] = ()
     enums: tuple[Enumeration, ...] = ()
+    naming: str = "given"
 
     def metadata(self) -> sa.MetaData:
         """The same as SQLAlchemy has it."""
-        metadata = sa.MetaData()
+        metadata = sa.MetaData(naming_convention=_CONVENTION if self.naming == "convention" else None)
         types = {
             item.name: sa.Enum(*item.values, name=item.name, schema=item.schema, metadata=metadata)
             for item in self.enums
         }
         for table in self.tables:
-            _add(table, metadata, types)
+            _add(_named(table, self.naming), metadata, types)
         for table in self.tables:
-            _relate(table, metadata)
+            _relate(_named(table, self.naming), metadata)
         return metadata
+
+
+_CONVENTION = {
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def _named(table: Tab, naming: str) -> Tab:
+    if naming == "given":
+        return table
+    return replace(
+        table,
+        key_name=None,
+        uniques=tuple(replace(item, name=None) for item in table.uniques),
+        foreigns=tuple(replace(item, name=None) for item in table.foreigns),
+        checks=table.checks
+        if naming == "convention"
+        else tuple(replace(item, name=None) for item in table.checks),
+    )
 
 
 def consistent(models: Models) -> Models:
@@ -165,7 +191,7 @@ def consistent(models: Models) -> Models:
         for table in tables
     )
     used = {_enum_of(column) for table in tables for column in table.columns}
-    return Models(tables, tuple(item for item in models.enums if item.name in used))
+    return Models(tables, tuple(item for item in models.enums if item.name in used), models.naming)
 
 
 def _with_possible_default(column: Col, enums: dict[str, Enumeration]) -> Col:
@@ -186,10 +212,14 @@ def _with_columns(table: Tab) -> Tab:
         columns=tuple(
             replace(column, null=False) if column.name in key else column for column in table.columns
         ),
-        # PostgreSQL makes no second index for what the key has already.
-        uniques=tuple(i for i in table.uniques if names >= {*i.columns} and {*i.columns} != {*key}),
+        # PostgreSQL makes no second index for what it indexes already, if one statement asks for both.
+        uniques=tuple(
+            {i.columns: i for i in table.uniques if names >= {*i.columns} and i.columns != key}.values()
+        ),
         checks=tuple(item for item in table.checks if names >= {*item.columns}),
-        excludes=tuple(item for item in table.excludes if item.column in names),
+        excludes=tuple(
+            {(item.column, item.operator): item for item in table.excludes if item.column in names}.values()
+        ),
         foreigns=tuple(item for item in table.foreigns if plain >= {*item.columns}),
         indexes=tuple(item for item in table.indexes if names >= {*item.columns}),
     )

@@ -233,7 +233,8 @@ def model_sets(draw: DrawFn, most_tables: int = 3) -> Models:
     )
     enums = tuple({enum.name: enum for enum in draw(st.lists(st.sampled_from(_ENUMS), max_size=2))}.values())
     made = tuple(draw(tables(schema, name, enums)) for schema, name in places)
-    return consistent(draw(_related(Models(made, enums))))
+    naming = draw(st.sampled_from(["given", "given", "convention", "nobody"]))
+    return consistent(draw(_related(Models(made, enums, naming))))
 
 
 @st.composite
@@ -267,7 +268,7 @@ def _changed_table(draw: DrawFn, table: Tab, enums: Sequence[Enumeration]) -> Ta
     names = [
         column.name for column in table.columns if column.name != "id" and not column.name.startswith("ref")
     ]
-    for name in draw(st.lists(st.sampled_from(names), unique=True, max_size=2)) if names else []:
+    for name in draw(st.lists(st.sampled_from(names), unique=True, max_size=3)) if names else []:
         column = table.column(name)
         if column is None or any(quoted(name) in (other.computed or "") for other in table.columns):
             continue
@@ -313,7 +314,7 @@ def changed(draw: DrawFn, models: Models) -> Models:
     free = [(s, n) for s in SCHEMAS for n in _TABLES if all((t.schema, t.name) != (s, n) for t in made)]
     if free and draw(st.integers(0, 3)) == 0:
         made = (*made, draw(_anywhere(free, enums)))
-    return consistent(Models(made, enums))
+    return consistent(Models(made, enums, models.naming))
 
 
 @st.composite

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model_sets import Col, Models, Tab, Unique
+from model_sets import Col, Enumeration, Ind, Models, Tab, Unique
 
 NOTHING = Models()
 ID = Col("id", "sa.Integer()", null=False)
@@ -32,6 +32,48 @@ CASES = [
                     uniques=(Unique("uq", ("a",), "deferrable=True, initially='DEFERRED'"),),
                 ),
             )
+        ),
+    ),
+    Case(
+        "a partial index on a column that is itself the condition",
+        Models(
+            (
+                Tab(
+                    "t",
+                    (ID, Col("Mixed", "sa.Boolean()")),
+                    key=("id",),
+                    indexes=(Ind("ix", "c['Mixed']", ("Mixed",), "postgresql_where=c['Mixed']"),),
+                ),
+            )
+        ),
+    ),
+    Case(
+        "a text key that becomes a serial of its own type",
+        Models((Tab("t", (Col("id", "sa.String(20)", null=False),), key=("id",)),)),
+        Models((Tab("t", (ID,), key=("id",)),)),
+    ),
+    Case(
+        "labels of an enum that only an array uses",
+        Models(
+            (Tab("t", (ID, Col("a", "enum[]:mood")), key=("id",)),), (Enumeration("mood", ("sad", "it's")),)
+        ),
+        Models(
+            (Tab("t", (ID, Col("a", "enum[]:mood")), key=("id",)),), (Enumeration("mood", ("sad", "ok")),)
+        ),
+    ),
+    Case(
+        "an enum that goes with its last table, in another schema",
+        Models(
+            (Tab("t", (ID, Col("a", "enum:Color")), "other", key=("id",)),),
+            (Enumeration("Color", ("red", "dark red"), "other"),),
+        ),
+    ),
+    Case(
+        "a column that becomes an enum",
+        Models((Tab("t", (ID, Col("a", "sa.Text()")), "other", key=("id",)),)),
+        Models(
+            (Tab("t", (ID, Col("a", "enum:mood")), "other", key=("id",)),),
+            (Enumeration("mood", ("sad", "ok")),),
         ),
     ),
 ]

@@ -59,7 +59,8 @@ def travel(server_url: str) -> Callable[[Models, Models], None]:
                 prepare(urls[1])
                 with tempfile.TemporaryDirectory() as folder:
                     trip = RoundTrip(ProjectFolder(Path(folder) / "project"), urls[0])
-                    trip.run(before, after, created(urls[1], after))
+                    # What PostgreSQL calls a constraint depends on which was there first.
+                    trip.run(before, after, created(urls[1], after) if after.naming != "nobody" else None)
             finally:
                 for name in names:
                     connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -124,7 +124,7 @@ async def test_hundreds_of_tables_are_compared_in_a_few_statements(
 
     operations, statements = await on_asyncpg(
         database_url,
-        lambda connection: compare(connection, metadata, plugin.PLUGINS, compare_server_default=False),
+        lambda connection: compare(connection, metadata, plugin.PLUGINS, compare_server_default=True),
     )
 
     assert [line for line in operations if "op." in line] == []
