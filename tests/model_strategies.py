@@ -98,7 +98,7 @@ def tables(draw: DrawFn, schema: str | None, name: str, enums: Sequence[Enumerat
         tuple(made),
         schema,
         key=keyed,
-        key_name=draw(st.sampled_from([None, None, f"pk {name}"])) if keyed else None,
+        key_name=f"pk {name}" if keyed else None,
         comment=draw(st.none() | st.sampled_from(_COMMENTS)) if draw(st.integers(0, 3)) == 0 else None,
     )
     return consistent_alone(draw(_adorned(table)))
@@ -281,7 +281,7 @@ def _changed_table(draw: DrawFn, table: Tab, enums: Sequence[Enumeration]) -> Ta
         which = draw(st.sampled_from(["uniques", "checks", "excludes", "indexes", "foreigns"]))
         table = replace(table, **{which: getattr(table, which)[1:]})
     if draw(st.integers(0, 5)) == 0:
-        table = replace(table, key=() if table.key else ("id",), key_name=None)
+        table = replace(table, key=() if table.key else ("id",), key_name=f"pk {table.name}")
     if draw(st.integers(0, 5)) == 0:
         table = replace(table, comment=draw(st.none() | st.sampled_from(_COMMENTS)))
     return draw(_adorned(consistent_alone(table)))
@@ -333,4 +333,5 @@ def pairs(draw: DrawFn) -> tuple[Models, Models]:
     """Two sets of models: mostly one and what became of it, else two that know nothing of each other."""
     before = draw(model_sets())
     after = draw(changed(before) if draw(st.integers(0, 4)) else model_sets())
-    return before, after
+    # What a primary key is called is nobody's business, so that it would not change with the convention.
+    return before, replace(after, naming=before.naming)

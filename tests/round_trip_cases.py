@@ -53,6 +53,11 @@ CASES = [
         Models((Tab("t", (ID,), key=("id",)),)),
     ),
     Case(
+        "a serial that becomes a bigint, whose counter goes as far",
+        Models((Tab("t", (ID,), "Mixed Case", key=("id",)),)),
+        Models((Tab("t", (Col("id", "sa.BigInteger()", null=False),), "Mixed Case", key=("id",)),)),
+    ),
+    Case(
         "labels of an enum that only an array uses",
         Models(
             (Tab("t", (ID, Col("a", "enum[]:mood")), key=("id",)),), (Enumeration("mood", ("sad", "it's")),)

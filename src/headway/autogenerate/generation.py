@@ -7,6 +7,8 @@ What is emitted, into the table's ModifyTableOps:
 - a column that is computed no longer: ``DROP EXPRESSION`` as a StatementsOp, which keeps its values, and then
   its default; a virtual one has none to keep and is dropped and added;
 - one that is computed now: a DropColumnOp and an AddColumnOp;
+- a serial of another type: ``ALTER SEQUENCE … AS`` beside the AlterColumnOp, or a bigint's counter would end
+  where an integer's does;
 - identity, serial and default, in any change: one operation that takes the old away, one that sets the new
   (AlterColumnOp of ``server_default`` alone, or a StatementsOp), and one that sets the counter behind the
   greatest value. They depend on their order.
@@ -31,9 +33,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, Table
 
     from headway import catalogue
+    from headway.autogenerate.comparison import Pair
 
 _SET_EXPRESSION = {"s": (17,), "v": (18,)}
 """The releases that change the expression of a stored column, and of a virtual one (their notes)."""
+
+_COUNTABLE = frozenset({"smallint", "integer", "bigint"})
+"""What a sequence may be of (manual, CREATE SEQUENCE)."""
 
 
 def compare_generation(
@@ -56,7 +62,28 @@ def compare_generation(
             comparison.replaced.setdefault(key, set()).add(inspected.name)
             modify.ops = [operation for operation in modify.ops if not _alters(operation, inspected.name)]
         modify.ops.extend(found)
+    if comparison and (pair := comparison.pairs.get(key)):
+        modify.ops.extend(_sequences_of_other_types(context, schema, name, pair))
     return PriorityDispatchResult.CONTINUE
+
+
+def _sequences_of_other_types(
+    context: AutogenContext, schema: str | None, table: str, pair: Pair
+) -> Iterator[StatementsOp]:
+    quote = context.dialect.identifier_preparer.quote
+    for column in pair.actual.columns:
+        _, wanted = pair.column(column.name) or (column, column)
+        types = {column.type, wanted.type}
+        if column.serial and wanted.serial and len(types) > 1 and types <= _COUNTABLE:
+            sequence = escaped(".".join(map(quote, column.serial)))
+            yield StatementsOp(
+                table,
+                column.name,
+                schema=schema,
+                what=f"sequence of {column.name}: {column.type} to {wanted.type}",
+                statements=(f"ALTER SEQUENCE {sequence} AS {wanted.type}",),
+                undo=(f"ALTER SEQUENCE {sequence} AS {column.type}",),
+            )
 
 
 def _alters(operation: MigrateOperation, column: str) -> bool:
@@ -132,13 +159,13 @@ class Change:
         if source is Source.COMPUTED:
             yield self._drop_expression()
         elif source is Source.SERIAL:
-            yield self._serial(self._actual, come=False)
+            yield self._serial(self._actual.type, come=False)
         elif self._actual.default is not None or source is Source.IDENTITY:
             yield self._default(self._inspected.server_default, None)
 
     def _enter(self, source: Source) -> Iterator[MigrateOperation]:
         if source is Source.SERIAL:
-            yield self._serial(self._actual, come=True)
+            yield self._serial(self._wanted.type, come=True)
         elif source is Source.IDENTITY:
             if self._actual.nullable:
                 yield self._alter(existing_nullable=True, modify_nullable=False)
@@ -177,15 +204,16 @@ class Change:
             ),
         )
 
-    def _serial(self, column: catalogue.Column, *, come: bool) -> StatementsOp:
+    def _serial(self, type_: str, *, come: bool) -> StatementsOp:
         """The sequence that the column owns, as ``SERIAL`` makes it: it comes, or goes."""
+        column = self._actual
         schema = self._quote(self._schema) + "." if self._schema else ""
         name = column.serial[1] if column.serial else f"{self._table}_{column.name}_seq"
         sequence = schema + self._quote(name)
         default = f"ALTER TABLE {self._of} ALTER COLUMN {self._at}"
         literal = sequence.replace("'", "''")
         make = (
-            f"CREATE SEQUENCE {sequence} AS {_counting(column.type)} OWNED BY {self._of}.{self._at}",
+            f"CREATE SEQUENCE {sequence} AS {_counting(type_)} OWNED BY {self._of}.{self._at}",
             f"{default} SET DEFAULT pg_catalog.nextval('{literal}')",
             self._counted(),
         )
@@ -216,4 +244,4 @@ class Change:
 
 
 def _counting(type_: str) -> str:
-    return type_ if type_ in {"smallint", "integer", "bigint"} else "bigint"
+    return type_ if type_ in _COUNTABLE else "bigint"
