@@ -95,7 +95,7 @@ def compare_nothing_again(
 def _keep(
     context: AutogenContext, comparison: Comparison, modify: ops.ModifyTableOps, inspected: Table
 ) -> PriorityDispatchResult:
-    """A table goes: its indexes by operations of their own, as Alembic has it; its exclusions with it."""
+    """A table goes: its indexes by operations of their own, as Alembic has it; constraints with it, whole."""
     schema = inspected.schema or context.dialect.default_schema_name or ""
     found = comparison.actual.tables.get((schema, inspected.name))
     if found is None:
@@ -110,6 +110,10 @@ def _keep(
     for constraint in found.constraints:
         if constraint.kind == "x":
             restorer.exclude(constraint, _index_of(found, constraint))
+        elif constraint.kind == "u":
+            # SQLAlchemy does not reflect that it is deferrable.
+            inspected.constraints -= {item for item in inspected.constraints if item.name == constraint.name}
+            restorer.unique(constraint, _index_of(found, constraint))
     return PriorityDispatchResult.STOP
 
 
