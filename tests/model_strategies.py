@@ -39,7 +39,7 @@ _IDENTITIES = (
 )
 _ENUMS = (
     Enumeration("mood", ("sad", "ok", "happy")),
-    Enumeration("mood", ("sad", "it's 100%")),
+    Enumeration("mood", ("sad", "so so: 100%")),
     Enumeration("Color", ("red", "green"), "other"),
     Enumeration("Color", ("red", "dark red", "green", "blue"), "other"),
 )

@@ -60,7 +60,7 @@ CASES = [
     Case(
         "labels of an enum that only an array uses",
         Models(
-            (Tab("t", (ID, Col("a", "enum[]:mood")), key=("id",)),), (Enumeration("mood", ("sad", "it's")),)
+            (Tab("t", (ID, Col("a", "enum[]:mood")), key=("id",)),), (Enumeration("mood", ("sad", "so so")),)
         ),
         Models(
             (Tab("t", (ID, Col("a", "enum[]:mood")), key=("id",)),), (Enumeration("mood", ("sad", "ok")),)

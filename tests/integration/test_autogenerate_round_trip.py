@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from model_sets import Models
 
 EXAMPLES = int(os.environ.get("HEADWAY_ROUND_TRIPS", "0"))
-_USUAL = 12
+_USUAL = 8
 
 pytestmark = [
     pytest.mark.vector,
