@@ -83,6 +83,8 @@ def compare_default(
     modelled: Column[Any],
 ) -> PriorityDispatchResult:
     """Server defaults, and whether a column is computed, an identity or a serial."""
+    if not context.migration_context.opts.get("compare_server_default", False):
+        return CONTINUE  # Alembic asks only when it sees a default; a serial's it does not
     comparison = comparison_of(context)
     both = comparison.columns((schema, table), name) if comparison else None
     _note_autoincrement(alter, modelled)
