@@ -33,6 +33,8 @@ from headway import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+pytestmark = pytest.mark.vector
+
 UNREACHABLE = "postgresql://nobody@127.0.0.1:1/nothing"
 MODELS = """
 import sqlalchemy as sa

@@ -112,7 +112,11 @@ def tables_in(url: str, schema: str, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schemas", "count", "most"), [((None, "s1", "s2", "s3"), 100, 40), ((None,), 1000, 20)]
+    ("schemas", "count", "most"),
+    [
+        ((None, "s1", "s2", "s3"), 100, 40),
+        pytest.param((None,), 1000, 20, marks=pytest.mark.slow),
+    ],
 )
 async def test_hundreds_of_tables_are_compared_in_a_few_statements(
     database_url: str, schemas: tuple[str | None, ...], count: int, most: int
@@ -233,6 +237,7 @@ OTHERS = """
 """
 
 
+@pytest.mark.vector
 async def test_what_is_not_the_models_own_is_never_proposed_for_dropping(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute(OTHERS.encode())

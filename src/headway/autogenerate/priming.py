@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -154,7 +155,8 @@ class _Reading:
             # Reading all is cheaper than naming most of it; SQLAlchemy and Alembic do the same.
             most = len(names) * 2 > sum(key[0] == schema for key in available)
             read = getattr(self.inspector, f"get_multi_{kind}")
-            found |= read(schema=schema, filter_names=None if most else names)
+            with suppress(NotImplementedError):  # SQLAlchemy 2.0 knows no table options
+                found |= read(schema=schema, filter_names=None if most else names)
         return found
 
 
