@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model_sets import Col, Enumeration, Ind, Models, Tab, Unique
+from model_sets import Col, Enumeration, Foreign, Ind, Models, Tab, Unique
 
 NOTHING = Models()
 ID = Col("id", "sa.Integer()", null=False)
@@ -56,6 +56,21 @@ CASES = [
         "a serial that becomes a bigint, whose counter goes as far",
         Models((Tab("t", (ID,), "Mixed Case", key=("id",)),)),
         Models((Tab("t", (Col("id", "sa.BigInteger()", null=False),), "Mixed Case", key=("id",)),)),
+    ),
+    Case(
+        "a foreign key that nobody named, added to a table",
+        Models((Tab("t", (ID,), key=("id",)),), naming="nobody"),
+        Models(
+            (
+                Tab(
+                    "t",
+                    (ID, Col("ref", "sa.Integer()")),
+                    key=("id",),
+                    foreigns=(Foreign("fk", ("ref",), (None, "t")),),
+                ),
+            ),
+            naming="nobody",
+        ),
     ),
     Case(
         "labels of an enum that only an array uses",

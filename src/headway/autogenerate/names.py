@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from alembic.operations import ops
 from sqlalchemy import CheckConstraint, PrimaryKeyConstraint, UniqueConstraint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from alembic.operations import MigrateOperation
     from sqlalchemy import Dialect, Table
 
 _LONGEST = 63  # bytes: NAMEDATALEN - 1 (PostgreSQL manual, section 4.1.1)
@@ -41,6 +45,18 @@ def chosen_name(part: Any, table: Table, depends: frozenset[str]) -> str:
         # A check over several columns is named after the table alone.
         named = sorted(depends)
         columns, suffix = (named if len(named) == 1 or not check else []), ("check" if check else "excl")
-    middle = "".join(f"_{name}" for name in columns)
+    return _joined([table.name, *columns], suffix)
+
+
+def name_foreign_keys(operations: Iterable[MigrateOperation]) -> None:
+    """Name the foreign keys to add that have no name, as PostgreSQL would: a downgrade must name them."""
+    for operation in operations:
+        if isinstance(operation, ops.OpContainer):
+            name_foreign_keys(operation.ops)
+        elif isinstance(operation, ops.CreateForeignKeyOp) and operation.constraint_name is None:
+            operation.constraint_name = _joined([operation.source_table, *operation.local_cols], "fkey")
+
+
+def _joined(words: list[str], suffix: str) -> str:
     room = _LONGEST - len(f"_{suffix}".encode())
-    return (table.name + middle).encode()[:room].decode(errors="ignore") + f"_{suffix}"
+    return "_".join(words).encode()[:room].decode(errors="ignore") + f"_{suffix}"

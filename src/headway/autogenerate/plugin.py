@@ -137,9 +137,11 @@ def finish(autogen_context: AutogenContext, upgrade_ops: UpgradeOps) -> Priority
     """After everything has been compared, by others as well."""
     from headway.autogenerate.comparison import comparison_of
     from headway.autogenerate.enums import keep_what_is_used
+    from headway.autogenerate.names import name_foreign_keys
 
     comparison = comparison_of(autogen_context)
     if comparison is not None:
+        name_foreign_keys(upgrade_ops.ops)
         keep_what_is_used(autogen_context, comparison, upgrade_ops)
     return PriorityDispatchResult.CONTINUE
 
