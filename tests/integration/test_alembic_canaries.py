@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
 
 import alembic.context
@@ -134,3 +135,21 @@ def test_the_dialect_looks_up_oids_in_one_place_for_keys_unique_constraints_and_
     assert "_get_table_oids" in PGDialect._reflect_constraint.__code__.co_names
     for method in (PGDialect.get_multi_pk_constraint, PGDialect.get_multi_unique_constraints):
         assert "_reflect_constraint" in method.__code__.co_names
+
+
+def test_sqlalchemys_dialect_has_the_names_that_the_scratch_sets() -> None:
+    from sqlalchemy import CheckConstraint
+    from sqlalchemy.dialects.postgresql import asyncpg, base
+    from sqlalchemy.types import String
+
+    dialect = asyncpg.dialect()  # type: ignore[no-untyped-call]
+    assert "self.dialect._supports_create_index_concurrently" in inspect.getsource(base.PGDDLCompiler)
+    String().literal_processor(dialect)
+    assert isinstance(dialect._type_memos, MutableMapping)
+    compiler = dialect.ddl_compiler(dialect, None)
+    assert CheckConstraint("true")._should_create_for_compiler(compiler) is True
+    assert (
+        CheckConstraint("true", _create_rule=lambda _: False)._should_create_for_compiler(compiler) is False
+    )
+    preparer = inspect.signature(dialect.identifier_preparer.format_constraint).parameters
+    assert next(iter(preparer)) == "constraint"

@@ -105,4 +105,4 @@ def test_without_the_package_what_differs_is_reported_and_the_package_named(
     assert done.stdout.count("raise NotImplementedError(") >= 2
     assert "DROP TYPE forgotten" in done.stdout
     assert "DROP TYPE used" not in done.stdout
-    assert "mood" in done.stdout.split("\n\n")[0]
+    assert "change enum difference mood" in done.stdout.split('"""')[0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from alembic.autogenerate import render_python_code
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex
@@ -214,7 +215,17 @@ class _Words:
         )
 
     def _code(self, operation: MigrateOperation) -> str:
-        lines = render_python_code(ops.UpgradeOps([operation]), migration_context=self._context).split("\n")
+        options = {
+            "alembic_module_prefix": "op.",
+            "sqlalchemy_module_prefix": "sa.",
+            "user_module_prefix": None,
+            "render_item": None,
+            "render_as_batch": False,
+        }
+        # What is rendered here is compared already: without `autogenerate` no models are asked for.
+        context = AutogenContext(self._context, opts=options, autogenerate=False)
+        rendered = renderers.dispatch(operation)(context, operation)
+        lines = rendered.split("\n") if isinstance(rendered, str) else rendered
         return " ".join(line.strip() for line in lines if not line.lstrip().startswith("#"))
 
     def _sql(self, element: CompilerElement) -> str | None:
