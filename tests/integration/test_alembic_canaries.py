@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import alembic.context
 import alembic.op
@@ -142,9 +142,9 @@ def test_sqlalchemys_dialect_has_the_names_that_the_scratch_sets() -> None:
     from sqlalchemy.dialects.postgresql import asyncpg, base
     from sqlalchemy.types import String
 
-    dialect = asyncpg.dialect()  # type: ignore[no-untyped-call]
+    dialect: Any = asyncpg.dialect()  # type: ignore[no-untyped-call]
     assert "self.dialect._supports_create_index_concurrently" in inspect.getsource(base.PGDDLCompiler)
-    String().literal_processor(dialect)
+    assert String().dialect_impl(dialect) is not None
     assert isinstance(dialect._type_memos, MutableMapping)
     compiler = dialect.ddl_compiler(dialect, None)
     assert CheckConstraint("true")._should_create_for_compiler(compiler) is True
