@@ -84,11 +84,13 @@ class Draughtsman:
 
     def _parts(self, table: Table) -> Iterator[Part]:
         inside = [constraint for column in table.columns for constraint in column.constraints]
+        # A table without a primary key has an empty one.
+        empty = () if table.primary_key.columns else (table.primary_key,)
         for constraint in [*table.constraints, *inside]:
+            if isinstance(constraint, ForeignKeyConstraint) or constraint in empty:
+                continue
             # SQLAlchemy's own question before it creates one (a type's rule, `ddl_if`); under a canary.
-            if not isinstance(constraint, ForeignKeyConstraint) and constraint._should_create_for_compiler(  # noqa: SLF001
-                self._ddl
-            ):
+            if constraint._should_create_for_compiler(self._ddl):  # noqa: SLF001
                 yield constraint
         yield from table.indexes
 
@@ -121,7 +123,7 @@ class Draughtsman:
     def _constraint(self, constraint: Constraint, table: str, name: str) -> str:
         text = str(self._ddl.process(constraint)).strip()
         if not text:
-            return ""  # a primary key or a UNIQUE over no column
+            return ""  # a UNIQUE over no column
         named = text if text.startswith("CONSTRAINT ") else f"CONSTRAINT {name} {text}"
         return f"ALTER TABLE {table} ADD {named}"
 
