@@ -42,8 +42,8 @@ rollback: $(STAMP) ## undo the latest revision; asks first, and YES=1 answers wh
 status: $(STAMP) ## show every revision and whether the database has it
 	@$(BIN)/headway status
 
-check: $(STAMP) ## fail when the models hold a change that no revision makes
-	@$(BIN)/headway check
+check: $(STAMP) ## say what the models hold and no revision makes; replays all revisions in an empty database
+	@$(BIN)/headway check --scratch
 
 sql: $(STAMP) ## print the SQL from an empty database to head; no database is touched
 	@$(BIN)/headway sql

@@ -3,4 +3,4 @@
 from headway import env
 from taskman.models import Base
 
-env.run(Base.metadata)
+env.run(Base.metadata, drop_extensions=True)

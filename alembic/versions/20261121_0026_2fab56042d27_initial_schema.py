@@ -3,8 +3,6 @@
 Revision ID: 2fab56042d27
 Revises: nothing
 Create Date: 2026-11-21 00:26:58.321803+00:00
-
-Projects, sprints, tasks and action lists, with the extension that the documents to come will need.
 """
 
 from __future__ import annotations
@@ -21,24 +19,6 @@ depends_on: str | tuple[str, ...] | None = None
 
 def upgrade() -> None:
     """Apply this revision."""
-    op.execute("CREATE EXTENSION IF NOT EXISTS vector")
-    _create_projects()
-    _create_sprints()
-    _create_tasks()
-    _create_action_lists()
-
-
-def downgrade() -> None:
-    """Undo this revision."""
-    op.drop_table("action_lists")
-    op.drop_table("tasks")
-    op.drop_table("sprints")
-    op.drop_table("projects")
-    # No CASCADE: where something else has come to use the extension, this stops instead of dropping it.
-    op.execute("DROP EXTENSION IF EXISTS vector")
-
-
-def _create_projects() -> None:
     op.create_table(
         "projects",
         sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -56,19 +36,21 @@ def _create_projects() -> None:
         sa.Column("budget", sa.Numeric(precision=14, scale=2), nullable=True),
         sa.Column("currency", sa.String(length=3), nullable=True),
         sa.Column("progress", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
-        _json("objectives", "[]"),
-        _json("key_results", "[]"),
-        _json("success_criteria", "[]"),
-        _json("scope", "{}"),
-        _json("stakeholders", "[]"),
-        _json("team", "[]"),
-        _json("milestones", "[]"),
-        _json("risks", "[]"),
-        _json("dependencies", "[]"),
-        _json("metrics", "{}"),
-        _json("tags", "[]"),
-        _json("links", "[]"),
-        _json("settings", "{}"),
+        sa.Column("objectives", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("key_results", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column(
+            "success_criteria", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False
+        ),
+        sa.Column("scope", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("stakeholders", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("team", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("milestones", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("risks", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("dependencies", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("metrics", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("tags", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("links", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("settings", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("health IN ('on_track', 'at_risk', 'off_track')", name=op.f("ck_projects_health")),
@@ -91,14 +73,11 @@ def _create_projects() -> None:
         sa.CheckConstraint("target_date >= start_date", name=op.f("ck_projects_target_after_start")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
     )
-    op.create_index("idx_projects_status", "projects", ["status"])
+    op.create_index("idx_projects_created_at", "projects", ["created_at"])
     op.create_index("idx_projects_owner", "projects", ["owner"])
     op.create_index("idx_projects_start_date", "projects", ["start_date"])
-    op.create_index("idx_projects_created_at", "projects", ["created_at"])
+    op.create_index("idx_projects_status", "projects", ["status"])
     op.create_index("idx_projects_updated_at", "projects", ["updated_at"])
-
-
-def _create_sprints() -> None:
     op.create_table(
         "sprints",
         sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -113,17 +92,19 @@ def _create_sprints() -> None:
         sa.Column("capacity_hours", sa.Numeric(precision=7, scale=2), nullable=True),
         sa.Column("committed_points", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("completed_points", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        _json("objectives", "[]"),
-        _json("key_results", "[]"),
-        _json("team_capacity", "{}"),
-        _json("ceremonies", "[]"),
-        _json("definition_of_done", "[]"),
-        _json("risks", "[]"),
-        _json("impediments", "[]"),
-        _json("burndown", "[]"),
-        _json("review", "{}"),
-        _json("retrospective", "{}"),
-        _json("tags", "[]"),
+        sa.Column("objectives", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("key_results", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("team_capacity", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("ceremonies", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column(
+            "definition_of_done", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False
+        ),
+        sa.Column("risks", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("impediments", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("burndown", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("review", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("retrospective", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column("tags", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
@@ -143,17 +124,63 @@ def _create_sprints() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sprints")),
     )
-    op.create_index("idx_sprints_status", "sprints", ["status"])
-    op.create_index("idx_sprints_primary_project", "sprints", ["primary_project"])
-    op.create_index("idx_sprints_owner", "sprints", ["owner"])
-    op.create_index("idx_sprints_start_date", "sprints", ["start_date"])
-    op.create_index("idx_sprints_end_date", "sprints", ["end_date"])
-    op.create_index("idx_sprints_project_status", "sprints", ["primary_project", "status"])
     op.create_index("idx_sprints_created_at", "sprints", ["created_at"])
+    op.create_index("idx_sprints_end_date", "sprints", ["end_date"])
+    op.create_index("idx_sprints_owner", "sprints", ["owner"])
+    op.create_index("idx_sprints_primary_project", "sprints", ["primary_project"])
+    op.create_index("idx_sprints_project_status", "sprints", ["primary_project", "status"])
+    op.create_index("idx_sprints_start_date", "sprints", ["start_date"])
+    op.create_index("idx_sprints_status", "sprints", ["status"])
     op.create_index("idx_sprints_updated_at", "sprints", ["updated_at"])
-
-
-def _create_tasks() -> None:
+    op.create_table(
+        "action_lists",
+        sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("status", sa.String(length=20), server_default="open", nullable=False),
+        sa.Column("priority", sa.String(length=20), server_default="medium", nullable=False),
+        sa.Column("source", sa.String(length=20), server_default="meeting", nullable=False),
+        sa.Column("owner", sa.String(length=120), nullable=False),
+        sa.Column("project_id", sa.Uuid(), nullable=True),
+        sa.Column("sprint_id", sa.Uuid(), nullable=True),
+        sa.Column("due_date", sa.Date(), nullable=True),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("progress", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("items", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("decisions", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("participants", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("links", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("tags", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "priority IN ('low', 'medium', 'high', 'critical')", name=op.f("ck_action_lists_priority")
+        ),
+        sa.CheckConstraint(
+            "source IN ('retrospective', 'review', 'planning', 'incident', 'meeting')",
+            name=op.f("ck_action_lists_source"),
+        ),
+        sa.CheckConstraint(
+            "status IN ('open', 'in_progress', 'done', 'dropped')", name=op.f("ck_action_lists_status")
+        ),
+        sa.CheckConstraint("progress BETWEEN 0 AND 100", name=op.f("ck_action_lists_progress")),
+        sa.ForeignKeyConstraint(
+            ["project_id"],
+            ["projects.id"],
+            name=op.f("fk_action_lists_project_id_projects"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["sprint_id"], ["sprints.id"], name=op.f("fk_action_lists_sprint_id_sprints"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_action_lists")),
+    )
+    op.create_index("idx_action_lists_created_at", "action_lists", ["created_at"])
+    op.create_index("idx_action_lists_owner", "action_lists", ["owner"])
+    op.create_index("idx_action_lists_project_id", "action_lists", ["project_id"])
+    op.create_index("idx_action_lists_project_status", "action_lists", ["project_id", "status"])
+    op.create_index("idx_action_lists_sprint_id", "action_lists", ["sprint_id"])
+    op.create_index("idx_action_lists_updated_at", "action_lists", ["updated_at"])
     op.create_table(
         "tasks",
         sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -182,24 +209,30 @@ def _create_tasks() -> None:
         sa.Column("board_rank", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("progress", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("blocked_reason", sa.Text(), nullable=True),
-        _json("acceptance_criteria", "[]"),
-        _json("definition_of_done", "[]"),
-        _json("checklist", "[]"),
-        _json("subtasks", "[]"),
-        _json("dependencies", "[]"),
-        _json("key_results", "[]"),
-        _json("risks", "[]"),
-        _json("labels", "[]"),
-        _json("components", "[]"),
-        _json("collaborators", "[]"),
-        _json("watchers", "[]"),
-        _json("attachments", "[]"),
-        _json("links", "[]"),
-        _json("comments", "[]"),
-        _json("work_log", "[]"),
-        _json("status_history", "[]"),
-        _json("test_cases", "[]"),
-        _json("custom_fields", "{}"),
+        sa.Column(
+            "acceptance_criteria", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False
+        ),
+        sa.Column(
+            "definition_of_done", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False
+        ),
+        sa.Column("checklist", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("subtasks", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("dependencies", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("key_results", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("risks", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("labels", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("components", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("collaborators", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("watchers", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("attachments", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("links", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("comments", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("work_log", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column(
+            "status_history", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False
+        ),
+        sa.Column("test_cases", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        sa.Column("custom_fields", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("kind IN ('story', 'bug', 'chore', 'spike')", name=op.f("ck_tasks_kind")),
@@ -209,7 +242,7 @@ def _create_tasks() -> None:
         sa.CheckConstraint("risk_level IN ('low', 'medium', 'high')", name=op.f("ck_tasks_risk_level")),
         sa.CheckConstraint("severity IN ('low', 'medium', 'high')", name=op.f("ck_tasks_severity")),
         sa.CheckConstraint(
-            "status IN ('backlog', 'ready', 'in_progress', 'blocked', 'in_review', 'done', 'cancelled')",
+            ("status IN ('backlog', 'ready', 'in_progress', 'blocked', 'in_review', 'done', 'cancelled')"),
             name=op.f("ck_tasks_status"),
         ),
         sa.CheckConstraint("due_date >= start_date", name=op.f("ck_tasks_due_after_start")),
@@ -232,69 +265,25 @@ def _create_tasks() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
     )
-    op.create_index("idx_tasks_status", "tasks", ["status"])
-    op.create_index("idx_tasks_priority", "tasks", ["priority"])
+    op.create_index("idx_tasks_created_at", "tasks", ["created_at"])
     op.create_index("idx_tasks_owner", "tasks", ["owner"])
     op.create_index("idx_tasks_primary_project", "tasks", ["primary_project"])
     op.create_index("idx_tasks_primary_sprint", "tasks", ["primary_sprint"])
-    op.create_index("idx_tasks_status_priority", "tasks", ["status", "priority"])
+    op.create_index("idx_tasks_priority", "tasks", ["priority"])
     op.create_index("idx_tasks_project_status", "tasks", ["primary_project", "status"])
     op.create_index("idx_tasks_sprint_status", "tasks", ["primary_sprint", "status"])
-    op.create_index("idx_tasks_created_at", "tasks", ["created_at"])
+    op.create_index("idx_tasks_status", "tasks", ["status"])
+    op.create_index("idx_tasks_status_priority", "tasks", ["status", "priority"])
     op.create_index("idx_tasks_updated_at", "tasks", ["updated_at"])
 
 
-def _create_action_lists() -> None:
-    op.create_table(
-        "action_lists",
-        sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
-        sa.Column("title", sa.String(length=200), nullable=False),
-        sa.Column("description", sa.Text(), nullable=True),
-        sa.Column("status", sa.String(length=20), server_default="open", nullable=False),
-        sa.Column("priority", sa.String(length=20), server_default="medium", nullable=False),
-        sa.Column("source", sa.String(length=20), server_default="meeting", nullable=False),
-        sa.Column("owner", sa.String(length=120), nullable=False),
-        sa.Column("project_id", sa.Uuid(), nullable=True),
-        sa.Column("sprint_id", sa.Uuid(), nullable=True),
-        sa.Column("due_date", sa.Date(), nullable=True),
-        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("progress", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
-        _json("items", "[]"),
-        _json("decisions", "[]"),
-        _json("participants", "[]"),
-        _json("links", "[]"),
-        _json("tags", "[]"),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint(
-            "priority IN ('low', 'medium', 'high', 'critical')", name=op.f("ck_action_lists_priority")
-        ),
-        sa.CheckConstraint(
-            "source IN ('retrospective', 'review', 'planning', 'incident', 'meeting')",
-            name=op.f("ck_action_lists_source"),
-        ),
-        sa.CheckConstraint(
-            "status IN ('open', 'in_progress', 'done', 'dropped')", name=op.f("ck_action_lists_status")
-        ),
-        sa.CheckConstraint("progress BETWEEN 0 AND 100", name=op.f("ck_action_lists_progress")),
-        sa.ForeignKeyConstraint(
-            ["project_id"],
-            ["projects.id"],
-            name=op.f("fk_action_lists_project_id_projects"),
-            ondelete="SET NULL",
-        ),
-        sa.ForeignKeyConstraint(
-            ["sprint_id"], ["sprints.id"], name=op.f("fk_action_lists_sprint_id_sprints"), ondelete="SET NULL"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_action_lists")),
-    )
-    op.create_index("idx_action_lists_owner", "action_lists", ["owner"])
-    op.create_index("idx_action_lists_sprint_id", "action_lists", ["sprint_id"])
-    op.create_index("idx_action_lists_project_id", "action_lists", ["project_id"])
-    op.create_index("idx_action_lists_project_status", "action_lists", ["project_id", "status"])
-    op.create_index("idx_action_lists_created_at", "action_lists", ["created_at"])
-    op.create_index("idx_action_lists_updated_at", "action_lists", ["updated_at"])
-
-
-def _json(name: str, empty: str) -> sa.Column[object]:
-    return sa.Column(name, postgresql.JSONB(), server_default=sa.text(f"'{empty}'::jsonb"), nullable=False)
+def downgrade() -> None:
+    """Undo this revision."""
+    # destructive: drops table action_lists
+    op.drop_table("action_lists")
+    # destructive: drops table tasks
+    op.drop_table("tasks")
+    # destructive: drops table sprints
+    op.drop_table("sprints")
+    # destructive: drops table projects
+    op.drop_table("projects")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from headway.errors import GraphError, UnknownRevisionsError
 from headway.lockfile import held
@@ -40,6 +40,7 @@ from headway.results import (
     Operation,
     Outcome,
     PendingReport,
+    Rename,
     RepairAction,
     RepairReport,
     RevisionReport,
@@ -57,7 +58,7 @@ from headway.threads import in_thread
 from headway.waiting import wait_for_revision
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -70,6 +71,8 @@ if TYPE_CHECKING:
     from headway.events import Listener
     from headway.results import Application, RevisionChange, RunOptions
     from headway.session import Session
+
+_T = TypeVar("_T")
 
 
 class Migrator:
@@ -372,22 +375,45 @@ class Migrator:
             missing += [f"{id_} is not applied, and the ledger says that it is" for id_ in gone]
         return tuple(missing)
 
-    async def check(self) -> CheckReport:
-        """What the models hold that no revision creates; empty differences when they agree.
+    async def check(self, *, scratch: str | None = None) -> CheckReport:
+        """What the models hold that no revision creates; no changes when they agree.
+
+        Args:
+            scratch: where to replay all revisions into an empty database and compare there, in place of the
+                configured database, which is then not touched: ``"embedded"``, or the URL of a database on a
+                server where one of our own is made meanwhile. ``None`` compares with the configured one.
 
         Raises:
             NotAtHeadError: the database is not at head, so the comparison would say nothing; and what else
                 ``ensure_head`` raises.
             ConfigurationError: env.py hands over no metadata.
+            StepFailedError: with ``scratch``, a revision failed; and what else ``upgrade`` raises.
+            EmbeddedServerError: the embedded server does not start.
+            DatabaseError: the server of the URL lets nobody create a database.
         """
         from headway.alembic_bridge import differences
 
+        if scratch is not None:
+            return await self._check_in_scratch(scratch)
         await self.ensure_head()
         async with self._target.session() as session:
             found = await session.run(
                 lambda connection: differences(self._target.alembic, self._target.alembic.on(connection))
             )
             return CheckReport(session.database, found)
+
+    async def _check_in_scratch(self, where: str) -> CheckReport:
+        from headway.scratch import scratch_database
+
+        async with scratch_database(self.settings, self.project.root, where, self._target.tell) as settings:
+            replayed = Migrator(
+                self.project,
+                settings=settings,
+                listeners=self._listeners,
+                x_arguments=self._target.x_arguments,
+            )
+            await replayed.upgrade("heads")
+            return await replayed.check()
 
     async def sql(self, span: str = "head", *, direction: Direction = Direction.UPGRADE) -> str:
         """The SQL that a DBA can run by hand; needs no database.
@@ -519,8 +545,9 @@ class Migrator:
         rev_id: str | None = None,
         depends_on: str | Sequence[str] | None = None,
         sql: bool = False,
+        renames: Sequence[Rename] | None = None,
     ) -> RevisionReport:
-        """Write a new revision file.
+        """Write a new revision: one file, or up to three where parts of it must not run in a transaction.
 
         Args:
             message: what it does; becomes its docstring and part of its file name.
@@ -535,6 +562,8 @@ class Migrator:
             depends_on: revisions that must be applied before, without being parents.
             sql: write a pair of SQL files to fill, whatever ``autogenerate`` says; a project of SQL revisions
                 alone always gets these.
+            renames: columns to rename, which the comparison alone would drop and add. ``None`` says that
+                nobody decided: a comment in the file, and the report, name what may be one.
 
         Returns:
             The report; without paths when there was nothing to write.
@@ -552,19 +581,29 @@ class Migrator:
             return await self._written(write_pair(self.project, draft))
         if not autogenerate:
             return await self._written(write_revision(self._target.alembic, draft))
-        await self.ensure_head()
-        async with self._target.session() as session:
-
-            def write(connection: Connection) -> RevisionReport:
-                environment = self._target.alembic.on(connection)
-                versions = tuple(sorted(environment.get_context().get_current_heads()))
-                connection.rollback()
-                return write_autogenerated(
-                    self._target.alembic, environment, draft, versions, allow_empty=allow_empty
-                )
-
-            report = await session.run(write)
+        report = await self._comparing(
+            partial(
+                write_autogenerated,
+                draft=draft,
+                allow_empty=allow_empty,
+                renames=None if renames is None else tuple(renames),
+            )
+        )
         return await self._written(report)
+
+    async def probable_renames(self) -> tuple[Rename, ...]:
+        """The renames of columns that the models' changes may mean, to tell ``revision``; writes nothing.
+
+        Returns:
+            A rename for each column that is gone while one of its type, and no other, has come to its table;
+            empty as a rule.
+
+        Raises:
+            NotAtHeadError: the database is not at head; and what else ``ensure_head`` raises.
+        """
+        from headway.alembic_bridge import probable_renames
+
+        return await self._comparing(probable_renames)
 
     async def merge(
         self,
@@ -793,6 +832,19 @@ class Migrator:
                 if now != rows:
                     await self._require_unchanged(session, graph, plan)
                 return await self._execute(door, scope, graph, plan, in_sql)
+
+    async def _comparing(self, work: Callable[..., _T]) -> _T:
+        """Work with the models and a database that is at head."""
+        await self.ensure_head()
+        async with self._target.session() as session:
+
+            def compare(connection: Connection) -> _T:
+                environment = self._target.alembic.on(connection)
+                versions = tuple(sorted(environment.get_context().get_current_heads()))
+                connection.rollback()
+                return work(self._target.alembic, environment, versions=versions)
+
+            return await session.run(compare)
 
     async def _execute(
         self,

@@ -9,7 +9,7 @@ from headway.errors import ConfigurationError, RefusedError
 from headway.events import RunFailed, RunFinished, RunStarted
 from headway.ledger import NewEntry, Operation
 from headway.planning import changes, forgotten, resolve, unfinished
-from headway.results import Change, RepairAction, RepairReport
+from headway.results import Alteration, RepairAction, RepairReport
 from headway.runner import elapsed_ms, told
 from headway.stamping import put_on_record
 from headway.threads import in_thread
@@ -98,7 +98,7 @@ class Repair:
         applied = self._graph.applied(before)
         if not revisions:
             found = await in_thread(lambda: changes(self._graph.revisions, applied, record))
-            return tuple(change.revision for change in found if Change.DELETED not in change.changes)
+            return tuple(change.revision for change in found if Alteration.DELETED not in change.changes)
         meant = dict.fromkeys(id_ for name in revisions for id_ in resolve(self._graph, name))
         for id_ in meant:
             if id_ not in applied or id_ not in record:

@@ -87,7 +87,7 @@ class Target:
         self._settings = settings
         self._connection = connection
         self._listeners = listeners
-        self._x_arguments = x_arguments
+        self.x_arguments = x_arguments
         self._lease: Lease | None = None
         self._leasing = anyio.Lock()
         self._alembic: AlembicProject | None = None
@@ -111,7 +111,7 @@ class Target:
 
         with self._making:
             if self._alembic is None:
-                self._alembic = AlembicProject(self._project, x_arguments=self._x_arguments)
+                self._alembic = AlembicProject(self._project, x_arguments=self.x_arguments)
         return self._alembic
 
     async def load(self) -> AlembicProject:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
 
 import alembic.context
 import alembic.op
@@ -140,3 +141,30 @@ def test_a_script_directory_loads_revisions_when_it_is_first_asked_for_one() -> 
         asked = [line for line in before.splitlines() if "script." in line and not line.startswith(" " * 8)]
         assert ran
         assert asked == []
+
+
+def test_the_dialect_looks_up_oids_in_one_place_for_keys_unique_constraints_and_indexes() -> None:
+    from sqlalchemy.dialects.postgresql.base import PGDialect
+
+    assert "_get_table_oids" in PGDialect.get_multi_indexes.__code__.co_names
+    assert "_get_table_oids" in PGDialect._reflect_constraint.__code__.co_names
+    for method in (PGDialect.get_multi_pk_constraint, PGDialect.get_multi_unique_constraints):
+        assert "_reflect_constraint" in method.__code__.co_names
+
+
+def test_sqlalchemys_dialect_has_the_names_that_the_scratch_sets() -> None:
+    from sqlalchemy import CheckConstraint
+    from sqlalchemy.dialects.postgresql import asyncpg, base
+    from sqlalchemy.types import String
+
+    dialect: Any = asyncpg.dialect()  # type: ignore[no-untyped-call]
+    assert "self.dialect._supports_create_index_concurrently" in inspect.getsource(base.PGDDLCompiler)
+    assert String().dialect_impl(dialect) is not None
+    assert isinstance(dialect._type_memos, MutableMapping)
+    compiler = dialect.ddl_compiler(dialect, None)
+    assert CheckConstraint("true")._should_create_for_compiler(compiler) is True
+    assert (
+        CheckConstraint("true", _create_rule=lambda _: False)._should_create_for_compiler(compiler) is False
+    )
+    preparer = inspect.signature(dialect.identifier_preparer.format_constraint).parameters
+    assert next(iter(preparer)) == "constraint"

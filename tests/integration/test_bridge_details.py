@@ -140,7 +140,7 @@ def test_on_version_apply_hears_of_each_step_with_the_heads_after_it(
 def test_types_and_defaults_are_compared_unless_env_py_says_no(
     arguments: str, seen: set[str], project: ProjectFolder, database_url: str
 ) -> None:
-    table = "CREATE TABLE a (id int PRIMARY KEY, number int, word text DEFAULT 'old')"
+    table = "CREATE TABLE a (id serial PRIMARY KEY, number int, word text DEFAULT 'old')"
     project.revision("r1", upgrade=f'op.execute("{table}")')
     project.env(arguments, MODELS)
     asyncio.run(Migrator(project.ini).upgrade())

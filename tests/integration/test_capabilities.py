@@ -469,6 +469,9 @@ def upgrade():
     op.execute('CREATE EXTENSION pg_' + name)
     op.execute('CREATE EXTENSION "{}"'.format(name))
     op.execute('DROP EXTENSION hstore')
+    headway.op.create_extension('Citext')
+    headway.op.create_extension(name)
+    headway.op.drop_extension('ltree')
     op.execute('DO $$ BEGIN CREATE EXTENSION in_block; END $$')
     if name:
         op.execute('CREATE EXTENSION conditional')
@@ -491,7 +494,11 @@ def test_the_extensions_that_revisions_are_sure_to_create_are_read_without_runni
     broken = tmp_path / "broken.py"
     broken.write_text("def upgrade():\n    op.execute('CREATE EXTENSION lost'")
     files = {"r1": path, "r2": again, "r3": early, "r4": broken, "r5": tmp_path / "absent.py"}
-    assert wanted_extensions(files) == {"uuid-ossp": ("r1",), "vector": ("r1", "r2")}
+    assert wanted_extensions(files) == {
+        "Citext": ("r1",),
+        "uuid-ossp": ("r1",),
+        "vector": ("r1", "r2"),
+    }
     assert wanted_extensions({}) == {}
 
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from commandline import CommandLine
-from headway import Change, ChangedRevisionsError, GraphError, Migrator, RefusedError, State
+from headway import Alteration, ChangedRevisionsError, GraphError, Migrator, RefusedError, State
 from headway.integrity import checksum
 
 if TYPE_CHECKING:
@@ -183,8 +183,8 @@ async def test_forget_and_accept_bring_a_history_with_a_gap_back_to_head(
     migrator = Migrator(project.ini, url=database_url)
     found = (await migrator.pending()).changed
     assert [(item.revision, item.changes) for item in found] == [
-        ("r3", (Change.REPARENTED,)),
-        ("r2", (Change.DELETED,)),
+        ("r3", (Alteration.REPARENTED,)),
+        ("r2", (Alteration.DELETED,)),
     ]
     assert (await migrator.repair("forget", reason="squashed")).revisions == ("r2",)
     assert (await migrator.repair("accept", reason="squashed")).revisions == ("r3",)
@@ -227,8 +227,8 @@ async def test_a_row_of_an_older_headway_is_compared_by_its_own_kind(
     found = (await migrator.pending()).changed
     # Of an old checksum it can only be told that it differs; of none, nothing.
     assert {(item.revision, item.changes) for item in found} == {
-        ("r1", (Change.EDITED,)),
-        ("r2", (Change.EDITED,)),
+        ("r1", (Alteration.EDITED,)),
+        ("r2", (Alteration.EDITED,)),
     }
 
 

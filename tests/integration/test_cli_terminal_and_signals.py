@@ -112,6 +112,26 @@ def test_a_terminal_gets_a_spinner_and_colour(project: ProjectFolder, database_u
     assert "\x1b[32m✓" in screen.text
 
 
+@pytest.mark.parametrize(("answer", "renamed"), [("y\n", True), ("\n", False)])
+def test_a_terminal_is_asked_whether_a_column_was_renamed(
+    project: ProjectFolder, database_url: str, answer: str, renamed: object
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE users (id serial PRIMARY KEY, mail text)")
+    columns = 'sa.Column("id", sa.Integer, primary_key=True), sa.Column("email", sa.Text)'
+    models = f'import sqlalchemy as sa\nmetadata = sa.MetaData()\nsa.Table("users", metadata, {columns})\n'
+    project.env("metadata", models)
+    words = ("revision", "--autogenerate", "-m", "new name")
+    with _screen(project, _environment(database_url), *words) as screen:
+        screen.wait_for("Was users.mail renamed to users.email? [y/N]")
+        screen.type(answer)
+        assert screen.finish() == 0
+    [path] = project.versions.glob("*_new_name.py")
+    text = path.read_text(encoding="utf-8")
+    assert ("new_column_name" in text) is renamed
+    assert "--rename" not in text
+
+
 def test_ci_gets_plain_lines_even_on_a_terminal(project: ProjectFolder, database_url: str) -> None:
     project.tables("users")
     with _screen(project, _environment(database_url, CI="true"), "upgrade") as screen:

@@ -11,7 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.types import NullType
 
 from headway import Migrator
-from headway.alembic_bridge.defaults import Comparison, compare_defaults_safely
+from headway.autogenerate import plugin
+from headway.autogenerate.defaults_by_text import DefaultsByText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,9 +113,9 @@ async def test_a_column_that_is_computed_when_it_is_read_has_no_default_to_compa
 def test_a_driver_that_doubles_per_cent_signs_makes_no_difference(connection: Connection) -> None:
     metadata = _create(connection)
     with connection.begin():
-        context = MigrationContext.configure(connection)
-        compare_defaults_safely(context)
-        context._user_compare_server_default = True
+        plugin.register()
+        options = {"compare_server_default": True, "autogenerate_plugins": plugin.PLUGINS}
+        context = MigrationContext.configure(connection, opts={**options, "target_metadata": metadata})
         assert compare_metadata(context, metadata) == []
 
 
@@ -199,11 +200,11 @@ def test_defaults_are_compared_by_value_or_by_how_they_read(
     connection: Connection, inspected: str | None, modelled: str | None, *, differ: bool
 ) -> None:
     with connection.begin():
-        assert Comparison(connection).differ(inspected, modelled, sa.Text()) is differ
+        assert DefaultsByText(connection).differ(inspected, modelled, sa.Text()) is differ
         assert connection.scalar(sa.text("SELECT 1")) == 1
 
 
 def test_a_type_that_is_not_known_here_is_no_obstacle(connection: Connection) -> None:
     with connection.begin():
-        assert not Comparison(connection).differ("lower('A')", "'a'", NullType())
-        assert not Comparison(connection).differ("'1.50'::numeric", "1.5", NullType(), sa.Numeric(7, 3))
+        assert not DefaultsByText(connection).differ("lower('A')", "'a'", NullType())
+        assert not DefaultsByText(connection).differ("'1.50'::numeric", "1.5", NullType(), sa.Numeric(7, 3))

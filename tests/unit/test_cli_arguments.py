@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from headway import CancelBlockers, RunOptions
+from headway.cli.commands.author import revision
 from headway.cli.commands.change import upgrade
 from headway.cli.group import Entry, LazyGroup
 from headway.cli.invocation import Colour, Invocation, wants_json
@@ -155,3 +156,19 @@ def test_the_help_tells_the_defaults_that_are_in_force() -> None:
     assert f"Default: {DEFAULT_LOCK_WAIT_S / 60:.0f}min; 0 does not wait" in text
     policy = RetryPolicy()
     assert f"Default: {policy.short_ms}ms, at times {policy.patient_ms}ms" in text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["--autogenerate", "--rename", "mail"],
+        ["--autogenerate", "--rename", "users.mail"],
+        ["--autogenerate", "--rename", "users.mail=email"],
+        ["--autogenerate", "--rename", "users.mail=users.email", "--no-renames"],
+        ["--rename", "users.mail=users.email"],
+    ],
+)
+def test_a_rename_names_two_columns_and_goes_with_autogenerate(typed: list[str]) -> None:
+    done = CliRunner().invoke(revision, ["-m", "x", *typed], obj=Invocation())
+    assert done.exit_code == 2
+    assert "ename" in done.output

@@ -9,7 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from headway import (
+    Change,
+    Difference,
     Direction,
     Loss,
     Mark,
@@ -165,3 +169,32 @@ def test_a_run_is_summed_up_in_one_line() -> None:
     assert pictures.summary(replace(report, steps=()), ["aaaa"]) == "nothing to do: at head (aaaa)"
     undone = replace(report, after=(), steps=(replace(steps[0], direction=Direction.DOWNGRADE),))
     assert pictures.summary(undone, ["aaaa"]) == "1 revision undone in 1.2 s: at base"
+
+
+def test_differences_are_grouped_by_table_with_old_and_new() -> None:
+    place = (None, "users")
+    changes = (
+        Difference(Change.ADDED, "table", "shop", "orders", None),
+        Difference(Change.CHANGED, "column", *place, "age", "type", "INTEGER", "BIGINT"),
+        Difference(Change.REMOVED, "index", *place, "ix", old="CREATE INDEX ix ON users (name)"),
+        Difference(Change.ADDED, "column", *place, "email", new="TEXT NOT NULL"),
+        Difference(Change.ADDED, "enum", None, None, "mood", new="sad, ok"),
+        Difference(Change.REMOVED, "table", None, "gone", None),
+    )
+    assert click.unstyle(pictures.differences(changes)).splitlines() == [
+        "+ enum mood: sad, ok",
+        "- table gone",
+        "+ table shop.orders",
+        "  table users",
+        "~   column age type: INTEGER -> BIGINT",
+        "-   index ix: CREATE INDEX ix ON users (name)",
+        "+   column email: TEXT NOT NULL",
+    ]
+    assert [str(change) for change in changes] == [
+        "add table shop.orders",
+        "change type of column users.age: INTEGER to BIGINT",
+        "remove index ix on users: CREATE INDEX ix ON users (name)",
+        "add column users.email: TEXT NOT NULL",
+        "add enum mood: sad, ok",
+        "remove table gone",
+    ]

@@ -19,10 +19,12 @@ from alembic.util import CommandError
 from sqlalchemy import MetaData
 
 from headway.alembic_bridge.capturing import Asked, execute, options_of
-from headway.alembic_bridge.defaults import compare_defaults_safely
 from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
 from headway.alembic_bridge.sql_scripts import see_sql_revisions
+from headway.autogenerate import enums, plugin
+from headway.autogenerate.directives import Writing, writing
+from headway.autogenerate.rendering import render_item
 from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
 from headway.ledger import LedgerNames, ledger_filter
 from headway.project import VersionTable, hands_over
@@ -40,6 +42,7 @@ TargetMetadata: TypeAlias = MetaData | Sequence[MetaData] | None
 HANDOVER = "headway.handover"
 
 HISTORY_OPTIONS = ("history_table", "history_schema", "history_view")
+WRITING_OPTIONS = ("online", "drop_extensions")
 
 # What headway decides itself; env.py has no say in it.
 _RESERVED = frozenset(
@@ -61,6 +64,7 @@ _RESERVED = frozenset(
 # Alembic's reference documents the last three, which `configure` takes among its `**kw`.
 _TAKEN = [
     *HISTORY_OPTIONS,
+    *WRITING_OPTIONS,
     *sorted({*signature(EnvironmentContext.configure).parameters} - _RESERVED - {"self", "kw"}),
     *("version_table", "version_table_schema", "version_table_pk"),
 ]
@@ -73,15 +77,19 @@ _loading = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentOptions:
-    """What env.py handed over: the models' metadata and its options for ``context.configure``."""
+    """What env.py handed over: the models' metadata and its options for ``context.configure``.
+
+    ``writing`` is how autogenerate writes.
+    """
 
     target_metadata: TargetMetadata = None
     options: Mapping[str, Any] = field(default_factory=dict)
     ledger: LedgerNames = field(default_factory=LedgerNames)
+    writing: Writing = field(default_factory=Writing)
 
     @classmethod
     def of(cls, target_metadata: TargetMetadata, options: Mapping[str, Any]) -> EnvironmentOptions:
-        """Tell headway's own options (``HISTORY_OPTIONS``) from Alembic's.
+        """Tell headway's own options (``HISTORY_OPTIONS``, ``WRITING_OPTIONS``) from Alembic's.
 
         The ledger goes where the version table is unless told otherwise.
 
@@ -96,7 +104,9 @@ class EnvironmentOptions:
             history=own.get("history_table", usual.history),
             view=own.get("history_view", usual.view),
         )
-        return cls(target_metadata, {name: options[name] for name in options if name not in own}, names)
+        writing = {name: bool(options[name]) for name in WRITING_OPTIONS if name in options}
+        others = {name: options[name] for name in options if name not in {*own, *writing}}
+        return cls(target_metadata, others, names, Writing(**writing))
 
     @classmethod
     def of_foreign(cls, given: Mapping[str, Any]) -> EnvironmentOptions:
@@ -122,6 +132,8 @@ class EnvironmentOptions:
 
     def configure(self, environment: EnvironmentContext, **how: Any) -> None:
         """Configure a migration context with these options and headway's defaults."""
+        plugin.register()
+        enums.activate()
         connection = how.get("connection")
         environment.configure(
             target_metadata=self.target_metadata,
@@ -133,12 +145,16 @@ class EnvironmentOptions:
                 "render_as_batch": connection is not None and connection.dialect.name == "sqlite",
                 "compare_type": True,
                 "compare_server_default": True,
+                "autogenerate_plugins": plugin.PLUGINS,
                 **self.options,
                 "include_object": ledger_filter(self.ledger, self.options.get("include_object")),
+                "process_revision_directives": writing(
+                    self.options.get("process_revision_directives"), self.writing
+                ),
+                "render_item": render_item(self.options.get("render_item")),
             },
             **how,
         )
-        compare_defaults_safely(environment.get_context())
 
 
 def _failed(path: Path, failure: BaseException) -> EnvironmentFileError:

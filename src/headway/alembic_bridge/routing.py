@@ -30,13 +30,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import alembic.context
-import alembic.op  # noqa: F401  # both modules must have declared themselves before they are routed
+import alembic.op  # both modules must have declared themselves before they are routed
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.util.langhelpers import ModuleClsProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from alembic.operations import MigrateOperation
 
 
 @dataclass(eq=False, slots=True)
@@ -235,6 +237,15 @@ def route() -> None:
         ModuleClsProxy._remove_proxy = _remove_proxy  # type: ignore[method-assign]  # noqa: SLF001
         for router in _routers.values():
             router.install()
+
+
+def invoke(operation: MigrateOperation) -> None:
+    """Run an operation in the revision that is running.
+
+    Raises:
+        NameError: none is, as Alembic says of its own operations.
+    """
+    alembic.op.invoke(operation)
 
 
 @contextmanager

@@ -32,10 +32,11 @@ _NOT_AS_IT_STANDS = (ast.Expr, ast.Attribute)
 def wanted_extensions(revisions: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
     """The extensions that upgrades are sure to create, each with the revisions that do.
 
-    What is looked at are the strings in ``upgrade()`` that begin with ``CREATE EXTENSION``, and statements of
-    SQL revisions that do. A run is refused for what is found here, so what is not certain is passed over and
-    left to the server: a name that is computed, a statement under a condition (``if``, ``try``, a function
-    that may return early, a ``DO`` block), one in a function that ``upgrade()`` calls.
+    What is looked at are the strings in ``upgrade()`` that begin with ``CREATE EXTENSION``, the names that
+    ``op.create_extension`` is given, and statements of SQL revisions. A run is refused for what is found
+    here, so what is not certain is passed over and left to the server: a name that is computed, a statement
+    under a condition (``if``, ``try``, a function that may return early, a ``DO`` block), one in a function
+    that ``upgrade()`` calls.
 
     Args:
         revisions: each revision with its file. A file that cannot be read as Python is passed over: the
@@ -90,3 +91,11 @@ def _certain(node: ast.AST) -> Iterator[str]:
                 yield child.value
         elif not isinstance(child, _NOT_CERTAIN):
             yield from _certain(child)
+            yield from _directive(child)
+
+
+def _directive(node: ast.AST) -> Iterator[str]:
+    """What ``op.create_extension("name")`` sends."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="create_extension"), args=[ast.Constant(value=str(name)), *_]):
+            yield f'CREATE EXTENSION "{name}"'

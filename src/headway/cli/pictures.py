@@ -12,14 +12,14 @@ from headway.cli.failure import shorten
 from headway.cli.tables import Cell
 from headway.cli.terminal import mark_colour
 from headway.narration.figures import readable_duration, readable_size
-from headway.results import Direction, Mark, State
+from headway.results import Change, Direction, Mark, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from headway import Plan
     from headway.cli.terminal import Terminal
-    from headway.results import Loss, PendingReport, RevisionStatus, RunReport, StatusReport
+    from headway.results import Difference, Loss, PendingReport, RevisionStatus, RunReport, StatusReport
 
 _STATE_NAMES = {State.AT_HEAD: "at head"}
 _BEFORE_THE_LEDGER = "before the ledger"
@@ -115,6 +115,32 @@ def summary(report: RunReport, heads: Sequence[str]) -> str:
     downwards = report.steps[0].direction is Direction.DOWNGRADE
     done = f"{count(report.steps, 'revision')} {'undone' if downwards else 'applied'}"
     return f"{done} in {readable_duration(report.duration_ms)}: {place}"
+
+
+_CHANGES = {Change.ADDED: ("+", "green"), Change.REMOVED: ("-", "red"), Change.CHANGED: ("~", "yellow")}
+
+
+def differences(changes: Sequence[Difference]) -> str:
+    """What models and revisions have unlike, by table: ``+`` and ``-`` as in a diff, ``~`` for changed."""
+    lines: list[str] = []
+    table: str | None = None
+    for change in sorted(changes, key=lambda item: (item.place or "", item.kind != "table")):
+        if change.place != table:
+            table = change.place
+            if change.kind != "table":
+                lines.append(click.style(f"  table {table}", bold=True))
+        lines.append(_difference(change))
+    return "\n".join(lines)
+
+
+def _difference(item: Difference) -> str:
+    mark, colour = _CHANGES[item.change]
+    if item.kind == "table":
+        return click.style(f"{mark} table {item.place}", fg=colour, bold=True)
+    subject = " ".join(word for word in (item.kind, item.name, item.attribute) if word)
+    what = " -> ".join(text for text in (item.old, item.new) if text)
+    indent = "   " if item.place else " "
+    return click.style(f"{mark}{indent}{subject}", fg=colour) + (f": {what}" if what else "")
 
 
 def count(items: Sequence[object], noun: str) -> str:

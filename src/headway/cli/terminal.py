@@ -135,6 +135,15 @@ class Terminal:
                 "This needs a yes, and there is no terminal to ask on. Nothing was changed.",
                 hint="Pass --yes to go ahead.",
             )
+        if not self.ask(question):
+            raise RefusedError("Declined. Nothing was changed.")
+
+    def ask(self, question: str) -> bool:
+        """Ask on stderr, so that stdout stays data, and return whether the answer is yes.
+
+        Args:
+            question: what to ask; :attr:`asks` must be true.
+        """
         click.echo(f"{question} [y/N] ", nl=False, err=True)
         answer = ""
         try:
@@ -143,10 +152,9 @@ class Terminal:
         finally:
             if not answer.endswith("\n"):  # Ctrl-C or Ctrl-D: what follows begins on a line of its own
                 click.echo(err=True)
-        if answer.strip().lower() not in {"y", "yes"}:
-            raise RefusedError("Declined. Nothing was changed.")
+        return answer.strip().lower() in {"y", "yes"}
 
-    def ask(self, question: str) -> str:
+    def ask_for(self, question: str) -> str:
         """Ask for a word on stderr, so that stdout stays data; "" where it is left empty."""
         click.echo(f"{question} ", nl=False, err=True)
         return sys.stdin.readline().strip()

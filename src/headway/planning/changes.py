@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headway.errors import RefusedError
 from headway.integrity import Fingerprint, checksum, content_of
-from headway.results import Change, RevisionChange
+from headway.results import Alteration, RevisionChange
 from headway.revisions import links
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def changes(
 
 def deleted(ids: Iterable[str], record: Mapping[str, Application]) -> tuple[RevisionChange, ...]:
     """Those of the ids that are applied, by the ledger's word, as deleted ones."""
-    return tuple(RevisionChange(id_, (Change.DELETED,), record[id_]) for id_ in ids if id_ in record)
+    return tuple(RevisionChange(id_, (Alteration.DELETED,), record[id_]) for id_ in ids if id_ in record)
 
 
 def forgotten(
@@ -125,8 +125,8 @@ def _change(revision: Revision, application: Application) -> RevisionChange | No
     if any(each is None for each in read) and checksum(revision.path.read_bytes()) in application.checksums:
         return None
     kinds = tuple(_kinds(known[-1:], now, after))
-    was_after = known[-1].parents if Change.REPARENTED in kinds else ()
-    is_after = after if Change.REPARENTED in kinds else ()
+    was_after = known[-1].parents if Alteration.REPARENTED in kinds else ()
+    is_after = after if Alteration.REPARENTED in kinds else ()
     return RevisionChange(revision.id, kinds, application, was_after, is_after, revision.path)
 
 
@@ -140,11 +140,11 @@ def _content(revision: Revision) -> str:
     return _contents[key]
 
 
-def _kinds(newest: Sequence[Fingerprint], now: str, after: tuple[str, ...]) -> Iterator[Change]:
+def _kinds(newest: Sequence[Fingerprint], now: str, after: tuple[str, ...]) -> Iterator[Alteration]:
     if not newest or newest[0].content != now:
-        yield Change.EDITED
+        yield Alteration.EDITED
     if newest and newest[0].parents != after:
-        yield Change.REPARENTED
+        yield Alteration.REPARENTED
 
 
 def _deleted(

@@ -15,15 +15,29 @@ from headway.errors import ExitCode
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from headway import Rename, RevisionReport
     from headway.cli.invocation import Invocation
     from headway.cli.sitting import Sitting
-    from headway.results import RevisionReport
 
 
 def _spoken(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     if value is not None and not value.strip():
         raise click.BadParameter("it says nothing; tell in a few words what the revision does", ctx, param)
     return value
+
+
+def _renames(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[Rename, ...]:
+    from headway import Rename
+
+    found = []
+    for value in values:
+        try:
+            found.append(Rename.parse(value))
+        except ValueError:
+            raise click.BadParameter(
+                f"{value!r} is not of the form users.mail=users.email", ctx, param
+            ) from None
+    return tuple(found)
 
 
 _branch_label = click.option("--branch-label", metavar="LABEL", help="Name the branch that begins here.")
@@ -57,6 +71,15 @@ _rev_id = click.option("--rev-id", metavar="ID", help="The identifier, instead o
     help="Write .up.sql and .down.sql in place of Python; the default in a folder of SQL revisions.",
 )
 @click.option("--allow-empty", is_flag=True, help="Write the file even when models and database agree.")
+@click.option(
+    "--rename",
+    "renames",
+    multiple=True,
+    callback=_renames,
+    metavar="OLD=NEW",
+    help="A column renamed, as users.mail=users.email: its data stays. Repeatable.",
+)
+@click.option("--no-renames", is_flag=True, help="No column was renamed: ask nothing, flag nothing.")
 @click.option("--head", default="head", show_default=True, metavar="REVISION", help="What it follows.")
 @click.option("--splice", is_flag=True, help="Allow --head to name a revision that is not a head.")
 @_branch_label
@@ -72,20 +95,27 @@ def revision(  # noqa: PLR0913  # one parameter for each of Alembic's options
     depends_on: tuple[str, ...],
     rev_id: str | None,
     version_path: str | None,
+    renames: tuple[Rename, ...],
     *,
     autogenerate: bool,
     sql: bool,
     allow_empty: bool,
     splice: bool,
+    no_renames: bool,
 ) -> None:
-    """Write a new revision file and print its path.
+    """Write a new revision and print its path, or its paths.
 
-    With --autogenerate, nothing is written when models and database agree.
+    With --autogenerate, nothing is written when models and database agree. Indexes of tables in use, and what
+    else need not keep others out, go into revisions of their own, which are not transactional. Where a column
+    may have been renamed, a terminal is asked; elsewhere a comment in the file says so.
     """
+    if renames and (no_renames or not autogenerate):
+        raise click.UsageError("--rename goes with --autogenerate, and not with --no-renames.")
     with sitting(invocation) as desk:
         sql = sql or desk.migrator.project.plain_sql
         if sql and autogenerate:
             raise click.UsageError("--autogenerate writes Python; an SQL revision is written by hand")
+        decided = renames if renames or no_renames else _asked(desk, autogenerate=autogenerate)
         report = desk.run(
             desk.migrator.revision(
                 message,
@@ -98,6 +128,7 @@ def revision(  # noqa: PLR0913  # one parameter for each of Alembic's options
                 version_path=version_path,
                 rev_id=rev_id,
                 depends_on=depends_on or None,
+                renames=decided,
             )
         )
         _show_files(desk, report, nothing="models and database agree: no file written")
@@ -190,7 +221,22 @@ def lock(invocation: Invocation, *, check: bool) -> ExitCode:
         return ExitCode.INTEGRITY if problems else ExitCode.DONE
 
 
+def _asked(desk: Sitting, *, autogenerate: bool) -> tuple[Rename, ...] | None:
+    """The renames that somebody at the terminal says yes to; ``None`` when nobody can be asked."""
+    if not autogenerate or not desk.terminal.asks:
+        return None
+    possible = desk.run(desk.migrator.probable_renames())
+    return tuple(
+        rename for rename in possible if desk.terminal.ask(f"Was {rename.old} renamed to {rename.new}?")
+    )
+
+
 def _show_files(desk: Sitting, report: RevisionReport, *, nothing: str) -> None:
+    for rename in report.renames:
+        desk.terminal.say(
+            f"{click.style('note:', fg='yellow')} {rename.old} goes and {rename.new} comes, empty. If it was "
+            f"renamed, delete the file and pass --rename {rename}."
+        )
     if desk.terminal.json:
         desk.terminal.answer(documents.render(documents.describe(report)))
     elif report.paths:

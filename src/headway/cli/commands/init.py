@@ -59,7 +59,7 @@ def _begin(terminal: Terminal, folder: str, models: str | None, *, pyproject: bo
     from headway.scaffold import begin
 
     if models is None and terminal.asks:
-        models = terminal.ask("Your models' declarative base or metadata, as module:name (empty: later)?")
+        models = terminal.ask_for("Your models' declarative base or metadata, as module:name (empty: later)?")
     done = begin(Path.cwd(), folder, models=models or None, toml=pyproject)
     if terminal.json:
         terminal.answer(documents.render({"project": "new", **documents.describe(done)}))

@@ -10,7 +10,7 @@ from headway.cli import documents
 from headway.cli.options import Example, Verb, run_options
 from headway.cli.sitting import sitting
 from headway.narration.changes import in_words, origin
-from headway.results import Change, RepairAction
+from headway.results import Alteration, RepairAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def _affected(desk: Sitting, action: RepairAction) -> tuple[str, ...]:
 def _matters(report: PendingReport, action: RepairAction) -> Iterator[tuple[str, str]]:
     forgetting = action is RepairAction.FORGET
     for change in report.changed:
-        if (Change.DELETED in change.changes) is forgetting:
+        if (Alteration.DELETED in change.changes) is forgetting:
             yield change.revision, in_words(change)
     if forgetting:
         known = {item.revision: origin(item) for item in report.foreign}

@@ -1,6 +1,7 @@
-"""Compare server defaults without crashing on them, and without seeing differences where none are.
+"""Compare server defaults where PostgreSQL cannot be asked how it spells the model's.
 
-Alembic's own comparison asks the server for ``default = default`` as it finds the texts
+That is where no temporary table can be made, or where PostgreSQL refuses the model's default. Alembic's own
+comparison asks the server for ``default = default`` as it finds the texts
 (``PostgresqlImpl.compare_server_default``, Alembic 1.20). But ``json`` has no equality, an apostrophe ends
 the literal it is put into, the error ends the transaction with all that was still to be compared, and
 ``clock_timestamp()`` never equals itself.
@@ -12,48 +13,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, String, column, func, literal_column, select, table
+from sqlalchemy import JSON, DefaultClause, String, column, func, literal_column, select, table
 from sqlalchemy.exc import CompileError, DBAPIError, SQLAlchemyError
 
 if TYPE_CHECKING:
-    from alembic.runtime.migration import MigrationContext
     from sqlalchemy import Column, ColumnClause, Dialect
     from sqlalchemy.engine import Connection
     from sqlalchemy.types import TypeEngine
 
 
-def compare_defaults_safely(context: MigrationContext) -> None:
-    """Have a context on PostgreSQL compare server defaults by `Comparison`, wherever Alembic's would.
-
-    It takes the place of the dialect's comparison. A ``compare_server_default`` callable would not do: given
-    one, Alembic asks computed and identity columns, too, for the text of their default, and they have none.
-    So ``False`` and a callable of the project's own keep their meaning.
-    """
-    if context.dialect.name != "postgresql" or context.connection is None:
-        return
-    comparison = Comparison(context.connection)
-
-    def compare(
-        inspected_column: Column[Any],
-        metadata_column: Column[Any],
-        rendered_metadata_default: str | None,
-        rendered_inspected_default: str | None,
-    ) -> bool:
-        # The default of a SERIAL is the sequence that PostgreSQL made for it.
-        if metadata_column.primary_key and metadata_column is metadata_column.table.autoincrement_column:
-            return False
-        return comparison.differ(
-            rendered_inspected_default,
-            _expression(context.dialect, metadata_column, rendered_metadata_default),
-            inspected_column.type,
-            metadata_column.type,
-        )
-
-    context.impl.compare_server_default = compare  # type: ignore[method-assign]  # of this one object
-
-
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class DefaultsByText:
     """Compares defaults with the help of the server that holds one of them."""
 
     connection: Connection
@@ -125,14 +95,16 @@ def _same_value(one: str, other: str, type_: str) -> str:
     return f"(({one})::{type_})::text IS NOT DISTINCT FROM (({other})::{type_})::text"
 
 
-def _expression(dialect: Dialect, metadata_column: Column[Any], rendered: str | None) -> str | None:
-    """The model's default as SQL; Alembic renders a plain string bare, and DDL as a literal."""
-    if rendered is None:
+def expression_of(dialect: Dialect, column: Column[Any]) -> str | None:
+    """A column's default as SQL; ``None`` when it has none."""
+    default = column.server_default
+    if not isinstance(default, DefaultClause):
         return None
-    if isinstance(getattr(metadata_column.server_default, "arg", None), str):
-        return "'" + rendered.replace("'", "''") + "'"
+    if isinstance(default.arg, str):
+        return "'" + default.arg.replace("'", "''") + "'"
+    written = str(default.arg.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
     # Compiled for these drivers, a per cent sign is doubled.
-    return rendered.replace("%%", "%") if dialect.paramstyle in {"format", "pyformat"} else rendered
+    return written.replace("%%", "%") if dialect.paramstyle in {"format", "pyformat"} else written
 
 
 _STRING = re.compile(r"\b[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'", re.DOTALL)

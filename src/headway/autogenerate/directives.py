@@ -1,0 +1,184 @@
+"""From what Alembic found to the files to write: the hook that ``headway.env`` gives to Alembic."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+
+from headway.autogenerate.facts import Facts
+from headway.autogenerate.operations import (
+    CreateExtensionOp,
+    CreateSchemaOp,
+    DropExtensionOp,
+    DropSchemaOp,
+    RemarkOp,
+)
+from headway.autogenerate.ordering import arranged, flattened, references_around
+from headway.autogenerate.renames import OPTION as RENAMES_OPTION
+from headway.autogenerate.renames import Decisions, probable, probable_tables, renamed
+from headway.autogenerate.safety import Direction
+from headway.autogenerate.splitting import files, scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from alembic.operations import MigrateOperation
+    from alembic.runtime.migration import MigrationContext
+    from sqlalchemy.types import TypeEngine
+
+    from headway.autogenerate.ordering import TableKey
+
+# The extensions that have a type, an access method or an operator class; each is in PostgreSQL's contrib, or
+# pgvector's.
+_EXTENSIONS = {
+    "vector": "vector",
+    "halfvec": "vector",
+    "sparsevec": "vector",
+    "hnsw": "vector",
+    "ivfflat": "vector",
+    "citext": "citext",
+    "hstore": "hstore",
+    "ltree": "ltree",
+    "lquery": "ltree",
+    "ltxtquery": "ltree",
+    "gin_trgm_ops": "pg_trgm",
+    "gist_trgm_ops": "pg_trgm",
+}
+_COLUMN = "Or was it renamed to {0.new}? `headway revision --rename {0}` keeps what it holds."
+_TABLE = (
+    "Or was it renamed to {0.new}? op.rename_table() in place of dropping and creating keeps what it holds."
+)
+_FIRST_WORD = re.compile(r'(?:[\w"]+\.)?"?(\w+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How files are written.
+
+    Attributes:
+        online: what can be done outside a transaction, without keeping others out of a table, goes into
+            revisions of its own; else all is in one.
+        drop_extensions: a downgrade drops the extensions that its upgrade created; else they stay.
+    """
+
+    online: bool = True
+    drop_extensions: bool = False
+
+
+def writing(
+    own: Callable[[MigrationContext, Any, list[ops.MigrationScript]], None] | None, how: Writing
+) -> Callable[[MigrationContext, Any, list[ops.MigrationScript]], None]:
+    """The value of ``process_revision_directives`` with which files come out right.
+
+    Args:
+        own: the project's, which is called first and sees Alembic's operations as they are.
+        how: what the project wishes.
+    """
+
+    def process(context: MigrationContext, revision: Any, directives: list[ops.MigrationScript]) -> None:
+        if own is not None:
+            own(context, revision, directives)
+        if context.dialect.name != "postgresql":
+            return
+        directives[:] = [made for script in directives for made in _rewritten(context, script, how)]
+
+    return process
+
+
+def _rewritten(
+    context: MigrationContext, script: ops.MigrationScript, how: Writing
+) -> list[ops.MigrationScript]:
+    # Several lists are several databases in one file, as Alembic's template "multidb" has it.
+    if len(script.upgrade_ops_list) != 1 or len(script.downgrade_ops_list) != 1:
+        return [script]
+    [upgrade], [downgrade] = script.upgrade_ops_list, script.downgrade_ops_list
+    up, down = list(flattened(upgrade.ops)), list(flattened(downgrade.ops))
+    if not up and not down:
+        return [script]
+    facts = Facts(context)
+    decided: Decisions = context.opts.get(RENAMES_OPTION) or Decisions()
+    up, down = renamed(up, down, decided.taken or (), facts.sql_of)
+    suspicions: dict[str, tuple[str, ...]] = {}
+    if decided.taken is None:
+        decided.open += probable(up, facts.sql_of)
+        tables = probable_tables(up, facts.sql_of)
+        suspicions = {rename.old: (_COLUMN.format(rename),) for rename in decided.open}
+        suspicions |= {rename.old: (_TABLE.format(rename),) for rename in tables}
+    _add_prerequisites(facts, up, down, how)
+    metadata = _metadata(context)
+    up += references_around(up, metadata)
+    down += references_around(down, metadata)
+    going = Direction(
+        arranged(up), facts, online=how.online, columns=_columns(metadata), suspicions=suspicions
+    )
+    back = Direction(arranged(down), facts, online=how.online, down=True)
+    return scripts(script, files(going.steps(), back.steps()))
+
+
+def _add_prerequisites(
+    facts: Facts, up: list[MigrateOperation], down: list[MigrateOperation], how: Writing
+) -> None:
+    """Have the schemas and extensions made that the database lacks."""
+    schemas = dict.fromkeys(_schemas(up))
+    for schema in schemas:
+        if schema not in facts.schemas:
+            up.append(CreateSchemaOp(schema))
+            down.append(DropSchemaOp(schema))
+    extensions = dict.fromkeys(_EXTENSIONS[word] for word in _words(up, facts) if word in _EXTENSIONS)
+    for extension in extensions:
+        if extension not in facts.extensions:
+            up.append(CreateExtensionOp(extension))
+            # Others may have come to use it, and not every role may create it again.
+            kept = RemarkOp(
+                f'The extension {extension} stays; headway.op.drop_extension("{extension}") would drop it.'
+            )
+            down.append(DropExtensionOp(extension) if how.drop_extensions else kept)
+
+
+def _schemas(operations: Iterable[MigrateOperation]) -> Iterator[str]:
+    for operation in operations:
+        making = isinstance(operation, ops.CreateTableOp)
+        if making or getattr(operation, "operation_name", None) == "create_enum":
+            schema = getattr(operation, "schema", None)
+            if schema:
+                yield str(schema)
+
+
+def _words(operations: Iterable[MigrateOperation], facts: Facts) -> Iterator[str]:
+    """Names of types, access methods and operator classes that operations use."""
+    for operation in operations:
+        for type_ in _types(operation):
+            found = _FIRST_WORD.match(facts.sql_of(type_))
+            if found:
+                yield found[1].lower()
+        if isinstance(operation, ops.CreateIndexOp):
+            yield str(operation.kw.get("postgresql_using") or "").lower()
+            yield from (operation.kw.get("postgresql_ops") or {}).values()
+
+
+def _types(operation: MigrateOperation) -> Iterator[TypeEngine[Any]]:
+    if isinstance(operation, ops.CreateTableOp):
+        yield from (column.type for column in operation.columns if isinstance(column, sa.Column))
+    elif isinstance(operation, ops.AddColumnOp):
+        yield operation.column.type
+    elif isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
+        yield operation.modify_type
+
+
+def _metadata(context: MigrationContext) -> list[sa.MetaData]:
+    metadata = context.opts.get("target_metadata")
+    several: Sequence[Any] = metadata if isinstance(metadata, list | tuple) else [metadata]
+    return [one for one in several if isinstance(one, sa.MetaData)]
+
+
+def _columns(metadata: Iterable[sa.MetaData]) -> dict[tuple[TableKey, str], sa.Column[Any]]:
+    return {
+        ((table.schema, table.name), column.name): column
+        for one in metadata
+        for table in one.tables.values()
+        for column in table.columns
+    }

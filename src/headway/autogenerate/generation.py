@@ -1,0 +1,247 @@
+"""Changes of where a column's values come from, which Alembic warns about, ignores or writes wrongly.
+
+What is emitted, into the table's ModifyTableOps:
+
+- another expression: ``SET EXPRESSION`` (PostgreSQL 17; 18 for a virtual column) as a StatementsOp, else a
+  DropColumnOp and an AddColumnOp of the whole column, with no AlterColumnOp for it beside them;
+- a column that is computed no longer: ``DROP EXPRESSION`` as a StatementsOp, which keeps its values, and then
+  its default; a virtual one has none to keep and is dropped and added;
+- one that is computed now: a DropColumnOp and an AddColumnOp;
+- a serial of another type: ``ALTER SEQUENCE … AS`` beside the AlterColumnOp, or a bigint's counter would end
+  where an integer's does;
+- identity, serial and default, in any change: one operation that takes the old away, one that sets the new
+  (AlterColumnOp of ``server_default`` alone, or a StatementsOp), and one that sets the counter behind the
+  greatest value. They depend on their order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from alembic.operations import ops
+from alembic.util import PriorityDispatchResult
+
+from headway.autogenerate.columns import Source, source_of
+from headway.autogenerate.comparison import comparison_of
+from headway.autogenerate.statements import StatementsOp, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import MigrateOperation
+    from sqlalchemy import Column, Table
+
+    from headway import catalogue
+    from headway.autogenerate.comparison import Pair
+
+_SET_EXPRESSION = {"s": (17,), "v": (18,)}
+"""The releases that change the expression of a stored column, and of a virtual one (their notes)."""
+
+_COUNTABLE = frozenset({"smallint", "integer", "bigint"})
+"""What a sequence may be of (manual, CREATE SEQUENCE)."""
+
+
+def compare_generation(
+    context: AutogenContext,
+    modify: ops.ModifyTableOps,
+    schema: str | None,
+    name: str,
+    *_: Table | None,
+) -> PriorityDispatchResult:
+    """Emit what the comparison of columns left to this one."""
+    comparison = comparison_of(context)
+    key = (schema, name)
+    for inspected, modelled in comparison.regenerated.pop(key, []) if comparison else []:
+        both = comparison.columns(key, inspected.name) if comparison else None
+        if comparison is None or both is None:
+            continue
+        change = Change(context, schema, name, inspected, modelled, *both)
+        found = list(change.operations())
+        if any(isinstance(operation, ops.DropColumnOp) for operation in found):
+            comparison.replaced.setdefault(key, set()).add(inspected.name)
+            modify.ops = [operation for operation in modify.ops if not _alters(operation, inspected.name)]
+        modify.ops.extend(found)
+    if comparison and (pair := comparison.pairs.get(key)):
+        modify.ops.extend(_sequences_of_other_types(context, schema, name, pair))
+    return PriorityDispatchResult.CONTINUE
+
+
+def _sequences_of_other_types(
+    context: AutogenContext, schema: str | None, table: str, pair: Pair
+) -> Iterator[StatementsOp]:
+    quote = context.dialect.identifier_preparer.quote
+    for column in pair.actual.columns:
+        _, wanted = pair.column(column.name) or (column, column)
+        types = {column.type, wanted.type}
+        if column.serial and wanted.serial and len(types) > 1 and types <= _COUNTABLE:
+            sequence = escaped(".".join(map(quote, column.serial)))
+            yield StatementsOp(
+                table,
+                column.name,
+                schema=schema,
+                what=f"sequence of {column.name}: {column.type} to {wanted.type}",
+                statements=(f"ALTER SEQUENCE {sequence} AS {wanted.type}",),
+                undo=(f"ALTER SEQUENCE {sequence} AS {column.type}",),
+            )
+
+
+def _alters(operation: MigrateOperation, column: str) -> bool:
+    return isinstance(operation, ops.AlterColumnOp) and operation.column_name == column
+
+
+class Change:
+    """One column's change of source.
+
+    Args:
+        context: Alembic's.
+        schema: of the table, as Alembic has it.
+        table: its name.
+        inspected: the column in the database, as Alembic has it.
+        modelled: the column of the models.
+        actual: the former as PostgreSQL spells it.
+        wanted: the latter.
+    """
+
+    def __init__(
+        self,
+        context: AutogenContext,
+        schema: str | None,
+        table: str,
+        inspected: Column[Any],
+        modelled: Column[Any],
+        actual: catalogue.Column,
+        wanted: catalogue.Column,
+    ) -> None:
+        self._version = context.dialect.server_version_info or ()
+        self._schema, self._table = schema, table
+        self._inspected, self._modelled = inspected, modelled
+        self._actual, self._wanted = actual, wanted
+        preparer = context.dialect.identifier_preparer
+        self._of = preparer.format_table(inspected.table)
+        self._at = preparer.quote(actual.name)
+        self._quote = preparer.quote
+
+    def operations(self) -> Iterator[MigrateOperation]:
+        """What makes the database's column the model's."""
+        before, after = source_of(self._actual), source_of(self._wanted)
+        if after is Source.COMPUTED:
+            if self._may_set_expression():
+                yield self._set_expression()
+            else:
+                yield from self._replace()
+        elif before is Source.COMPUTED and self._actual.generated == "v":
+            yield from self._replace()
+        else:
+            yield from self._leave(before)
+            yield from self._enter(after)
+
+    def _may_set_expression(self) -> bool:
+        kind = self._actual.generated
+        since = _SET_EXPRESSION.get(kind)
+        same = (kind, self._actual.type) == (self._wanted.generated, self._wanted.type)
+        return since is not None and same and self._version >= since
+
+    def _set_expression(self) -> StatementsOp:
+        change = f"ALTER TABLE {self._of} ALTER COLUMN {self._at} SET EXPRESSION AS"
+        return self._statements(
+            f"expression of {self._actual.name}: {self._actual.expression} to {self._wanted.expression}",
+            (f"{change} ({self._wanted.expression})",),
+            (f"{change} ({self._actual.expression})",),
+        )
+
+    def _replace(self) -> Iterator[MigrateOperation]:
+        place = (self._schema, self._table)
+        yield ops.DropColumnOp.from_column_and_tablename(*place, self._inspected)
+        yield ops.AddColumnOp.from_column_and_tablename(*place, self._modelled)
+
+    def _leave(self, source: Source) -> Iterator[MigrateOperation]:
+        if source is Source.COMPUTED:
+            yield self._drop_expression()
+        elif source is Source.SERIAL:
+            yield self._serial(self._actual.type, come=False)
+        elif self._actual.default is not None or source is Source.IDENTITY:
+            yield self._default(self._inspected.server_default, None)
+
+    def _enter(self, source: Source) -> Iterator[MigrateOperation]:
+        if source is Source.SERIAL:
+            yield self._serial(self._wanted.type, come=True)
+        elif source is Source.IDENTITY:
+            if self._actual.nullable:
+                yield self._alter(existing_nullable=True, modify_nullable=False)
+            yield self._default(None, self._modelled.server_default)
+            yield self._statements(f"counter of {self._actual.name}", (self._counted(),), ())
+        elif self._wanted.default is not None:
+            yield self._default(None, self._modelled.server_default)
+
+    def _default(self, before: Any, after: Any) -> ops.AlterColumnOp:
+        return self._alter(
+            existing_server_default=before,
+            modify_server_default=after,
+            existing_nullable=self._actual.nullable,
+        )
+
+    def _alter(self, **change: Any) -> ops.AlterColumnOp:
+        return ops.AlterColumnOp(
+            self._table,
+            self._actual.name,
+            schema=self._schema,
+            existing_type=self._inspected.type,
+            **change,
+        )
+
+    def _drop_expression(self) -> StatementsOp:
+        # There is no way back but a new column: nothing makes an existing one computed.
+        column = f"ALTER TABLE {self._of}"
+        return self._statements(
+            f"expression of {self._actual.name}: {self._actual.expression} to none",
+            (f"{column} ALTER COLUMN {self._at} DROP EXPRESSION",),
+            (
+                f"{column} DROP COLUMN {self._at}",
+                f"{column} ADD COLUMN {self._at} {self._actual.type} "
+                f"GENERATED ALWAYS AS ({self._actual.expression}) STORED"
+                + ("" if self._actual.nullable else " NOT NULL"),
+            ),
+        )
+
+    def _serial(self, type_: str, *, come: bool) -> StatementsOp:
+        """The sequence that the column owns, as ``SERIAL`` makes it: it comes, or goes."""
+        column = self._actual
+        schema = self._quote(self._schema) + "." if self._schema else ""
+        name = column.serial[1] if column.serial else f"{self._table}_{column.name}_seq"
+        sequence = schema + self._quote(name)
+        default = f"ALTER TABLE {self._of} ALTER COLUMN {self._at}"
+        literal = sequence.replace("'", "''")
+        make = (
+            f"CREATE SEQUENCE {sequence} AS {_counting(type_)} OWNED BY {self._of}.{self._at}",
+            f"{default} SET DEFAULT pg_catalog.nextval('{literal}')",
+            self._counted(),
+        )
+        drop = (f"{default} DROP DEFAULT", f"DROP SEQUENCE {sequence}")
+        what = f"sequence of {column.name}"
+        return (
+            self._statements(f"{what}: none to {name}", make, drop)
+            if come
+            else self._statements(f"{what}: {name} to none", drop, make)
+        )
+
+    def _counted(self) -> str:
+        table, column = (text.replace("'", "''") for text in (self._of, self._actual.name))
+        return (
+            f"SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence('{table}', '{column}'), "  # noqa: S608  # quoted; for the file
+            f"(SELECT coalesce(pg_catalog.max({self._at}), 0) + 1 FROM {self._of}), false)"
+        )
+
+    def _statements(self, what: str, statements: tuple[str, ...], undo: tuple[str, ...]) -> StatementsOp:
+        return StatementsOp(
+            self._table,
+            self._actual.name,
+            schema=self._schema,
+            what=what,
+            statements=tuple(map(escaped, statements)),
+            undo=tuple(map(escaped, undo)),
+        )
+
+
+def _counting(type_: str) -> str:
+    return type_ if type_ in _COUNTABLE else "bigint"

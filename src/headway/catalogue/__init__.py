@@ -1,0 +1,34 @@
+"""What a database holds, in PostgreSQL's own words, as plain data."""
+
+from headway.catalogue.reading import SCRATCH, read_catalogue
+from headway.catalogue.shapes import (
+    Catalogue,
+    Column,
+    Constraint,
+    EnumType,
+    Extension,
+    ExtensionType,
+    Identity,
+    Index,
+    IndexElement,
+    Name,
+    Sequence,
+    Table,
+)
+
+__all__ = [
+    "SCRATCH",
+    "Catalogue",
+    "Column",
+    "Constraint",
+    "EnumType",
+    "Extension",
+    "ExtensionType",
+    "Identity",
+    "Index",
+    "IndexElement",
+    "Name",
+    "Sequence",
+    "Table",
+    "read_catalogue",
+]

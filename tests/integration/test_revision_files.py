@@ -1,0 +1,281 @@
+"""Generated revisions on a database with rows: they run, go back, or stop and say what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from headway import Direction, Migrator, Rename, RevisionReport
+from headway.errors import ConfigurationError, HeadwayError
+
+if TYPE_CHECKING:
+    from conftest import ProjectFolder
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.vector]
+
+PREAMBLE = """
+import sqlalchemy as sa
+from pgvector.sqlalchemy import HALFVEC, VECTOR
+
+metadata = sa.MetaData()
+
+
+def table(name, *items, **options):
+    return sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *items, **options)
+
+"""
+
+
+class Story:
+    """A project whose models change."""
+
+    def __init__(self, project: ProjectFolder, url: str, options: str = "") -> None:
+        self.project = project
+        self.url = url
+        self.options = options
+
+    def models(self, *tables: str) -> None:
+        self.project.env(f"metadata{self.options}", PREAMBLE + "\n".join(tables))
+
+    def migrator(self) -> Migrator:
+        return Migrator(self.project.ini, url=self.url)
+
+    async def write(self, *tables: str, message: str = "change", **options: Any) -> RevisionReport:
+        self.models(*tables)
+        return await self.migrator().revision(message, **options)
+
+    async def go(self, *tables: str, **options: Any) -> RevisionReport:
+        """Write a revision and apply it; models and database agree then."""
+        report = await self.write(*tables, **options)
+        await self.migrator().upgrade()
+        assert (await self.migrator().check()).clean
+        return report
+
+    def execute(self, statement: str) -> list[Any]:
+        with psycopg.connect(self.url) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def story(project: ProjectFolder, database_url: str) -> Story:
+    return Story(project, database_url)
+
+
+def text_of(report: RevisionReport) -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in report.paths)
+
+
+USERS = 'table("users", sa.Column("mail", sa.String(50)))'
+
+
+async def test_a_column_that_must_not_be_null_waits_until_somebody_filled_it(story: Story) -> None:
+    await story.go(USERS)
+    story.execute("INSERT INTO users VALUES (1, 'a@b')")
+    report = await story.write(
+        'table("users", sa.Column("mail", sa.String(50), nullable=False), '
+        'sa.Column("n", sa.Integer, nullable=False))'
+    )
+    _, after = report.paths
+    with pytest.raises(HeadwayError, match=r"users\.n is to be NOT NULL and holds NULLs") as caught:
+        await story.migrator().upgrade()
+    assert "set_not_null" in str(caught.value)
+    filled = after.read_text(encoding="utf-8").replace(
+        "headway.op.set_not_null('users', 'n')",
+        "op.execute('UPDATE users SET n = 7')\n    headway.op.set_not_null('users', 'n')",
+    )
+    after.write_text(filled, encoding="utf-8")
+    await story.migrator().upgrade()
+    assert (await story.migrator().check()).clean
+    assert story.execute("SELECT n FROM users") == [(7,)]
+    assert (
+        story.execute(
+            "SELECT conname FROM pg_constraint WHERE conrelid = 'users'::regclass AND contype = 'c'"
+        )
+        == []
+    )
+    await story.migrator().downgrade("-2")
+    assert story.execute("SELECT * FROM users") == [(1, "a@b")]
+
+
+async def test_what_rows_make_impossible_stops_the_downgrade_and_an_empty_table_goes_back(
+    story: Story,
+) -> None:
+    await story.go(
+        'table("users", sa.Column("mail", sa.Text, nullable=False), '
+        'sa.Column("n", sa.Integer, nullable=False))'
+    )
+    report = await story.go('table("users", sa.Column("n", sa.Integer))')
+    assert "# destructive: drops column users.mail" in text_of(report)
+    story.execute("INSERT INTO users VALUES (1, NULL)")
+    with pytest.raises(HeadwayError, match=r"users\.mail is NOT NULL, and what it held is gone"):
+        await story.migrator().downgrade("-1")
+    losses = await story.migrator().losses(await story.migrator().plan("base", direction=Direction.DOWNGRADE))
+    assert [loss.what for loss in losses] == ["users"]
+    story.execute("DELETE FROM users")
+    await story.migrator().downgrade("-1")
+    story.execute("INSERT INTO users (id, mail, n) VALUES (1, 'a', 2)")
+
+
+async def test_vectors_change_their_type_under_an_index_but_not_their_length_with_rows(story: Story) -> None:
+    """And the extension comes before its first use; it stays, unless the project wants it dropped."""
+    index = 'sa.Index("ix", "v", postgresql_using="hnsw", postgresql_ops={{"v": "{0}_l2_ops"}})'
+    docs = f'table("docs", sa.Column("v", {{1}}({{2}})), {index})'
+    first = await story.go(docs.format("vector", "VECTOR", 3))
+    assert text_of(first).index("create_extension('vector')") < text_of(first).index("create_table('docs'")
+    story.execute("INSERT INTO docs VALUES (1, '[1,2,3]')")
+    report = await story.go(docs.format("halfvec", "HALFVEC", 3))
+    assert len(report.paths) == 3
+    assert "drops" not in text_of(report).split("def downgrade")[0]
+    await story.migrator().downgrade("-3")
+    await story.migrator().upgrade()
+    await story.write(docs.format("halfvec", "HALFVEC", 4))
+    with pytest.raises(HeadwayError, match="holds vectors of 3 dimensions, which cannot become 4"):
+        await story.migrator().upgrade()
+    story.execute("UPDATE docs SET v = NULL")
+    await story.migrator().upgrade()
+    assert (await story.migrator().check()).clean
+    await story.migrator().downgrade("base")
+    assert story.execute("SELECT extname FROM pg_extension WHERE extname = 'vector'") == [("vector",)]
+
+
+async def test_types_change_with_their_defaults_in_both_directions(story: Story) -> None:
+    columns = (
+        'table("t", sa.Column("a", sa.{}, server_default="1"), sa.Column("b", sa.{}, server_default="1"))'
+    )
+    before, after = columns.format("Text", "Boolean"), columns.format("Integer", "SmallInteger")
+    await story.go(before)
+    story.execute("INSERT INTO t (id) VALUES (1)")
+    defaults = (
+        "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 't'::regclass ORDER BY adnum"
+    )
+    old = story.execute(defaults)
+    await story.go(after)
+    assert story.execute("SELECT a, b FROM t") == [(1, 1)]
+    await story.migrator().downgrade("-1")
+    assert story.execute("SELECT a, b FROM t") == [("1", True)]
+    assert story.execute(defaults) == old
+
+
+async def test_a_label_that_a_new_default_uses_is_there_before_it_and_goes_after_it(story: Story) -> None:
+    mood = 'table("t", sa.Column("m", sa.Enum({}, name="mood"), server_default="{}"))'
+    await story.go(mood.format("'a', 'b'", "a"))
+    report = await story.go(mood.format("'a', 'c', 'b'", "c"))
+    assert len(report.paths) == 2
+    await story.migrator().downgrade("-2")
+    assert story.execute("SELECT enumlabel FROM pg_enum ORDER BY enumsortorder") == [("a",), ("b",)]
+    assert story.execute("INSERT INTO t VALUES (1) RETURNING m") == [("a",)]
+    await story.migrator().upgrade()
+
+
+async def test_tables_that_refer_to_each_other_come_and_go(story: Story) -> None:
+    tables = (
+        'table("a", sa.Column("b", sa.ForeignKey("b.id", name="a_b")))',
+        'table("b", sa.Column("a", sa.ForeignKey("a.id", name="b_a")))',
+    )
+    # SQLAlchemy warns of a circle, which is an error here: there is nothing to warn of.
+    await story.write(*tables)
+    await story.migrator().upgrade()
+    await story.go()
+    await story.migrator().downgrade("-1")
+    found = story.execute("SELECT conname FROM pg_constraint WHERE contype = 'f' ORDER BY 1")
+    assert found == [("a_b",), ("b_a",)]
+    await story.migrator().downgrade("base")
+
+
+async def test_a_rename_is_flagged_until_somebody_decides_and_keeps_its_data_then(story: Story) -> None:
+    await story.go('table("users", sa.Column("mail", sa.String(50), unique=True, index=True))')
+    story.execute("INSERT INTO users VALUES (1, 'a@b')")
+    after = 'table("users", sa.Column("email", sa.String(50), unique=True, index=True, nullable=False))'
+    flagged = await story.write(after)
+    assert flagged.renames == (Rename("users.mail", "users.email"),)
+    assert "--rename" in text_of(flagged)
+    for path in flagged.paths:
+        path.unlink()
+    silent = await story.write(after, renames=())
+    assert silent.renames == ()
+    assert "--rename" not in text_of(silent)
+    for path in silent.paths:
+        path.unlink()
+    assert await story.migrator().probable_renames() == flagged.renames
+    with pytest.raises(ConfigurationError, match=r"users\.mail=users\.email"):
+        await story.write(after, renames=[Rename("users.nail", "users.email")])
+    decided = await story.go(after, renames=flagged.renames)
+    assert "destructive" not in text_of(decided)
+    assert story.execute("SELECT email FROM users") == [("a@b",)]
+    await story.migrator().downgrade(f"-{len(decided.paths)}")
+    assert story.execute("SELECT mail FROM users") == [("a@b",)]
+
+
+async def test_the_files_form_a_chain_where_the_options_put_it(story: Story) -> None:
+    base = await story.go(USERS)
+    both = (
+        'table("users", sa.Column("mail", sa.String(50), index=True), sa.Column("n", sa.Integer, index=True))'
+    )
+    report = await story.go(both, rev_id="0042", branch_label="side", message="add n")
+    first, last = (path.read_text(encoding="utf-8") for path in report.paths)
+    assert report.revision == "0042"
+    assert f"down_revision: str | None = '{base.revision}'" in first
+    assert "down_revision: str | None = '0042_1'" in last
+    assert ("branch_labels = ('side',)" in first, "branch_labels = None" in last) == (True, True)
+    assert ("transactional = False" in first, "transactional = False" in last) == (False, True)
+    assert "postgresql_concurrently=True" in last
+
+
+async def test_a_project_may_want_one_file_and_have_its_own_say_first(story: Story) -> None:
+    await story.go(USERS)
+    hook = """
+from alembic.operations import ops
+def mine(context, revision, directives):
+    [script] = directives
+    [modify] = script.upgrade_ops.ops
+    modify.ops.insert(0, ops.ExecuteSQLOp("SELECT 'mine'"))
+"""
+    story.options = ", online=False, drop_extensions=True, process_revision_directives=mine"
+    report = await story.go(
+        hook,
+        'table("users", sa.Column("mail", sa.String(50), index=True), '
+        'sa.Column("v", VECTOR(3), nullable=False))',
+    )
+    [path] = report.paths
+    text = path.read_text(encoding="utf-8")
+    assert "SELECT 'mine'" in text
+    assert "concurrently" not in text
+    assert "headway.op.refuse_rows('users'" in text
+    await story.migrator().downgrade("-1")
+    assert story.execute("SELECT extname FROM pg_extension WHERE extname = 'vector'") == []
+
+
+async def test_alembics_own_command_writes_the_same_files_and_its_sql_has_the_checks(story: Story) -> None:
+    await story.go(USERS)
+    story.models(
+        'table("users", sa.Column("mail", sa.String(50)), sa.Column("n", sa.Integer, nullable=False))'
+    )
+
+    def alembic(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "alembic", "-c", str(story.project.ini), *arguments],
+            env={"DATABASE_URL": story.url, "PATH": "", "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert alembic("revision", "--autogenerate", "-m", "n").count("Generating") == 2
+    sql = alembic("upgrade", "base:head", "--sql")
+    assert "DO $headway$ BEGIN IF EXISTS (SELECT 1 FROM users WHERE n IS NULL)" in sql
+    await story.migrator().upgrade()
+    assert (await story.migrator().check()).clean
+
+
+async def test_nothing_is_written_when_nothing_changed(story: Story) -> None:
+    await story.go(USERS)
+    assert (await story.write(USERS)).paths == ()
+    report = await story.write(USERS, allow_empty=True)
+    assert len(report.paths) == 1
