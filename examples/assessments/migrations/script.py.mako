@@ -1,3 +1,9 @@
+<%!
+    def statements(text):
+        """What Alembic generated, without the two lines it puts around it; `pass` when there is nothing."""
+        lines = [line for line in (text or "pass").splitlines() if not line.lstrip().startswith("# ### ")]
+        return "\n".join(lines).strip()
+%>\
 """${message}
 
 Revision ID: ${up_revision}
@@ -7,12 +13,9 @@ Create Date: ${create_date}
 
 from __future__ import annotations
 
-% if "op." in (upgrades or ""):
+% if "op." in (upgrades or "") + (downgrades or ""):
 import sqlalchemy as sa
 from alembic import op
-% if "pgvector." in upgrades + downgrades:
-import pgvector.sqlalchemy
-% endif
 ${imports if imports else ""}
 % else:
 import sqlalchemy as sa  # noqa: F401  # at hand for whoever fills this in
@@ -27,9 +30,9 @@ depends_on: str | tuple[str, ...] | None = ${repr(depends_on)}
 
 def upgrade() -> None:
     """Apply this revision."""
-    ${upgrades if upgrades else "pass"}
+    ${statements(upgrades)}
 
 
 def downgrade() -> None:
     """Undo this revision."""
-    ${downgrades if downgrades else "pass"}
+    ${statements(downgrades)}

@@ -1,0 +1,2 @@
+DROP INDEX CONCURRENTLY transfers_credit;
+DROP INDEX CONCURRENTLY transfers_debit;
