@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from headway import sqlite
 from headway.errors import ConfigurationError, ConnectionFailedError, DatabaseError
 from headway.events import ServerStarting
 from headway.placement import version_schema
@@ -216,6 +215,8 @@ def create_engine(url: AnyURL, *, source: str = "the URL") -> AsyncEngine:
     no URL that SQLAlchemy could print.
     """
     if isinstance(url, SQLiteURL):
+        from headway import sqlite
+
         return sqlite.create_engine(url)
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
@@ -289,6 +290,8 @@ def require_usable(url: AnyURL) -> None:
         DatabaseError: the file cannot be read.
     """
     if isinstance(url, SQLiteURL):
+        from headway import sqlite
+
         sqlite.require_usable(url)
 
 
@@ -304,6 +307,8 @@ async def look(
         DatabaseError: the table cannot be read, or is somebody else's.
     """
     if isinstance(url, SQLiteURL):
+        from headway import sqlite
+
         # A revision there is undone whole, or done.
         rows, record = await in_thread(
             lambda: (sqlite.fetch_versions(url, table), sqlite.fetch_record(url, table))

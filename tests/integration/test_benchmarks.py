@@ -53,4 +53,4 @@ def test_the_orchestrators_start_and_migration_are_measured_on_both_databases(
 def test_an_unknown_case_is_refused_and_the_cases_are_listed() -> None:
     done = benchmarks("no-such-case")
     assert done.returncode == 2
-    assert "no such case: no-such-case (there are: lock-queue" in done.stderr
+    assert "no such case: no-such-case (there are: fixtures, lock-queue" in done.stderr

@@ -183,7 +183,7 @@ def test_checks_are_left_out_of_a_run_of_single_files_and_chosen_by_name_or_mark
     (suite.root / "alembic.ini").unlink()
     lost = run(suite.root, *quiet)
     assert "ERROR collecting headway" in lost.stdout
-    assert "no alembic.ini and no pyproject.toml with [tool.alembic]" in lost.stdout
+    assert "no alembic.ini, no pyproject.toml with [tool.alembic]" in lost.stdout
     assert outcomes(run(suite.root, *quiet[:2], "test_own.py")) == {"passed": 1}
     wrong = run(suite.root, "--headway-checks=sinlge_head", *quiet)
     assert "headway_checks: no check is called sinlge_head; there are all, single_head" in wrong.stderr
