@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import Constraint, CreateIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from sqlalchemy import Column, Dialect, Table
 
@@ -48,9 +48,14 @@ class Blueprint:
 
 
 class Draughtsman:
-    """Draws blueprints for one dialect; every table gets a name of its own, so schemas do not matter."""
+    """Draws blueprints for one dialect; every table gets a name of its own, so schemas do not matter.
 
-    def __init__(self, dialect: Dialect) -> None:
+    Args:
+        dialect: the connection's.
+        stand_ins: schema and name of the types for which those of the same name in ``pg_temp`` stand.
+    """
+
+    def __init__(self, dialect: Dialect, stand_ins: Collection[tuple[str, str]] = ()) -> None:
         self._names: dict[Any, str] = {}
         twin: Any = copy.copy(dialect)
         # No driver sees these statements as one with parameters: nothing is to be escaped for it, nor taken
@@ -60,7 +65,7 @@ class Draughtsman:
         # There is no CONCURRENTLY inside a transaction.
         twin._supports_create_index_concurrently = False  # noqa: SLF001
         twin.statement_compiler = _without_tables(twin.statement_compiler)
-        twin.identifier_preparer = _renaming(type(twin.identifier_preparer), self._names)(twin)
+        twin.identifier_preparer = _renaming(type(twin.identifier_preparer), self._names, stand_ins)(twin)
         self._ddl: Any = twin.ddl_compiler(twin, None)
         self._quote = twin.identifier_preparer.quote
 
@@ -138,12 +143,17 @@ def _without_tables(compiler: Any) -> Any:
     return WithoutTables
 
 
-def _renaming(preparer: Any, names: dict[Any, str]) -> Any:
-    """The preparer, giving every table, index and constraint the name that it has here."""
+def _renaming(preparer: Any, names: dict[Any, str], stand_ins: Collection[tuple[str, str]]) -> Any:
+    """The preparer, giving every table, index, constraint and type the name that it has here."""
 
     class Renaming(preparer):  # type: ignore[misc]  # as above
         def format_table(self, table: Any, *_: Any, **__: Any) -> str:
             return names[table]
+
+        def format_type(self, type_: Any, *args: Any, **kw: Any) -> str:
+            if (type_.schema or self.dialect.default_schema_name, type_.name) in stand_ins:
+                return f"pg_temp.{self.quote(type_.name)}"
+            return str(super().format_type(type_, *args, **kw))
 
         def format_constraint(self, constraint: Any, *_: Any, **__: Any) -> str:
             return names[constraint]

@@ -15,12 +15,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from headway.autogenerate.defaults import same_values
-from headway.autogenerate.scratch import ScriptError, rolled_back, spell
+from headway.autogenerate.modelenums import enums_of
+from headway.autogenerate.scratch import ScriptError, StandIn, rolled_back, spell
 from headway.autogenerate.vectors import know_vectors
 from headway.catalogue import Catalogue, read_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from alembic.autogenerate.api import AutogenContext
     from sqlalchemy import Column, Table
@@ -114,7 +115,9 @@ def prepare(context: AutogenContext, schemas: Collection[str | None]) -> None:
         if not may_make_tables:
             _warn("this role may not make temporary tables here, or the transaction is read-only")
         elif wanted:
-            spelled = spell(connection, list(wanted.values()))
+            quote = connection.dialect.identifier_preparer.quote
+            stand_ins = _stand_ins(wanted.values(), found, default, quote)
+            spelled = spell(connection, list(wanted.values()), stand_ins)
             comparison.pairs = {
                 key: Pair(found.tables[key[0] or default, key[1]], spelled[table])
                 for key, table in wanted.items()
@@ -135,6 +138,19 @@ def _wanted(context: AutogenContext, found: Catalogue, default: str) -> dict[Tab
         for table in tables
         if (table.schema or default, table.name) in found.tables
     }
+
+
+def _stand_ins(
+    tables: Iterable[Table], found: Catalogue, default: str, quote: Callable[[str], str]
+) -> list[StandIn]:
+    """For the enums that the models have otherwise; none where two of them share a name."""
+    made: dict[str, list[StandIn]] = {}
+    for enum in enums_of(tables, default):
+        actual = found.enums.get((enum.schema, enum.name))
+        if actual is None or actual.labels != enum.labels:
+            spelled = actual.type if actual else f"{quote(enum.schema)}.{quote(enum.name)}"
+            made.setdefault(enum.name, []).append(StandIn(enum.schema, enum.name, enum.labels, spelled))
+    return [several[0] for several in made.values() if len(several) == 1]
 
 
 def _warn(why: str) -> None:

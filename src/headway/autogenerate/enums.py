@@ -14,24 +14,20 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from alembic.autogenerate import renderers
 from alembic.operations import MigrateOperation, ops
-from sqlalchemy import ARRAY, Enum
-from sqlalchemy.types import TypeDecorator
 
 from headway.autogenerate.enumtext import statements
+from headway.autogenerate.modelenums import enums_of
 from headway.autogenerate.statements import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from alembic.autogenerate.api import AutogenContext
-    from sqlalchemy import Table
-    from sqlalchemy.types import TypeEngine
 
     from headway import catalogue
     from headway.autogenerate.comparison import Comparison
@@ -122,20 +118,12 @@ def _render(_: AutogenContext, operation: EnumDifferenceOp) -> list[str]:
     return [f"raise NotImplementedError({f'{operation}. {HINT}'!r})"]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelEnum:
-    """An enum type of the models; ``tables`` are those that use it."""
-
-    schema: str
-    name: str
-    labels: tuple[str, ...]
-    tables: tuple[Table, ...]
-
-
 def compare_without_package(context: AutogenContext, comparison: Comparison, found: ops.UpgradeOps) -> None:
     """Emit an operation for every enum that needs one, and warn."""
     default = context.dialect.default_schema_name or "public"
-    models = {(enum.schema, enum.name): enum for enum in _of_models(context, default)}
+    models = {
+        (enum.schema, enum.name): enum for enum in enums_of(context.table_key_to_table.values(), default)
+    }
     differing: list[MigrateOperation] = []
     for key, enum in models.items():
         actual = comparison.actual.enums.get(key)
@@ -205,24 +193,3 @@ def compare_with_package(
 ) -> None:
     """Call alembic-postgresql-enum, which came too late to be called by Alembic."""
     sys.modules[f"{PACKAGE}.compare_dispatch"].compare_enums(context, found, schemas)
-
-
-def _of_models(context: AutogenContext, default: str) -> Iterator[ModelEnum]:
-    found: dict[tuple[str, str], tuple[tuple[str, ...], list[Table]]] = {}
-    for table in context.table_key_to_table.values():
-        for column in table.columns:
-            enum = _enum_in(column.type)
-            if enum is not None and enum.name is not None:
-                key = (enum.schema or default, str(enum.name))
-                found.setdefault(key, (tuple(enum.enums), []))[1].append(table)
-    for (schema, name), (labels, tables) in found.items():
-        yield ModelEnum(schema, name, labels, tuple(tables))
-
-
-def _enum_in(type_: TypeEngine[Any]) -> Enum | None:
-    """The enum that a column's type is, or is an array of; ``None`` when there is none in the database."""
-    if isinstance(type_, TypeDecorator):
-        type_ = type_.impl_instance
-    if isinstance(type_, ARRAY):
-        return _enum_in(type_.item_type)
-    return type_ if isinstance(type_, Enum) and type_.native_enum else None

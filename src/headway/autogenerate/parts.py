@@ -256,12 +256,19 @@ class Sides:
         return True
 
     def _differs_by_alembic(self, part: Part, found: Found) -> bool:
-        """Where PostgreSQL did not make the model's: what Alembic says; it has nothing to say of the rest."""
+        """Where PostgreSQL did not make the model's: what Alembic says, and a warning of the rest."""
         impl = self._context.migration_context.impl
-        if isinstance(part, Index):
-            return impl.compare_indexes(part, self._restored(found)).is_different
         if isinstance(part, UniqueConstraint):
             return impl.compare_unique_constraint(part, self._restored(found)).is_different
+        if isinstance(part, Index) and impl.compare_indexes(part, self._restored(found)).is_different:
+            return True
+        if not isinstance(part, Index) or (isinstance(found, FoundIndex) and found.where):
+            _logger.warning(
+                "PostgreSQL does not take %s of %s as the models have it, before they are applied: whether "
+                "its condition has changed is unknown. Run `headway check` after the upgrade.",
+                found.name,
+                self._modelled.fullname,
+            )
         return False
 
     def _restored(self, found: Found) -> Any:

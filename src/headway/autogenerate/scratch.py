@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headway.autogenerate.blueprint import Draughtsman
+from headway.autogenerate.blueprint import Draughtsman, Unit
+from headway.autogenerate.literals import literal
 from headway.catalogue import SCRATCH, read_catalogue
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from headway import catalogue
-    from headway.autogenerate.blueprint import Blueprint, Part, Unit
+    from headway.autogenerate.blueprint import Blueprint, Part
 
 _logger = logging.getLogger(__name__)
 
@@ -79,21 +80,59 @@ def run_script(connection: Connection, script: str) -> None:
         raise ScriptError(error, sqlstate) from error
 
 
-def spell(connection: Connection, tables: Sequence[Table]) -> dict[Table, Spelled]:
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """An enum type that the database has with other labels, or not at all: what stands for it in the scratch.
+
+    It has the type's own name, in the schema of the temporary tables, which PostgreSQL looks into first: the
+    casts that a model writes by hand mean it, too.
+
+    Attributes:
+        schema: of the type.
+        name: of the type.
+        labels: those of the models.
+        type: how PostgreSQL spells the type itself.
+    """
+
+    schema: str
+    name: str
+    labels: tuple[str, ...]
+    type: str
+
+
+def spell(
+    connection: Connection, tables: Sequence[Table], stand_ins: Sequence[StandIn] = ()
+) -> dict[Table, Spelled]:
     """What PostgreSQL makes of ``tables``.
 
     What it refuses, table by table or piece by piece, is missing from the answer and said in the log. The
     connection must be in a transaction, which is as it was afterwards.
+
+    Args:
+        connection: of the database.
+        tables: the models'.
+        stand_ins: for the enum types that the tables use and that are to change; of one name each.
     """
-    draughtsman = Draughtsman(connection.dialect)
+    quote = connection.dialect.identifier_preparer.quote
+    types = [
+        Unit(
+            f"enum {enum.name}",
+            (f"CREATE TYPE pg_temp.{quote(enum.name)} AS ENUM ({', '.join(map(literal, enum.labels))})",),
+        )
+        for enum in stand_ins
+    ]
+    spellings = {quote(enum.name): enum.type for enum in stand_ins}
+    draughtsman = Draughtsman(connection.dialect, {(enum.schema, enum.name) for enum in stand_ins})
     blueprints = {
         table: draughtsman.draw(table, f"headway_scratch_{number}") for number, table in enumerate(tables)
     }
     spelled: dict[Table, Spelled] = {}
     for batch in _batches(blueprints):
         with rolled_back(connection):
-            build(connection, [blueprint.unit for blueprint in batch.values()])
-            found = read_catalogue(connection, [SCRATCH], tables_only=True).tables.values()
+            build(connection, [*types, *(blueprint.unit for blueprint in batch.values())])
+            found = read_catalogue(
+                connection, [SCRATCH], tables_only=True, spellings=spellings
+            ).tables.values()
         spelled |= dict(_matched(batch, {table.name: table for table in found}))
     return spelled
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -35,7 +36,13 @@ SCRATCH = "pg_temp"
 _EVERYTHING, _TABLES_ONLY = text(EVERYTHING), text(TABLES_ONLY)
 
 
-def read_catalogue(connection: Connection, schemas: Iterable[str], *, tables_only: bool = False) -> Catalogue:
+def read_catalogue(
+    connection: Connection,
+    schemas: Iterable[str],
+    *,
+    tables_only: bool = False,
+    spellings: Mapping[str, str] | None = None,
+) -> Catalogue:
     """What ``schemas`` hold, as the caller's transaction sees it.
 
     The statement empties the ``search_path`` first, to the end of the transaction, so that every name in a
@@ -47,6 +54,8 @@ def read_catalogue(connection: Connection, schemas: Iterable[str], *, tables_onl
         schemas: names, not quoted; one that does not exist holds nothing. :data:`SCRATCH` stands for this
             session's temporary tables.
         tables_only: leave out enums, sequences and extensions.
+        spellings: temporary types as they are printed, with what to read in their place, in columns' types
+            and in casts.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the catalogue cannot be read.
@@ -56,7 +65,7 @@ def read_catalogue(connection: Connection, schemas: Iterable[str], *, tables_onl
     ).all()
     parts: dict[str, list[tuple[int, Any]]] = {}
     for kind, relation, item in rows:
-        parts.setdefault(kind, []).append((relation, json.loads(item)))
+        parts.setdefault(kind, []).append((relation, json.loads(_respelled(item, spellings or {}))))
     plain = {kind: [item for _, item in found] for kind, found in parts.items()}
     enums = [EnumType(**item | {"labels": _tuple(item["labels"])}) for item in plain.get("enum", [])]
     sequences = [_sequence(item) for item in plain.get("sequence", [])]
@@ -67,6 +76,15 @@ def read_catalogue(connection: Connection, schemas: Iterable[str], *, tables_onl
         extensions={item["name"]: Extension(**item) for item in plain.get("extension", [])},
         extension_types=tuple(ExtensionType(**item) for item in plain.get("extension_type", [])),
     )
+
+
+def _respelled(item: str, spellings: Mapping[str, str]) -> str:
+    for printed, read in spellings.items():
+        one, other = (json.dumps(name, ensure_ascii=False)[1:-1] for name in (printed, read))
+        # A temporary type is printed without a schema where the search path is empty.
+        pattern = rf'(::|"type": "){re.escape(one)}(?![\w$])'
+        item = re.sub(pattern, lambda found, name=other: found[1] + name, item)  # type: ignore[misc]  # name is a str
+    return item
 
 
 def _tables(parts: Mapping[str, list[tuple[int, Any]]]) -> Iterable[Table]:
