@@ -41,7 +41,7 @@ def definition_of(found: Index | Constraint, table: Table) -> Definition:
         text = f"CHECK ({found.expression})" + (" NO INHERIT" if found.no_inherit else "")
     else:
         parts, text = (found.definition,), found.definition
-    return Definition(parts, text, _columns(table, found.columns, text))
+    return Definition(parts, text, columns_in(table, found.columns, text))
 
 
 def unspelled(found: Index | Constraint) -> tuple[object, ...]:
@@ -78,7 +78,7 @@ def _of_index(index: Index, table: Table) -> Definition:
         text += f" {word} ({value})" if value else ""
     text += " NULLS NOT DISTINCT" if index.nulls_not_distinct else ""
     named = tuple(element.column for element in index.elements if element.column)
-    return Definition(parts, text, _columns(table, (*named, *index.include), text))
+    return Definition(parts, text, columns_in(table, (*named, *index.include), text))
 
 
 def _shown(element: object) -> str:
@@ -86,6 +86,7 @@ def _shown(element: object) -> str:
     return text
 
 
-def _columns(table: Table, named: tuple[str, ...], text: str) -> frozenset[str]:
+def columns_in(table: Table, named: tuple[str, ...], text: str) -> frozenset[str]:
+    """The columns of a table that a text may depend on, and those that are ``named`` anyway."""
     words = {(quoted or bare).replace('""', '"') for quoted, bare in _WORD.findall(text)}
     return frozenset(named) | {column.name for column in table.columns if column.name in words}

@@ -17,7 +17,8 @@ from headway.autogenerate.operations import (
     DropSchemaOp,
     RemarkOp,
 )
-from headway.autogenerate.ordering import arranged, flattened, references_around
+from headway.autogenerate.ordering import arranged, flattened
+from headway.autogenerate.references import references_around
 from headway.autogenerate.renames import OPTION as RENAMES_OPTION
 from headway.autogenerate.renames import Decisions, probable, probable_tables, renamed
 from headway.autogenerate.safety import Direction
@@ -110,8 +111,9 @@ def _rewritten(
         suspicions |= {rename.old: (_TABLE.format(rename),) for rename in tables}
     _add_prerequisites(facts, up, down, how)
     metadata = _metadata(context)
-    up += references_around(up, metadata)
-    down += references_around(down, metadata)
+    default = context.dialect.default_schema_name
+    up += references_around(up, metadata, default)
+    down += references_around(down, metadata, default)
     going = Direction(
         arranged(up), facts, online=how.online, columns=_columns(metadata), suspicions=suspicions
     )

@@ -23,6 +23,8 @@ from alembic.util import PriorityDispatchResult
 
 from headway.autogenerate.columns import Source, source_of
 from headway.autogenerate.comparison import comparison_of
+from headway.autogenerate.definitions import columns_in
+from headway.autogenerate.modelenums import enum_in
 from headway.autogenerate.statements import StatementsOp, escaped
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, Table
 
     from headway import catalogue
-    from headway.autogenerate.comparison import Pair
+    from headway.autogenerate.comparison import Comparison, Pair, TableKey
 
 _SET_EXPRESSION = {"s": (17,), "v": (18,)}
 """The releases that change the expression of a stored column, and of a virtual one (their notes)."""
@@ -47,22 +49,31 @@ def compare_generation(
     modify: ops.ModifyTableOps,
     schema: str | None,
     name: str,
-    *_: Table | None,
+    inspected_table: Table | None,
+    modelled_table: Table | None,
 ) -> PriorityDispatchResult:
     """Emit what the comparison of columns left to this one."""
     comparison = comparison_of(context)
     key = (schema, name)
-    for inspected, modelled in comparison.regenerated.pop(key, []) if comparison else []:
-        both = comparison.columns(key, inspected.name) if comparison else None
-        if comparison is None or both is None:
+    if comparison is None or inspected_table is None or modelled_table is None:
+        return PriorityDispatchResult.CONTINUE
+    changed = {
+        inspected.name: (inspected, modelled) for inspected, modelled in comparison.regenerated.pop(key, [])
+    }
+    standing = _standing_on(comparison, key, _retyped(comparison, modify, modelled_table))
+    changed |= {column: (inspected_table.c[column], modelled_table.c[column]) for column in standing}
+    for inspected, modelled in changed.values():
+        both = comparison.columns(key, inspected.name)
+        if both is None:
             continue
-        change = Change(context, schema, name, inspected, modelled, *both)
+        change = Change(context, schema, name, inspected, modelled, *both, anew=inspected.name in standing)
         found = list(change.operations())
-        if any(isinstance(operation, ops.DropColumnOp) for operation in found):
+        if any(_replaces(operation) for operation in found):
             comparison.replaced.setdefault(key, set()).add(inspected.name)
+        if any(isinstance(operation, ops.DropColumnOp) for operation in found):
             modify.ops = [operation for operation in modify.ops if not _alters(operation, inspected.name)]
         modify.ops.extend(found)
-    if comparison and (pair := comparison.pairs.get(key)):
+    if pair := comparison.pairs.get(key):
         modify.ops.extend(_sequences_of_other_types(context, schema, name, pair))
     return PriorityDispatchResult.CONTINUE
 
@@ -86,6 +97,44 @@ def _sequences_of_other_types(
             )
 
 
+def _retyped(comparison: Comparison, modify: ops.ModifyTableOps, modelled: Table) -> frozenset[str]:
+    """The columns whose type changes, those of an enum that loses labels among them."""
+    retyped = {
+        operation.column_name
+        for operation in modify.ops
+        if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None
+    }
+    for column in modelled.columns:
+        enum = enum_in(column.type)
+        types = comparison.actual.enums.values() if enum else ()
+        retyped |= {
+            column.name
+            for found in types
+            if enum and found.name == enum.name and set(found.labels) - set(enum.enums)
+        }
+    return frozenset(retyped)
+
+
+def _standing_on(comparison: Comparison, key: TableKey, retyped: frozenset[str]) -> frozenset[str]:
+    """The computed columns that use one of ``retyped``: PostgreSQL changes no type under them."""
+    pair = comparison.pairs.get(key)
+    return frozenset(
+        column.name
+        for column in (pair.actual.columns if pair and retyped else ())
+        if pair
+        and (both := pair.column(column.name))
+        and all(side.generated for side in both)
+        and retyped & columns_in(pair.actual, (), column.expression or "")
+    )
+
+
+def _replaces(operation: MigrateOperation) -> bool:
+    """Whether a column is dropped and added, now or by the way back."""
+    return isinstance(operation, ops.DropColumnOp) or (
+        isinstance(operation, StatementsOp) and operation.reverse().replaces
+    )
+
+
 def _alters(operation: MigrateOperation, column: str) -> bool:
     return isinstance(operation, ops.AlterColumnOp) and operation.column_name == column
 
@@ -101,6 +150,7 @@ class Change:
         modelled: the column of the models.
         actual: the former as PostgreSQL spells it.
         wanted: the latter.
+        anew: its expression cannot stay where it is, even when it does not change.
     """
 
     def __init__(
@@ -112,7 +162,10 @@ class Change:
         modelled: Column[Any],
         actual: catalogue.Column,
         wanted: catalogue.Column,
+        *,
+        anew: bool = False,
     ) -> None:
+        self._anew = anew
         self._version = context.dialect.server_version_info or ()
         self._schema, self._table = schema, table
         self._inspected, self._modelled = inspected, modelled
@@ -140,7 +193,7 @@ class Change:
         kind = self._actual.generated
         since = _SET_EXPRESSION.get(kind)
         same = (kind, self._actual.type) == (self._wanted.generated, self._wanted.type)
-        return since is not None and same and self._version >= since
+        return not self._anew and since is not None and same and self._version >= since
 
     def _set_expression(self) -> StatementsOp:
         change = f"ALTER TABLE {self._of} ALTER COLUMN {self._at} SET EXPRESSION AS"
@@ -193,6 +246,8 @@ class Change:
     def _drop_expression(self) -> StatementsOp:
         # There is no way back but a new column: nothing makes an existing one computed.
         column = f"ALTER TABLE {self._of}"
+        comment = (self._actual.comment or "").replace("'", "''")
+        said = (f"COMMENT ON COLUMN {self._of}.{self._at} IS '{comment}'",) if comment else ()
         return self._statements(
             f"expression of {self._actual.name}: {self._actual.expression} to none",
             (f"{column} ALTER COLUMN {self._at} DROP EXPRESSION",),
@@ -201,6 +256,7 @@ class Change:
                 f"{column} ADD COLUMN {self._at} {self._actual.type} "
                 f"GENERATED ALWAYS AS ({self._actual.expression}) STORED"
                 + ("" if self._actual.nullable else " NOT NULL"),
+                *said,
             ),
         )
 

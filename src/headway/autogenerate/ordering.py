@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from alembic.operations import MigrateOperation
-    from sqlalchemy import MetaData
 
 TableKey: TypeAlias = tuple[str | None, str]
 """Schema, ``None`` for the default one, and name."""
@@ -59,9 +58,18 @@ def _single_changes(operation: ops.AlterColumnOp) -> Iterator[MigrateOperation]:
             existing_server_default=operation.existing_server_default,
             existing_comment=operation.existing_comment,
             **change,
-            **operation.kw,
+            **_options_of(operation, change),
         )
         type_ = change.get("modify_type", type_)
+
+
+def _options_of(operation: ops.AlterColumnOp, change: dict[str, Any]) -> dict[str, Any]:
+    # USING is of the type alone; alembic-postgresql-enum puts it on the whole.
+    return {
+        key: value
+        for key, value in operation.kw.items()
+        if key != "postgresql_using" or "modify_type" in change
+    }
 
 
 def arranged(operations: Iterable[MigrateOperation]) -> list[MigrateOperation]:
@@ -141,57 +149,26 @@ def _tables(
     standing: list[ops.CreateTableOp] = []
     for made in (dropped[drops.index(drop)] for drop in reversed(ordered_drops)):
         loose += [
-            ops.DropConstraintOp(_name_of(key), made.table_name, type_="foreignkey", schema=made.schema)
+            ops.DropConstraintOp(
+                foreign_key_name(key), made.table_name, type_="foreignkey", schema=made.schema
+            )
             for key in later.foreign_keys(made, standing, all_of=dropped)
         ]
         standing.append(made)
     standing = []
     for create in ordered_creates:
         taken = later.foreign_keys(create, standing, all_of=creates)
-        loose += [_by_itself(key) for key in taken]
+        loose += [by_itself(key) for key in taken]
         ids = {id(key) for key in taken}
         create.columns = [item for item in create.columns if id(item) not in ids]
         standing.append(create)
     return [*ordered_drops, *ordered_creates], loose
 
 
-def references_around(
-    operations: Sequence[MigrateOperation], metadata: Iterable[MetaData]
-) -> list[MigrateOperation]:
-    """The foreign keys to take away while the columns on both their sides change their type.
-
-    PostgreSQL refuses the first of the two changes otherwise: for a moment they would not fit. Returned are
-    operations that drop each and make it again, as the models have it; none as a rule.
-    """
-    changing = {
-        (key_of(operation), operation.column_name)
-        for operation in operations
-        if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None
-    }
-    known = {
-        str(operation.constraint_name) for operation in operations if hasattr(operation, "constraint_name")
-    }
-    made: list[MigrateOperation] = []
-    for key in _keys_of(metadata) if changing else ():
-        source = (key.table.schema, key.table.name)
-        ends = [
-            ((source, element.parent.name), (_referred(key), _column(element))) for element in key.elements
-        ]
-        if any(changing.issuperset(pair) for pair in ends) and _name_of(key) not in known:
-            drop = ops.DropConstraintOp(_name_of(key), source[1], type_="foreignkey", schema=source[0])
-            made += [drop, _by_itself(key)]
-    return made
-
-
-def _keys_of(metadata: Iterable[MetaData]) -> Iterator[ForeignKeyConstraint]:
-    for one in metadata:
-        for table in one.tables.values():
-            yield from sorted(table.foreign_key_constraints, key=_name_of)
-
-
-def _by_itself(key: ForeignKeyConstraint) -> ops.CreateForeignKeyOp:
+def by_itself(key: ForeignKeyConstraint) -> ops.CreateForeignKeyOp:
+    """A foreign key as an operation of its own, whatever made it in the models."""
     operation = ops.CreateForeignKeyOp.from_constraint(key)
-    operation.constraint_name = _name_of(key)
+    operation.constraint_name = foreign_key_name(key)
     operation.kw.pop("use_alter", None)
     return operation
 
@@ -210,7 +187,7 @@ def _by_reference(tables: Sequence[ops.CreateTableOp]) -> list[int]:
     wanted: dict[int, list[int]] = {place: [] for place in range(len(tables))}
     for place, table in enumerate(tables):
         for key in _foreign_keys(table):
-            needed = places.get(_referred(key))
+            needed = places.get(referred_table(key))
             if needed is not None and needed != place:
                 wanted[place].append(needed)
     while True:
@@ -270,20 +247,20 @@ class _Later:
         there: dict[TableKey, ops.CreateTableOp],
         own: set[TableKey],
     ) -> bool:
-        target = _referred(key)
+        target = referred_table(key)
         if key.use_alter:
             return True
         if target == key_of(table):
             return not _brings_key(table, key)
         if target in own:
             return target not in there or not _brings_key(there[target], key)
-        columns = {(target, _column(element)) for element in key.elements}
+        columns = {(target, referred_column(element)) for element in key.elements}
         return target in self._keys or not columns.isdisjoint(self._columns)
 
 
 def _brings_key(table: ops.CreateTableOp, key: ForeignKeyConstraint) -> bool:
     """Whether CREATE TABLE itself makes the key that a foreign key refers to, not an index after it."""
-    wanted = {_column(element) for element in key.elements}
+    wanted = {referred_column(element) for element in key.elements}
     return any(
         {column.name for column in constraint.columns} == wanted
         for constraint in table.to_table().constraints
@@ -295,7 +272,8 @@ def _column_of(operation: ops.AddColumnOp | ops.DropColumnOp | ops.AlterColumnOp
     return str(operation.column.name if isinstance(operation, ops.AddColumnOp) else operation.column_name)
 
 
-def _column(element: Any) -> str:
+def referred_column(element: Any) -> str:
+    """The column that an element of a foreign key refers to."""
     return str(element.target_fullname).rpartition(".")[2]
 
 
@@ -303,7 +281,8 @@ def _foreign_keys(table: ops.CreateTableOp) -> list[ForeignKeyConstraint]:
     return [item for item in table.columns if isinstance(item, ForeignKeyConstraint)]
 
 
-def _referred(key: ForeignKeyConstraint) -> TableKey:
+def referred_table(key: ForeignKeyConstraint) -> TableKey:
+    """The table that a foreign key refers to, by what it says where that is in no metadata."""
     try:
         table = key.referred_table
     except SQLAlchemyError:
@@ -313,7 +292,7 @@ def _referred(key: ForeignKeyConstraint) -> TableKey:
     return (table.schema, table.name)
 
 
-def _name_of(key: ForeignKeyConstraint) -> Any:
+def foreign_key_name(key: ForeignKeyConstraint) -> Any:
     """A foreign key's name, or the one that PostgreSQL would give it."""
     if isinstance(key.name, str):
         return key.name

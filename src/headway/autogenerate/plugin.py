@@ -138,9 +138,11 @@ def finish(autogen_context: AutogenContext, upgrade_ops: UpgradeOps) -> Priority
     from headway.autogenerate.comparison import comparison_of
     from headway.autogenerate.enums import keep_what_is_used
     from headway.autogenerate.names import name_foreign_keys
+    from headway.autogenerate.references import forget_same_references
 
     comparison = comparison_of(autogen_context)
     if comparison is not None:
+        forget_same_references(upgrade_ops.ops, autogen_context.dialect.default_schema_name or "public")
         name_foreign_keys(upgrade_ops.ops)
         keep_what_is_used(autogen_context, comparison, upgrade_ops)
     return PriorityDispatchResult.CONTINUE

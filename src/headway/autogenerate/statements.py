@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w+(?!:))")
 
 
+_DROP_COLUMN = re.compile(r"\AALTER TABLE .* DROP COLUMN ")
+
+
 def escaped(statement: str) -> str:
     """A statement as ``op.execute`` takes it: no colon in it begins a parameter."""
     return _PARAMETER.sub(r"\\:", statement)
@@ -50,6 +53,11 @@ class StatementsOp(MigrateOperation):
         self.what = what
         self.statements = statements
         self.undo = undo
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the column is dropped, to be added anew."""
+        return any(_DROP_COLUMN.search(statement) for statement in self.statements)
 
     def reverse(self) -> StatementsOp:
         """The same the other way round."""
