@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,50 @@ _CAST = """
     LEFT JOIN pg_catalog.pg_type AS b ON b.oid = asked.new
     LEFT JOIN pg_catalog.pg_cast AS c ON c.castsource = a.oid AND c.casttarget = b.oid
 """
+
+
+# What PostgreSQL compiled with a type in it; a plain index or a UNIQUE it rebuilds by itself.
+_UPON_ENUM = """
+    WITH type AS (
+        SELECT t.oid FROM pg_catalog.pg_type AS t
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+        WHERE t.typname = :name AND n.nspname = :schema
+    ), used AS (
+        SELECT a.attrelid, a.attnum FROM pg_catalog.pg_attribute AS a
+        JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+        WHERE a.attnum > 0 AND NOT a.attisdropped AND (t.oid IN (TABLE type) OR t.typelem IN (TABLE type))
+    )
+    SELECT con.conname,
+        pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I',
+            CAST(con.conrelid AS pg_catalog.regclass), con.conname),
+        pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s',
+            CAST(con.conrelid AS pg_catalog.regclass), con.conname, pg_catalog.pg_get_constraintdef(con.oid))
+    FROM pg_catalog.pg_constraint AS con
+    WHERE con.contype IN ('c', 'x') AND con.coninhcount = 0 AND EXISTS (
+        SELECT 1 FROM used WHERE used.attrelid = con.conrelid AND used.attnum = ANY (con.conkey))
+    UNION ALL
+    SELECT c.relname,
+        pg_catalog.format('DROP INDEX %s', CAST(i.indexrelid AS pg_catalog.regclass)),
+        pg_catalog.pg_get_indexdef(i.indexrelid)
+    FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid AND NOT c.relispartition
+    WHERE (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL)
+        AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint AS con WHERE con.conindid = i.indexrelid)
+        AND EXISTS (SELECT 1 FROM pg_catalog.pg_depend AS d
+            JOIN used ON used.attrelid = d.refobjid AND used.attnum = d.refobjsubid
+            WHERE d.objid = i.indexrelid AND d.classid = CAST('pg_catalog.pg_class' AS pg_catalog.regclass)
+                AND d.refclassid = CAST('pg_catalog.pg_class' AS pg_catalog.regclass))
+    ORDER BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """A constraint or an index, with the statements that drop it and make it again."""
+
+    name: str
+    drop: str
+    create: str
 
 
 class Cast(StrEnum):
@@ -82,6 +127,10 @@ class Facts:
         return frozenset(
             (None if schema == self.dialect.default_schema_name else schema, name) for schema, name in found
         )
+
+    def upon_enum(self, schema: str, name: str) -> list[Dependent]:
+        """The checks, exclusions and indexes whose text has a column of an enum type in it."""
+        return [Dependent(*row) for row in self._rows(_UPON_ENUM, schema=schema, name=name)]
 
     def cast(self, old: TypeEngine[Any], new: TypeEngine[Any]) -> Cast:
         """What a column of type ``old`` needs to become one of type ``new``."""

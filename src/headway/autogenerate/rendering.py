@@ -11,6 +11,7 @@ from alembic.operations import ops
 from sqlalchemy.sql.elements import ColumnClause, conv
 
 from headway.autogenerate import enumtext
+from headway.autogenerate.enumchange import EnumLabelsOp
 from headway.autogenerate.literals import parsable_sql, plain_sql
 from headway.autogenerate.operations import (
     AnnotatedOp,
@@ -93,6 +94,9 @@ def _rendered(context: AutogenContext, operation: MigrateOperation) -> str | lis
     for class_, render in _RENDERERS.items():
         if isinstance(operation, class_):
             return render(context, operation)
+    if isinstance(operation, EnumLabelsOp):
+        made = [_rendered(context, part) for part in operation.parts]
+        return [line for lines in made for line in ([lines] if isinstance(lines, str) else lines)]
     sent = enumtext.statements(operation, context)
     if sent is not None:
         return [f"{_op(context)}execute({parsable_sql(statement)!r})" for statement in sent]

@@ -7,7 +7,7 @@ a part of its own that keeps nobody out for long.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from headway.autogenerate.destructions import destructions, dotted
+from headway.autogenerate.enumchange import labels_changed
 from headway.autogenerate.facts import Cast
-from headway.autogenerate.literals import default_sql
 from headway.autogenerate.operations import (
     AnnotatedOp,
     IrreversibleWithRowsOp,
@@ -123,36 +123,13 @@ class _Safer:
             case ops.CreateIndexOp() | ops.DropIndexOp():
                 yield self._index(operation)
             case _ if getattr(operation, "operation_name", None) == "change_enum_variants":
-                yield Due(self._with_defaults(operation), remarks=remarks)
+                changed = labels_changed(operation, self._direction.operations, self._facts, self._guard)
+                yield Due(changed, remarks=(*remarks, *changed.remarks))
             case _ if self._online and any(label in self._said for label in new_labels(operation)):
                 # PostgreSQL lets nothing use a label in the transaction that added it (manual, ALTER TYPE).
                 yield Due(operation, Part.BEFORE)
             case _:
                 yield Due(operation, remarks=remarks)
-
-    def _with_defaults(self, operation: Any) -> MigrateOperation:
-        """A change of an enum's labels, knowing the default that each of its columns is to have after it."""
-        after = {
-            (key_of(other), other.column_name): default_sql(other.modify_server_default)
-            for other in self._direction.operations
-            if isinstance(other, ops.AlterColumnOp) and other.modify_server_default is not False
-        }
-        usual = self._facts.dialect.default_schema_name
-        operation.affected_columns = [
-            replace(
-                column,
-                existing_server_default=after.get(
-                    (
-                        (None if column.table_schema == usual else column.table_schema, column.table_name),
-                        column.column_name,
-                    ),
-                    default_sql(column.existing_server_default),
-                ),
-            )
-            for column in operation.affected_columns
-        ]
-        changed: MigrateOperation = operation
-        return changed
 
     def _exists(self, operation: Any) -> bool:
         return key_of(operation) not in self._created

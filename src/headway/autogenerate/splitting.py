@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from alembic.operations import ops
 from alembic.util import rev_id as new_id
 
+from headway.autogenerate.enumchange import EnumLabelsOp
 from headway.autogenerate.operations import RemarkOp, SetNotNullOp
 from headway.autogenerate.ordering import key_of
 from headway.autogenerate.safety import Due, Part, new_labels
@@ -98,6 +99,9 @@ class _Apart:
                 return replace(due, part=Part.AFTER)
             case _:
                 known = _enum(due.operation) in self._labelled
+                if known and isinstance(due.operation, EnumLabelsOp):
+                    # What the main part drops or makes is there again, but for indexes of this same part.
+                    due.operation.elsewhere = frozenset(name for _, name in self._dropped)
                 return replace(due, part=Part.BEFORE) if known else due
         operation.kw["postgresql_concurrently"] = True
         return replace(due, part=part)
