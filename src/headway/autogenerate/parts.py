@@ -100,6 +100,7 @@ def _keep(
     found = comparison.actual.tables.get((schema, inspected.name))
     if found is None:
         return PriorityDispatchResult.CONTINUE
+    _keep_kind(inspected, found)
     restorer = _restorer(context, comparison, inspected)
     place: Any = {"table_name": inspected.name, "schema_name": inspected.schema}
     for index in found.indexes:
@@ -115,6 +116,14 @@ def _keep(
             inspected.constraints -= {item for item in inspected.constraints if item.name == constraint.name}
             restorer.unique(constraint, _index_of(found, constraint))
     return PriorityDispatchResult.STOP
+
+
+def _keep_kind(inspected: Table, found: catalogue.Table) -> None:
+    """What SQLAlchemy does not reflect of a table itself, so that a downgrade makes it as it was."""
+    if found.unlogged:
+        inspected._prefixes = ["UNLOGGED"]  # noqa: SLF001  # Alembic reads it there; the public way is the constructor
+    if found.partition_by:
+        inspected.dialect_kwargs["postgresql_partition_by"] = found.partition_by
 
 
 def _restorer(context: AutogenContext, comparison: Comparison, inspected: Table) -> Restorer:

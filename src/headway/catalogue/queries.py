@@ -7,7 +7,8 @@ from __future__ import annotations
 _EMPTIED = "SELECT pg_catalog.set_config('search_path', '', true)"
 
 _RELATIONS = """
-    SELECT class.oid, class.relname, class.relkind, place.nspname, class.relispartition
+    SELECT class.oid, class.relname, class.relkind, place.nspname, class.relispartition,
+        class.relpersistence
     FROM emptied CROSS JOIN pg_catalog.pg_class AS class
     JOIN pg_catalog.pg_namespace AS place ON place.oid = class.relnamespace
     WHERE class.relkind IN ('r', 'p', 'S') AND (
@@ -54,7 +55,9 @@ _TABLES = """
             JOIN pg_catalog.pg_class AS parent ON parent.oid = link.inhparent
             JOIN pg_catalog.pg_namespace AS place ON place.oid = parent.relnamespace
             WHERE link.inhrelid = relation.oid) END,
-        'comment', pg_catalog.obj_description(relation.oid, 'pg_class'))
+        'comment', pg_catalog.obj_description(relation.oid, 'pg_class'),
+        'unlogged', relation.relpersistence = 'u',
+        'partition_by', pg_catalog.pg_get_partkeydef(relation.oid))
     FROM relation
     LEFT JOIN member ON member.objid = relation.oid
         AND member.classid = CAST('pg_catalog.pg_class' AS pg_catalog.regclass)

@@ -138,6 +138,8 @@ class Table:
     Attributes:
         parent: the partitioned table that it is a partition of.
         extension: the extension that it belongs to.
+        unlogged: whether it is lost in a crash.
+        partition_by: what a partitioned table says of itself: ``RANGE (at)``.
     """
 
     schema: str
@@ -145,6 +147,8 @@ class Table:
     parent: Name | None
     extension: str | None
     comment: str | None
+    unlogged: bool = False
+    partition_by: str | None = None
     columns: tuple[Column, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     indexes: tuple[Index, ...] = ()
