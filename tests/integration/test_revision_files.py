@@ -161,6 +161,36 @@ async def test_types_change_with_their_defaults_in_both_directions(story: Story)
     assert story.execute(defaults) == old
 
 
+IDENTITIES = (
+    # A column that counts, its rows, and the values of the next two.
+    ("sa.Identity(start=1000, minvalue=100)", (), (1000, 1001)),
+    ("sa.Identity(start=1000, increment=5)", (3, 7), (1000, 1005)),
+    ("sa.Identity(always=True)", (3, 7), (8, 9)),
+    ("sa.Identity(start=-1, increment=-2)", (3, -20), (-22, -24)),
+)
+
+
+async def test_an_identity_comes_changes_and_goes_with_its_counter_beyond_the_rows(story: Story) -> None:
+    def tables(*columns: str) -> list[str]:
+        return [f'table("t{n}", sa.Column("c", sa.BigInteger, {column}))' for n, column in enumerate(columns)]
+
+    plain = tables(*("nullable=False" for _ in IDENTITIES))
+    await story.go(*plain)
+    for n, (_, values, _) in enumerate(IDENTITIES):
+        for value in values:
+            story.execute(f"INSERT INTO t{n} (c) VALUES ({value})")  # noqa: S608  # numbers
+    identities = [column for column, _, _ in IDENTITIES]
+    await story.go(*tables(*identities))
+    for n, (column, _, counted) in enumerate(IDENTITIES):
+        found = [story.execute(f"INSERT INTO t{n} DEFAULT VALUES RETURNING c")[0][0] for _ in counted]  # noqa: S608  # as above
+        assert (column, *found) == (column, *counted)
+    await story.go(*tables(*identities[1:], identities[0]), message="turn")
+    await story.go(*plain, message="plain")
+    await story.migrator().downgrade("-3")
+    await story.migrator().upgrade()
+    await story.migrator().downgrade("base")
+
+
 async def test_a_label_that_a_new_default_uses_is_there_before_it_and_goes_after_it(story: Story) -> None:
     mood = 'table("t", sa.Column("m", sa.Enum({}, name="mood"), server_default="{}"))'
     await story.go(mood.format("'a', 'b'", "a"))

@@ -235,7 +235,7 @@ def _exclude_element(expression: Any, context: AutogenContext) -> str:
 
 
 def _alter_column(context: AutogenContext, operation: ops.AlterColumnOp) -> str | list[str]:
-    """Alembic's, without what PostgreSQL need not be told, and with the USING that it does not write."""
+    """Alembic's, without what PostgreSQL need not be told, and with what Alembic does not write."""
     default = operation.existing_server_default
     short = ops.AlterColumnOp(
         operation.table_name,
@@ -250,8 +250,18 @@ def _alter_column(context: AutogenContext, operation: ops.AlterColumnOp) -> str 
         modify_type=operation.modify_type,
     )
     rendered: Any = renderers.dispatch(operation)(context, short)
-    using = operation.kw.get("postgresql_using")
-    return f"{rendered.removesuffix(')')}, postgresql_using={using!r})" if using else rendered
+    more = {"postgresql_using": given(operation.kw.get("postgresql_using"))}
+    if operation.modify_server_default is not False and isinstance(default, sa.Identity):
+        # Without it an identity that goes is taken for a default, and one that changes for a new one.
+        more["existing_server_default"] = _identity(default, context)
+    added = [f", {name}={value}" for name, value in more.items() if value]
+    return "".join([rendered.removesuffix(")"), *added, ")"]) if added else rendered
+
+
+def _identity(identity: sa.Identity, context: AutogenContext) -> str:
+    names = ("start", "increment", "minvalue", "maxvalue", "nominvalue", "nomaxvalue", "cycle", "cache")
+    options = {name: given(getattr(identity, name)) for name in ("always", *names)}
+    return call(f"{_sa(context)}Identity", [], **options)
 
 
 def _create_table(context: AutogenContext, operation: ops.CreateTableOp) -> str | list[str]:

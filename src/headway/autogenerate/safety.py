@@ -25,6 +25,7 @@ from headway.autogenerate.operations import (
     ValidateConstraintOp,
 )
 from headway.autogenerate.ordering import created_tables, key_of
+from headway.autogenerate.statements import StatementsOp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -351,6 +352,7 @@ def _texts(operation: Any) -> Iterator[str]:
             yield text
 
 
+_IDENTITY = re.compile(r" ADD GENERATED (?:ALWAYS|BY DEFAULT) AS IDENTITY\b")
 _LITERAL = re.compile(r"'([^']*)'")
 
 
@@ -365,6 +367,8 @@ def _demanded_not_null(operation: MigrateOperation) -> list[str]:
     if isinstance(operation, ops.CreatePrimaryKeyOp):
         return [str(column) for column in operation.columns]
     if isinstance(operation, ops.AlterColumnOp) and isinstance(operation.modify_server_default, sa.Identity):
+        return [operation.column_name]
+    if isinstance(operation, StatementsOp) and any(map(_IDENTITY.search, operation.statements)):
         return [operation.column_name]
     return []
 
