@@ -71,6 +71,9 @@ CASES = {
     "bits": Case(lambda: typed(pg.BIT(3)), lambda: typed(pg.BIT(4)), ALTER),
     "real and double": Case(lambda: typed(sa.REAL), lambda: typed(sa.Double), ALTER),
     "collation": Case(lambda: typed(sa.Text), lambda: typed(sa.Text(collation="C")), ALTER),
+    "collation taken away": Case(
+        lambda: typed(sa.String(9, collation="C")), lambda: typed(sa.String(9)), ALTER
+    ),
     "fields of an interval": Case(
         lambda: typed(pg.INTERVAL), lambda: typed(pg.INTERVAL(fields="DAY")), ALTER
     ),

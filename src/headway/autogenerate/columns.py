@@ -62,13 +62,13 @@ def compare_type(
     _inspected: Column[Any],
     modelled: Column[Any],
 ) -> PriorityDispatchResult:
-    """Types with all their modifiers, and the collation where the model states one."""
+    """Types with all their modifiers, and collations."""
     comparison = comparison_of(context)
     both = comparison.columns((schema, table), name) if comparison else None
     if both is None:
         return CONTINUE
     actual, wanted = both
-    if actual.type != wanted.type or wanted.collation not in {None, actual.collation}:
+    if actual.type != wanted.type or actual.collation != wanted.collation:
         alter.modify_type = modelled.type
         _logger.info("%s.%s is %s, and %s in the models", table, name, actual.type, wanted.type)
     return STOP
