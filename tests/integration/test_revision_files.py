@@ -191,6 +191,29 @@ async def test_an_identity_comes_changes_and_goes_with_its_counter_beyond_the_ro
     await story.migrator().downgrade("base")
 
 
+async def test_a_new_serial_key_numbers_the_rows_and_an_invalid_index_is_made_anew(story: Story) -> None:
+    keyless = 'sa.Table("t", metadata, {} sa.Column("n", sa.Integer, index=True))'
+    await story.go(keyless.format(""))
+    story.execute("INSERT INTO t SELECT 1 FROM generate_series(1, 3)")
+    # What a CREATE INDEX CONCURRENTLY that failed leaves.
+    story.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_t_n'::regclass")
+    key = """sa.Column("id", sa.SmallInteger, primary_key=True, comment="it's:x"),"""
+    await story.go(keyless.format(key))
+    assert story.execute("SELECT id FROM t ORDER BY id") == [(1,), (2,), (3,)]
+    assert story.execute("INSERT INTO t DEFAULT VALUES RETURNING id") == [(4,)]
+    assert story.execute(
+        "SELECT indisvalid, seqtypid::regtype::text FROM pg_index, pg_sequence "
+        "WHERE indexrelid = 'ix_t_n'::regclass AND seqrelid = 't_id_seq'::regclass"
+    ) == [(True, "smallint")]
+    await story.go(keyless.format(""))
+    with pytest.raises(HeadwayError, match=r"t\.id is NOT NULL, and what it held is gone"):
+        await story.migrator().downgrade("-1")
+    story.execute("DELETE FROM t")
+    await story.migrator().downgrade("-1")
+    assert story.execute("INSERT INTO t DEFAULT VALUES RETURNING id") == [(1,)]
+    await story.migrator().downgrade("base")
+
+
 async def test_a_label_that_a_new_default_uses_is_there_before_it_and_goes_after_it(story: Story) -> None:
     mood = 'table("t", sa.Column("m", sa.Enum({}, name="mood"), server_default="{}"))'
     await story.go(mood.format("'a', 'b'", "a"))
