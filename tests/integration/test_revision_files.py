@@ -214,6 +214,20 @@ async def test_a_new_serial_key_numbers_the_rows_and_an_invalid_index_is_made_an
     await story.migrator().downgrade("base")
 
 
+async def test_a_sequence_that_a_column_names_is_made_before_it_and_goes_after_it(story: Story) -> None:
+    await story.go('table("t", sa.Column("n", sa.Integer))')
+    counter = 'sa.Sequence("my \'seq:s", start=7, schema="later")'
+    key = 'sa.Table("k", metadata, sa.Column("id", sa.Integer, sa.Sequence("k_counter"), primary_key=True))'
+    before = f'c = {counter}; table("t", sa.Column("n", sa.Integer, c, server_default=c.next_value()))'
+    await story.go(before, key)
+    assert story.execute("INSERT INTO t DEFAULT VALUES RETURNING n") == [(7,)]
+    made = "SELECT relname FROM pg_class WHERE relkind = 'S' AND relname <> 't_id_seq' ORDER BY 1"
+    assert story.execute(made) == [("k_counter",), ("my 'seq:s",)]
+    await story.migrator().downgrade("-1")
+    assert story.execute(made) == []
+    await story.migrator().upgrade()
+
+
 async def test_a_label_that_a_new_default_uses_is_there_before_it_and_goes_after_it(story: Story) -> None:
     mood = 'table("t", sa.Column("m", sa.Enum({}, name="mood"), server_default="{}"))'
     await story.go(mood.format("'a', 'b'", "a"))

@@ -270,8 +270,21 @@ def _create_table(context: AutogenContext, operation: ops.CreateTableOp) -> str 
         if isinstance(item, sa.Constraint) and _convention(context):
             item.name = _proof(item.name)
     operation.info = {}
-    rendered: str | list[str] = renderers.dispatch(operation)(context, operation)
+    # What a sequence of its own numbers must not become SERIAL, which Alembic's renderer does not say.
+    numbered = [item for item in operation.columns if isinstance(item, sa.Column) and _has_sequence(item)]
+    before = [column.autoincrement for column in numbered]
+    for column in numbered:
+        column.autoincrement = False
+    try:
+        rendered: str | list[str] = renderers.dispatch(operation)(context, operation)
+    finally:
+        for column, autoincrement in zip(numbered, before, strict=True):
+            column.autoincrement = autoincrement
     return rendered
+
+
+def _has_sequence(column: sa.Column[Any]) -> bool:
+    return isinstance(column.default, sa.Sequence) and not column.default.optional
 
 
 def _directive(name: str, *leading: str, **options: str) -> Callable[[AutogenContext, Any], str]:
