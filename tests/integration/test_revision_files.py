@@ -219,6 +219,8 @@ async def test_a_sequence_that_a_column_names_is_made_before_it_and_goes_after_i
     counter = 'sa.Sequence("my \'seq:s", start=7, schema="later")'
     key = 'sa.Table("k", metadata, sa.Column("id", sa.Integer, sa.Sequence("k_counter"), primary_key=True))'
     before = f'c = {counter}; table("t", sa.Column("n", sa.Integer, c, server_default=c.next_value()))'
+    story.models(before)
+    assert "sequence my 'seq:s" in " ".join((await story.migrator().check()).differences)
     await story.go(before, key)
     assert story.execute("INSERT INTO t DEFAULT VALUES RETURNING n") == [(7,)]
     made = "SELECT relname FROM pg_class WHERE relkind = 'S' AND relname <> 't_id_seq' ORDER BY 1"
