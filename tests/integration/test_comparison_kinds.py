@@ -71,6 +71,9 @@ CASES = {
     "bits": Case(lambda: typed(pg.BIT(3)), lambda: typed(pg.BIT(4)), ALTER),
     "real and double": Case(lambda: typed(sa.REAL), lambda: typed(sa.Double), ALTER),
     "collation": Case(lambda: typed(sa.Text), lambda: typed(sa.Text(collation="C")), ALTER),
+    "collation taken away": Case(
+        lambda: typed(sa.String(9, collation="C")), lambda: typed(sa.String(9)), ALTER
+    ),
     "fields of an interval": Case(
         lambda: typed(pg.INTERVAL), lambda: typed(pg.INTERVAL(fields="DAY")), ALTER
     ),
@@ -124,17 +127,34 @@ CASES = {
     "identity for a default": Case(
         lambda: (sa.Column("i", sa.Integer, server_default="1", nullable=False),),
         lambda: (sa.Column("i", sa.Integer, sa.Identity(start=7)),),
-        "AlterColumnOp AlterColumnOp StatementsOp",
+        "AlterColumnOp StatementsOp",
+    ),
+    "identity for nothing, in a column that may be NULL": Case(
+        lambda: (sa.Column("i", sa.BigInteger),),
+        lambda: (sa.Column("i", sa.BigInteger, sa.Identity(start=1000, minvalue=100)),),
+        "AlterColumnOp StatementsOp",
+    ),
+    "an identity that goes, from a column that may be NULL then": Case(
+        lambda: (sa.Column("i", sa.Integer, sa.Identity(always=True, increment=-5, maxvalue=7)),),
+        lambda: (sa.Column("i", sa.Integer),),
+        "StatementsOp AlterColumnOp",
     ),
     "identity options": Case(
         lambda: (sa.Column("i", sa.Integer, sa.Identity()),),
         lambda: (sa.Column("i", sa.Integer, sa.Identity(always=True, increment=3)),),
-        ALTER,
+        "StatementsOp",
+    ),
+    "identity options, of another type": Case(
+        lambda: (sa.Column("i", sa.Integer, sa.Identity(minvalue=-7, cycle=True, cache=4)),),
+        lambda: (
+            sa.Column("i", sa.BigInteger, sa.Identity(start=-1, increment=-1, minvalue=-9, maxvalue=50)),
+        ),
+        "AlterColumnOp StatementsOp",
     ),
     "identity for a serial": Case(
         lambda: (sa.Column("i", sa.Integer, primary_key=True),),
         lambda: (sa.Column("i", sa.Integer, sa.Identity(), primary_key=True),),
-        "StatementsOp AlterColumnOp StatementsOp",
+        "StatementsOp StatementsOp",
     ),
     "a sequence owned by its column": Case(
         lambda: (sa.Column("i", sa.Integer, primary_key=True, autoincrement=False),),

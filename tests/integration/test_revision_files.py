@@ -161,6 +161,75 @@ async def test_types_change_with_their_defaults_in_both_directions(story: Story)
     assert story.execute(defaults) == old
 
 
+IDENTITIES = (
+    # A column that counts, its rows, and the values of the next two.
+    ("sa.Identity(start=1000, minvalue=100)", (), (1000, 1001)),
+    ("sa.Identity(start=1000, increment=5)", (3, 7), (1000, 1005)),
+    ("sa.Identity(always=True)", (3, 7), (8, 9)),
+    ("sa.Identity(start=-1, increment=-2)", (3, -20), (-22, -24)),
+)
+
+
+async def test_an_identity_comes_changes_and_goes_with_its_counter_beyond_the_rows(story: Story) -> None:
+    def tables(*columns: str) -> list[str]:
+        return [f'table("t{n}", sa.Column("c", sa.BigInteger, {column}))' for n, column in enumerate(columns)]
+
+    plain = tables(*("nullable=False" for _ in IDENTITIES))
+    await story.go(*plain)
+    for n, (_, values, _) in enumerate(IDENTITIES):
+        for value in values:
+            story.execute(f"INSERT INTO t{n} (c) VALUES ({value})")  # noqa: S608  # numbers
+    identities = [column for column, _, _ in IDENTITIES]
+    await story.go(*tables(*identities))
+    for n, (column, _, counted) in enumerate(IDENTITIES):
+        found = [story.execute(f"INSERT INTO t{n} DEFAULT VALUES RETURNING c")[0][0] for _ in counted]  # noqa: S608  # as above
+        assert (column, *found) == (column, *counted)
+    await story.go(*tables(*identities[1:], identities[0]), message="turn")
+    await story.go(*plain, message="plain")
+    await story.migrator().downgrade("-3")
+    await story.migrator().upgrade()
+    await story.migrator().downgrade("base")
+
+
+async def test_a_new_serial_key_numbers_the_rows_and_an_invalid_index_is_made_anew(story: Story) -> None:
+    keyless = 'sa.Table("t", metadata, {} sa.Column("n", sa.Integer, index=True))'
+    await story.go(keyless.format(""))
+    story.execute("INSERT INTO t SELECT 1 FROM generate_series(1, 3)")
+    # What a CREATE INDEX CONCURRENTLY that failed leaves.
+    story.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_t_n'::regclass")
+    key = """sa.Column("id", sa.SmallInteger, primary_key=True, comment="it's:x"),"""
+    await story.go(keyless.format(key))
+    assert story.execute("SELECT id FROM t ORDER BY id") == [(1,), (2,), (3,)]
+    assert story.execute("INSERT INTO t DEFAULT VALUES RETURNING id") == [(4,)]
+    assert story.execute(
+        "SELECT indisvalid, seqtypid::regtype::text FROM pg_index, pg_sequence "
+        "WHERE indexrelid = 'ix_t_n'::regclass AND seqrelid = 't_id_seq'::regclass"
+    ) == [(True, "smallint")]
+    await story.go(keyless.format(""))
+    with pytest.raises(HeadwayError, match=r"t\.id is NOT NULL, and what it held is gone"):
+        await story.migrator().downgrade("-1")
+    story.execute("DELETE FROM t")
+    await story.migrator().downgrade("-1")
+    assert story.execute("INSERT INTO t DEFAULT VALUES RETURNING id") == [(1,)]
+    await story.migrator().downgrade("base")
+
+
+async def test_a_sequence_that_a_column_names_is_made_before_it_and_goes_after_it(story: Story) -> None:
+    await story.go('table("t", sa.Column("n", sa.Integer))')
+    counter = 'sa.Sequence("my \'seq:s", start=7, schema="later")'
+    key = 'sa.Table("k", metadata, sa.Column("id", sa.Integer, sa.Sequence("k_counter"), primary_key=True))'
+    before = f'c = {counter}; table("t", sa.Column("n", sa.Integer, c, server_default=c.next_value()))'
+    story.models(before)
+    assert "sequence my 'seq:s" in " ".join((await story.migrator().check()).differences)
+    await story.go(before, key)
+    assert story.execute("INSERT INTO t DEFAULT VALUES RETURNING n") == [(7,)]
+    made = "SELECT relname FROM pg_class WHERE relkind = 'S' AND relname <> 't_id_seq' ORDER BY 1"
+    assert story.execute(made) == [("k_counter",), ("my 'seq:s",)]
+    await story.migrator().downgrade("-1")
+    assert story.execute(made) == []
+    await story.migrator().upgrade()
+
+
 async def test_a_label_that_a_new_default_uses_is_there_before_it_and_goes_after_it(story: Story) -> None:
     mood = 'table("t", sa.Column("m", sa.Enum({}, name="mood"), server_default="{}"))'
     await story.go(mood.format("'a', 'b'", "a"))

@@ -285,6 +285,24 @@ def test_not_null_is_proved_by_a_check_that_is_validated_apart() -> None:
     ]
 
 
+IDENTITY = sa.Identity(always=True, start=7, minvalue=0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sql"),
+    [
+        (IDENTITY, None, "DROP IDENTITY"),
+        (None, IDENTITY, "ADD GENERATED ALWAYS AS IDENTITY (START WITH 7 MINVALUE 0)"),
+        (IDENTITY, sa.Identity(always=True, start=8, minvalue=0), "SET START WITH 8"),
+    ],
+)
+def test_an_identity_that_alembic_found_changes_as_it_was(
+    before: sa.Identity | None, after: sa.Identity | None, sql: str
+) -> None:
+    operation = ops.AlterColumnOp("t", "c", existing_server_default=before, modify_server_default=after)
+    assert sql_of(operation) == f"ALTER TABLE t ALTER COLUMN c {sql};"
+
+
 def test_a_remark_is_a_comment_whatever_the_name_in_it_holds() -> None:
     operation = AnnotatedOp(ops.DropColumnOp("t", "c"), ("drops column t.a\nimport os\r#" + " x" * 90,))
     code, _ = written(operation)

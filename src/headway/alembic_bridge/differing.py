@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _KINDS = {
     "check": "check constraint",
     "exclude": "exclusion constraint",
+    "exclude_constraint": "exclusion constraint",
     "foreignkey": "foreign key",
     "primary": "primary key",
     "primarykey": "primary key",
@@ -163,9 +164,12 @@ class _Words:
 
     def _constraint(self, operation: ops.AddConstraintOp | ops.DropConstraintOp) -> Difference:
         made: Any = operation
-        table = made.source_table if isinstance(operation, ops.CreateForeignKeyOp) else made.table_name
+        if isinstance(operation, ops.CreateForeignKeyOp):
+            schema, table = made.kw.get("source_schema"), made.source_table
+        else:
+            schema, table = made.schema, made.table_name
         kind = _KINDS.get(operation.constraint_type or "", "constraint")
-        place = (kind, made.schema, table, _text(made.constraint_name))
+        place = (kind, schema, table, _text(made.constraint_name))
         if isinstance(operation, ops.AddConstraintOp):
             constraint = operation.to_constraint(self._context)
             return Difference(Change.ADDED, *place, new=self._constraint_sql(constraint))
@@ -173,6 +177,8 @@ class _Words:
             constraint = operation.to_constraint()
         except ValueError:  # nothing is known of it but its name
             return Difference(Change.REMOVED, *place)
+        if operation.constraint_type is None:  # Alembic's operation has no word for an exclusion
+            place = (_KINDS.get(constraint.__visit_name__, kind), *place[1:])
         return Difference(Change.REMOVED, *place, old=self._constraint_sql(constraint))
 
     def _constraint_sql(self, constraint: Constraint) -> str | None:

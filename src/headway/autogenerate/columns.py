@@ -18,6 +18,7 @@ from sqlalchemy.exc import CompileError
 
 from headway.autogenerate.comparison import comparison_of
 from headway.autogenerate.defaults_by_text import DefaultsByText, expression_of
+from headway.autogenerate.identities import same_identity
 from headway.autogenerate.rereading import same_expression_when_read_again
 
 if TYPE_CHECKING:
@@ -61,13 +62,13 @@ def compare_type(
     _inspected: Column[Any],
     modelled: Column[Any],
 ) -> PriorityDispatchResult:
-    """Types with all their modifiers, and the collation where the model states one."""
+    """Types with all their modifiers, and collations."""
     comparison = comparison_of(context)
     both = comparison.columns((schema, table), name) if comparison else None
     if both is None:
         return CONTINUE
     actual, wanted = both
-    if actual.type != wanted.type or wanted.collation not in {None, actual.collation}:
+    if actual.type != wanted.type or actual.collation != wanted.collation:
         alter.modify_type = modelled.type
         _logger.info("%s.%s is %s, and %s in the models", table, name, actual.type, wanted.type)
     return STOP
@@ -94,8 +95,6 @@ def compare_default(
         return STOP  # FetchedValue: the model says that there is something, and not what
     actual, wanted = both
     sources = (source_of(actual), source_of(wanted))
-    if sources == (Source.IDENTITY, Source.IDENTITY):
-        return CONTINUE  # Alembic compares the options that the model states
     if sources == (Source.DEFAULT, Source.DEFAULT):
         if actual.default != wanted.default and ((schema, table), name) not in comparison.equal_defaults:
             alter.modify_server_default = modelled.server_default
@@ -109,6 +108,8 @@ def compare_default(
 
 def _regenerated(actual: catalogue.Column, wanted: catalogue.Column) -> bool:
     sources = {source_of(actual), source_of(wanted)}
+    if sources == {Source.IDENTITY}:
+        return not same_identity(actual, wanted)
     if sources == {Source.COMPUTED}:
         return (actual.generated, actual.expression) != (wanted.generated, wanted.expression)
     if sources == {Source.SERIAL, Source.DEFAULT}:

@@ -54,7 +54,7 @@ def unspelled(found: Index | Constraint) -> tuple[object, ...]:
     ]
     return (
         *(found.unique, found.method, tuple(elements), frozenset(found.include)),
-        *(frozenset(found.options), found.where is None, found.nulls_not_distinct),
+        *(frozenset(found.options), found.where is None, found.nulls_not_distinct, found.valid),
     )
 
 
@@ -67,6 +67,7 @@ def _of_index(index: Index, table: Table) -> Definition:
         frozenset(index.options),
         index.where,
         index.nulls_not_distinct,
+        index.valid,
     )
     keys = ", ".join(_shown(element) for element in index.elements)
     text = f"{'UNIQUE ' if index.unique else ''}{index.method} ({keys})"
@@ -77,6 +78,7 @@ def _of_index(index: Index, table: Table) -> Definition:
     ):
         text += f" {word} ({value})" if value else ""
     text += " NULLS NOT DISTINCT" if index.nulls_not_distinct else ""
+    text += "" if index.valid else " INVALID"
     named = tuple(element.column for element in index.elements if element.column)
     return Definition(parts, text, columns_in(table, (*named, *index.include), text))
 

@@ -22,6 +22,7 @@ from headway.autogenerate.references import references_around
 from headway.autogenerate.renames import OPTION as RENAMES_OPTION
 from headway.autogenerate.renames import Decisions, probable, probable_tables, renamed
 from headway.autogenerate.safety import Direction
+from headway.autogenerate.sequences import CreateSequenceOp
 from headway.autogenerate.splitting import files, scripts
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _add_prerequisites(
 
 def _schemas(operations: Iterable[MigrateOperation]) -> Iterator[str]:
     for operation in operations:
-        making = isinstance(operation, ops.CreateTableOp)
+        making = isinstance(operation, ops.CreateTableOp | CreateSequenceOp)
         if making or getattr(operation, "operation_name", None) == "create_enum":
             schema = getattr(operation, "schema", None)
             if schema:

@@ -8,10 +8,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
+from sqlalchemy import Sequence, text
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
+    from sqlalchemy import Column
     from sqlalchemy.types import TypeEngine
 
 _ARRAY = re.compile(r"(?:\s*\[\d*\])+\Z")
@@ -143,6 +144,16 @@ class Facts:
     def sql_of(self, type_: TypeEngine[Any]) -> str:
         """A type as SQL writes it."""
         return type_.compile(dialect=self.dialect)
+
+    def serial(self, column: Column[Any]) -> str | None:
+        """A column as CREATE TABLE has it, if SQLAlchemy makes it ``SERIAL`` there; ``None`` for others."""
+        table: Any = column.table  # ``None`` for one that a hook of the project has made
+        if table is None or table.autoincrement_column is not column:
+            return None
+        if column.server_default is not None or isinstance(column.default, Sequence):
+            return None
+        compiler: Any = self.dialect.ddl_compiler(self.dialect, None)  # type: ignore[arg-type]  # it needs none
+        return str(compiler.get_column_specification(column))
 
     def _name(self, type_: TypeEngine[Any]) -> str:
         return _COLLATION.sub("", self.sql_of(type_))

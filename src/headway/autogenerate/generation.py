@@ -9,9 +9,10 @@ What is emitted, into the table's ModifyTableOps:
 - one that is computed now: a DropColumnOp and an AddColumnOp;
 - a serial of another type: ``ALTER SEQUENCE … AS`` beside the AlterColumnOp, or a bigint's counter would end
   where an integer's does;
-- identity, serial and default, in any change: one operation that takes the old away, one that sets the new
-  (AlterColumnOp of ``server_default`` alone, or a StatementsOp), and one that sets the counter behind the
-  greatest value. They depend on their order.
+- other options of an identity: one StatementsOp that sets those;
+- identity, serial and default, in any change: one operation that takes the old away, and one that sets the
+  new (AlterColumnOp of ``server_default`` for a default, StatementsOp for the others) and moves the counter
+  to the last of the values that are there. They depend on their order.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from headway.autogenerate.columns import Source, source_of
 from headway.autogenerate.comparison import comparison_of
 from headway.autogenerate.definitions import columns_in
 from headway.autogenerate.modelenums import enum_in
+from headway.autogenerate.identities import COUNTABLE, identity_change, identity_sql
 from headway.autogenerate.statements import StatementsOp, escaped
 
 if TYPE_CHECKING:
@@ -39,9 +41,6 @@ if TYPE_CHECKING:
 
 _SET_EXPRESSION = {"s": (17,), "v": (18,)}
 """The releases that change the expression of a stored column, and of a virtual one (their notes)."""
-
-_COUNTABLE = frozenset({"smallint", "integer", "bigint"})
-"""What a sequence may be of (manual, CREATE SEQUENCE)."""
 
 
 def compare_generation(
@@ -85,7 +84,7 @@ def _sequences_of_other_types(
     for column in pair.actual.columns:
         _, wanted = pair.column(column.name) or (column, column)
         types = {column.type, wanted.type}
-        if column.serial and wanted.serial and len(types) > 1 and types <= _COUNTABLE:
+        if column.serial and wanted.serial and len(types) > 1 and types <= COUNTABLE.keys():
             sequence = escaped(".".join(map(quote, column.serial)))
             yield StatementsOp(
                 table,
@@ -178,7 +177,9 @@ class Change:
     def operations(self) -> Iterator[MigrateOperation]:
         """What makes the database's column the model's."""
         before, after = source_of(self._actual), source_of(self._wanted)
-        if after is Source.COMPUTED:
+        if before is after is Source.IDENTITY:
+            yield self._identity_options()
+        elif after is Source.COMPUTED:
             if self._may_set_expression():
                 yield self._set_expression()
             else:
@@ -213,7 +214,11 @@ class Change:
             yield self._drop_expression()
         elif source is Source.SERIAL:
             yield self._serial(self._actual.type, come=False)
-        elif self._actual.default is not None or source is Source.IDENTITY:
+        elif source is Source.IDENTITY:
+            yield self._identity(self._actual, come=False)
+            if self._wanted.nullable:  # which Alembic leaves out when a column is or was an identity
+                yield self._alter(existing_nullable=False, modify_nullable=True)
+        elif self._actual.default is not None:
             yield self._default(self._inspected.server_default, None)
 
     def _enter(self, source: Source) -> Iterator[MigrateOperation]:
@@ -222,8 +227,7 @@ class Change:
         elif source is Source.IDENTITY:
             if self._actual.nullable:
                 yield self._alter(existing_nullable=True, modify_nullable=False)
-            yield self._default(None, self._modelled.server_default)
-            yield self._statements(f"counter of {self._actual.name}", (self._counted(),), ())
+            yield self._identity(self._wanted, come=True)
         elif self._wanted.default is not None:
             yield self._default(None, self._modelled.server_default)
 
@@ -281,11 +285,39 @@ class Change:
             else self._statements(f"{what}: {name} to none", drop, make)
         )
 
-    def _counted(self) -> str:
+    def _identity(self, column: catalogue.Column, *, come: bool) -> StatementsOp:
+        """``GENERATED … AS IDENTITY`` as ``column`` has it: it comes, or goes."""
+        change = f"ALTER TABLE {self._of} ALTER COLUMN {self._at}"
+        spelled = identity_sql(column)
+        make = (f"{change} ADD {spelled}", self._counted(column.identity))
+        drop = (f"{change} DROP IDENTITY",)
+        what = f"identity of {column.name}"
+        return (
+            self._statements(f"{what}: none to {spelled}", make, drop)
+            if come
+            else self._statements(f"{what}: {spelled} to none", drop, make)
+        )
+
+    def _identity_options(self) -> StatementsOp:
+        return self._statements(
+            f"identity of {self._actual.name}: {identity_sql(self._actual)} to {identity_sql(self._wanted)}",
+            self._options_set(self._actual, self._wanted),
+            self._options_set(self._wanted, self._actual),
+        )
+
+    def _options_set(self, before: catalogue.Column, after: catalogue.Column) -> tuple[str, ...]:
+        change, restarts = identity_change(before, after)
+        set_ = f"ALTER TABLE {self._of} ALTER COLUMN {self._at} {change}"
+        return (set_, self._counted(after.identity)) if restarts else (set_,)
+
+    def _counted(self, identity: catalogue.Identity | None = None) -> str:
+        """Move the counter, which is at its start, to the last value that is there, if it is beyond that."""
+        start, increment = (identity.start, identity.increment) if identity else (1, 1)
         table, column = (text.replace("'", "''") for text in (self._of, self._actual.name))
+        last = f"pg_catalog.{'max' if increment > 0 else 'min'}({self._at})"
         return (
             f"SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence('{table}', '{column}'), "  # noqa: S608  # quoted; for the file
-            f"(SELECT coalesce(pg_catalog.max({self._at}), 0) + 1 FROM {self._of}), false)"
+            f"CAST({last} AS bigint)) FROM {self._of} HAVING {last} {'>=' if increment > 0 else '<='} {start}"
         )
 
     def _statements(self, what: str, statements: tuple[str, ...], undo: tuple[str, ...]) -> StatementsOp:
@@ -300,4 +332,4 @@ class Change:
 
 
 def _counting(type_: str) -> str:
-    return type_ if type_ in _COUNTABLE else "bigint"
+    return type_ if type_ in COUNTABLE else "bigint"

@@ -16,6 +16,7 @@ from headway.autogenerate.operations import (
     DropSchemaOp,
     RemarkOp,
 )
+from headway.autogenerate.sequences import CreateSequenceOp, DropSequenceOp
 
 if TYPE_CHECKING:
     from alembic.operations import MigrateOperation
@@ -53,6 +54,8 @@ class Phase(IntEnum):
 _BY_CLASS: tuple[tuple[type[Any], Phase], ...] = (
     (CreateSchemaOp, Phase.NAMESPACE),
     (CreateExtensionOp, Phase.NAMESPACE),
+    (CreateSequenceOp, Phase.TYPE),
+    (DropSequenceOp, Phase.DROP_TYPE),
     (DropSchemaOp, Phase.DROP_NAMESPACE),
     (DropExtensionOp, Phase.DROP_NAMESPACE),
     (RemarkOp, Phase.DROP_NAMESPACE),

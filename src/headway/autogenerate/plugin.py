@@ -50,6 +50,7 @@ def setup(plugin: Plugin) -> None:
     add(compare_parts, "table", "indexes", qualifier="postgresql")
     add(compare_checks, "table", "checkconstraints", qualifier="postgresql")
     add(compare_enums, "schema", "headway.enums", qualifier="postgresql", priority=last)
+    add(compare_sequences, "schema", "headway.sequences", qualifier="postgresql", priority=last)
     add(finish, "autogenerate", "headway", qualifier="postgresql", priority=last)
 
 
@@ -130,6 +131,16 @@ def compare_enums(
             enums.compare_without_package(autogen_context, comparison, upgrade_ops)
     elif not came_in_time:
         enums.compare_with_package(autogen_context, upgrade_ops, schemas)
+    return PriorityDispatchResult.CONTINUE
+
+
+def compare_sequences(
+    autogen_context: AutogenContext, upgrade_ops: UpgradeOps, _: set[str | None]
+) -> PriorityDispatchResult:
+    """Sequences that columns name; see :mod:`headway.autogenerate.sequences`."""
+    from headway.autogenerate.sequences import compare_sequences as compare
+
+    compare(autogen_context, upgrade_ops)
     return PriorityDispatchResult.CONTINUE
 
 

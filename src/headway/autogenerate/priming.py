@@ -16,7 +16,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import BIGINT, INTEGER
+from sqlalchemy.dialects.postgresql import BIGINT, INTEGER, SMALLINT
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope, ReflectionDefaults
 
 from headway.ledger.names import LAYOUT_COLUMN
@@ -225,12 +225,12 @@ def _many(
 
 
 def _serials_known(connection: Connection) -> Callable[[Inspector, Any, Any], None]:
-    """``PostgresqlImpl.autogen_column_reflect`` (Alembic 1.20) with one query for all sequences."""
+    """``PostgresqlImpl.autogen_column_reflect`` (Alembic 1.20), for SMALLSERIAL too, with one query."""
     owners: dict[str, str] | None = None
 
     def forget_default_of_serial(_: Inspector, __: Any, column: Any) -> None:
         nonlocal owners
-        if not column.get("default") or not isinstance(column["type"], INTEGER | BIGINT):
+        if not column.get("default") or not isinstance(column["type"], BIGINT | INTEGER | SMALLINT):
             return
         sequence = _NEXTVAL.match(column["default"])
         if sequence is None:

@@ -239,7 +239,7 @@ def _exclude_element(expression: Any, context: AutogenContext) -> str:
 
 
 def _alter_column(context: AutogenContext, operation: ops.AlterColumnOp) -> str | list[str]:
-    """Alembic's, without what PostgreSQL need not be told, and with the USING that it does not write."""
+    """Alembic's, without what PostgreSQL need not be told, and with what Alembic does not write."""
     default = operation.existing_server_default
     short = ops.AlterColumnOp(
         operation.table_name,
@@ -254,8 +254,18 @@ def _alter_column(context: AutogenContext, operation: ops.AlterColumnOp) -> str 
         modify_type=operation.modify_type,
     )
     rendered: Any = renderers.dispatch(operation)(context, short)
-    using = operation.kw.get("postgresql_using")
-    return f"{rendered.removesuffix(')')}, postgresql_using={using!r})" if using else rendered
+    more = {"postgresql_using": given(operation.kw.get("postgresql_using"))}
+    if operation.modify_server_default is not False and isinstance(default, sa.Identity):
+        # Without it an identity that goes is taken for a default, and one that changes for a new one.
+        more["existing_server_default"] = _identity(default, context)
+    added = [f", {name}={value}" for name, value in more.items() if value]
+    return "".join([rendered.removesuffix(")"), *added, ")"]) if added else rendered
+
+
+def _identity(identity: sa.Identity, context: AutogenContext) -> str:
+    names = ("start", "increment", "minvalue", "maxvalue", "nominvalue", "nomaxvalue", "cycle", "cache")
+    options = {name: given(getattr(identity, name)) for name in ("always", *names)}
+    return call(f"{_sa(context)}Identity", [], **options)
 
 
 def _create_table(context: AutogenContext, operation: ops.CreateTableOp) -> str | list[str]:
@@ -264,8 +274,21 @@ def _create_table(context: AutogenContext, operation: ops.CreateTableOp) -> str 
         if isinstance(item, sa.Constraint) and _convention(context):
             item.name = _proof(item.name)
     operation.info = {}
-    rendered: str | list[str] = renderers.dispatch(operation)(context, operation)
+    # What a sequence of its own numbers must not become SERIAL, which Alembic's renderer does not say.
+    numbered = [item for item in operation.columns if isinstance(item, sa.Column) and _has_sequence(item)]
+    before = [column.autoincrement for column in numbered]
+    for column in numbered:
+        column.autoincrement = False
+    try:
+        rendered: str | list[str] = renderers.dispatch(operation)(context, operation)
+    finally:
+        for column, autoincrement in zip(numbered, before, strict=True):
+            column.autoincrement = autoincrement
     return rendered
+
+
+def _has_sequence(column: sa.Column[Any]) -> bool:
+    return isinstance(column.default, sa.Sequence) and not column.default.optional
 
 
 def _directive(name: str, *leading: str, **options: str) -> Callable[[AutogenContext, Any], str]:

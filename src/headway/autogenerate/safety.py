@@ -25,6 +25,7 @@ from headway.autogenerate.operations import (
     ValidateConstraintOp,
 )
 from headway.autogenerate.ordering import created_tables, key_of
+from headway.autogenerate.statements import StatementsOp, serial_column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -112,6 +113,10 @@ class _Safer:
             name = dotted(*key_of(operation), getattr(operation, "column_name", None))
             remarks += self._direction.suspicions.get(name, ())
         match operation:
+            case ops.AddColumnOp() if self._exists(operation) and (
+                spec := self._facts.serial(operation.column)
+            ):
+                yield from self._add_serial(operation, spec)
             case ops.AddColumnOp() if self._exists(operation) and _needs_value(operation.column):
                 yield from self._add_not_null(operation)
             case ops.AlterColumnOp() if operation.modify_type is not None:
@@ -141,12 +146,8 @@ class _Safer:
     # -- NOT NULL ------------------------------------------------------------------------------------------
 
     def _add_not_null(self, operation: ops.AddColumnOp) -> Iterator[Due]:
-        name = dotted(*key_of(operation), operation.column.name)
         if self._direction.down:
-            because = (
-                f"{name} is NOT NULL, and what it held is gone: it can come back into an empty table only."
-            )
-            yield Due(self._guard(operation.table_name, because=because, schema=operation.schema))
+            yield self._lost(operation)
             yield Due(operation)
             return
         column = operation.column
@@ -155,6 +156,17 @@ class _Safer:
         )
         yield Due(nullable)
         yield from self._set_not_null(operation, column)
+
+    def _lost(self, operation: ops.AddColumnOp) -> Due:
+        name = dotted(*key_of(operation), operation.column.name)
+        because = f"{name} is NOT NULL, and what it held is gone: it can come back into an empty table only."
+        return Due(self._guard(operation.table_name, because=because, schema=operation.schema))
+
+    def _add_serial(self, operation: ops.AddColumnOp, specification: str) -> Iterator[Due]:
+        """A column with the sequence that numbers the rows: PostgreSQL does it without firing triggers."""
+        if self._direction.down:
+            yield self._lost(operation)
+        yield Due(serial_column(operation, specification, self._facts.dialect))
 
     def _not_null(self, operation: ops.AlterColumnOp) -> Iterator[Due]:
         name = dotted(*key_of(operation), operation.column_name)
@@ -328,6 +340,7 @@ def _texts(operation: Any) -> Iterator[str]:
             yield text
 
 
+_IDENTITY = re.compile(r" ADD GENERATED (?:ALWAYS|BY DEFAULT) AS IDENTITY\b")
 _LITERAL = re.compile(r"'([^']*)'")
 
 
@@ -342,6 +355,8 @@ def _demanded_not_null(operation: MigrateOperation) -> list[str]:
     if isinstance(operation, ops.CreatePrimaryKeyOp):
         return [str(column) for column in operation.columns]
     if isinstance(operation, ops.AlterColumnOp) and isinstance(operation.modify_server_default, sa.Identity):
+        return [operation.column_name]
+    if isinstance(operation, StatementsOp) and any(map(_IDENTITY.search, operation.statements)):
         return [operation.column_name]
     return []
 

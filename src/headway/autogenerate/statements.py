@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 from alembic.autogenerate import renderers
 from alembic.operations import MigrateOperation, Operations
 
+from headway.autogenerate.literals import literal
+
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import AddColumnOp
+    from sqlalchemy.engine import Dialect
 
 # What SQLAlchemy's text() takes for a parameter (sqlalchemy.sql.elements.TextClause).
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w+(?!:))")
@@ -73,6 +77,30 @@ class StatementsOp(MigrateOperation):
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """As ``check`` shows it."""
         return ("change", self.what, self.schema, self.table_name, self.column_name)
+
+
+def serial_column(operation: AddColumnOp, specification: str, dialect: Dialect) -> StatementsOp:
+    """What adds a column with the sequence that ``SERIAL`` makes.
+
+    Args:
+        operation: Alembic's, which would add it without.
+        specification: the column as CREATE TABLE has it.
+        dialect: PostgreSQL's.
+    """
+    column, schema = operation.column, operation.schema
+    quote = dialect.identifier_preparer.quote
+    table = ".".join(quote(name) for name in (schema, operation.table_name) if name)
+    statements = [f"ALTER TABLE {table} ADD COLUMN {specification}"]
+    if column.comment is not None:
+        statements.append(f"COMMENT ON COLUMN {table}.{quote(column.name)} IS {literal(column.comment)}")
+    return StatementsOp(
+        operation.table_name,
+        column.name,
+        schema=schema,
+        what=f"serial column {column.name}",
+        statements=tuple(map(escaped, statements)),
+        undo=(escaped(f"ALTER TABLE {table} DROP COLUMN {quote(column.name)}"),),
+    )
 
 
 @Operations.implementation_for(StatementsOp)
