@@ -387,7 +387,7 @@ DESTROYED: list[tuple[Any, list[str]]] = [
     (ops.AlterColumnOp("t", "c", modify_nullable=True), []),
     (
         alter(sa.Numeric(10, 4), sa.Numeric(10, 2)),
-        ["changes s.t.c from NUMERIC(10, 4) to NUMERIC(10, 2), which rounds or cuts its values"],
+        ["changes s.t.c from NUMERIC(10, 4) to NUMERIC(10, 2), which may round or cut its values"],
     ),
 ]
 LOSES = [
@@ -399,6 +399,17 @@ LOSES = [
     (postgresql.TIMESTAMP(precision=6), postgresql.TIMESTAMP(precision=0)),
     (VECTOR(3), HALFVEC(3)),
     (sa.JSON(), postgresql.JSONB()),
+    (sa.String(20), sa.Numeric(10, 1)),
+    (sa.String(20, collation="C"), sa.Date()),
+    (TEXT, INTEGER),  # '007' becomes 7
+    (TEXT, postgresql.ARRAY(TEXT)),
+    (postgresql.ARRAY(sa.Numeric(10, 2)), postgresql.ARRAY(INTEGER)),
+    (INTEGER, sa.Numeric(5, -2)),
+    (INTEGER, sa.Float(24)),
+    (postgresql.INET(), postgresql.CIDR()),
+    (sa.DateTime(), sa.DateTime(timezone=True)),
+    (sa.DateTime(timezone=True), sa.DateTime()),
+    (postgresql.MONEY(), sa.Numeric(10, 1)),
 ]
 KEEPS = [
     (sa.Numeric(10, 2), sa.Numeric(12, 4)),
@@ -408,7 +419,13 @@ KEEPS = [
     (sa.String(50), sa.String(10)),  # likewise
     (sa.String(50), TEXT),
     (HALFVEC(3), VECTOR(3)),
-    (TEXT, INTEGER),
+    (TEXT, sa.Enum("a", name="e")),
+    (sa.Enum("a", name="e"), sa.String(5)),
+    (sa.String(5, collation="C"), sa.String(5)),
+    (postgresql.ARRAY(INTEGER), postgresql.ARRAY(sa.BigInteger())),
+    (postgresql.DOMAIN("positive", INTEGER), sa.Numeric(10, 2)),
+    (sa.Float(), sa.Double()),
+    (postgresql.CIDR(), postgresql.INET()),
     (sa.Date(), sa.DateTime()),
 ]
 
@@ -421,10 +438,15 @@ def test_what_an_operation_destroys_is_told(operation: Any, expected: list[str])
 @pytest.mark.parametrize(
     ("old", "new", "loses"), [(*pair, True) for pair in LOSES] + [(*p, False) for p in KEEPS]
 )
-def test_a_change_of_type_destroys_only_what_postgresql_rounds_or_cuts_in_silence(
+def test_a_change_of_type_is_marked_unless_each_value_is_known_to_stay_or_to_be_refused(
     old: Any, new: Any, loses: Any
 ) -> None:
     assert bool(destructions([alter(old, new)])) is loses
+
+
+def test_the_mark_says_that_the_time_zone_of_the_session_decides() -> None:
+    [found] = destructions([alter(sa.DateTime(), sa.DateTime(timezone=True))])
+    assert "where the time zone of the session decides what its values become" in str(found)
 
 
 # -- renames ----------------------------------------------------------------------------------------------
