@@ -107,10 +107,12 @@ async def test_what_rows_make_impossible_stops_the_downgrade_and_an_empty_table_
 ) -> None:
     await story.go(
         'table("users", sa.Column("mail", sa.Text, nullable=False), '
-        'sa.Column("n", sa.Integer, nullable=False))'
+        'sa.Column("n", sa.Integer, nullable=False), sa.Column("note", sa.Text))'
     )
     report = await story.go('table("users", sa.Column("n", sa.Integer))')
-    assert "# destructive: drops column users.mail" in text_of(report)
+    upgrade, downgrade = text_of(report).split("def downgrade")
+    assert "# destructive: drops column users.mail" in upgrade
+    assert "# users.note: its values do not come back\n" in downgrade
     story.execute("INSERT INTO users VALUES (1, NULL)")
     with pytest.raises(HeadwayError, match=r"users\.mail is NOT NULL, and what it held is gone"):
         await story.migrator().downgrade("-1")

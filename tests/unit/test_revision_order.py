@@ -449,6 +449,29 @@ def test_the_mark_says_that_the_time_zone_of_the_session_decides() -> None:
     assert "where the time zone of the session decides what its values become" in str(found)
 
 
+NOT_RESTORED: list[tuple[Any, tuple[str, ...]]] = [
+    (create("t", schema="s"), ("s.t: its rows do not come back",)),
+    (add("t", "c"), ("t.c: its values do not come back",)),
+    (add("t", "c", nullable=False, server_default="x"), ("t.c: its values do not come back",)),
+    (add("t", "c", sa.Computed("id")), ()),
+    (
+        alter(INTEGER, sa.Numeric(10, 2)),
+        ("s.t.c: what the upgrade changed of its values does not come back",),
+    ),
+    (alter(sa.BigInteger(), INTEGER), ()),
+    (ops.AlterColumnOp("t", "c", modify_nullable=True), ()),
+    (INDEX, ()),
+]
+
+
+@pytest.mark.parametrize(("operation", "expected"), NOT_RESTORED)
+def test_a_downgrade_says_what_does_not_come_back_and_an_upgrade_does_not(
+    operation: Any, expected: tuple[str, ...]
+) -> None:
+    assert [step.remarks for step in steps(operation, down=True)] == [expected]
+    assert not any("come back" in said for step in steps(operation) for said in step.remarks)
+
+
 # -- renames ----------------------------------------------------------------------------------------------
 
 

@@ -44,6 +44,25 @@ def destructions(operations: Iterable[ops.MigrateOperation]) -> tuple[Destructio
     return tuple(found for operation in operations for found in _of(operation))
 
 
+def not_restored(operation: ops.MigrateOperation) -> Iterator[str]:
+    """What an operation of a downgrade leaves lost: the structure that it brings back, but not what it held.
+
+    Nothing is said of columns that PostgreSQL calculates, nor of operations that bring back nothing.
+    """
+    match operation:
+        case ops.CreateTableOp():
+            yield f"{dotted(operation.schema, operation.table_name)}: its rows do not come back"
+        case ops.AddColumnOp() if operation.column.computed is None:
+            column = dotted(operation.schema, operation.table_name, operation.column.name)
+            yield f"{column}: its values do not come back"
+        case ops.AlterColumnOp(existing_type=now, modify_type=before) if (
+            now is not None and before is not None
+        ):
+            if change_of_values(before, now) is not None:
+                column = dotted(operation.schema, operation.table_name, operation.column_name)
+                yield f"{column}: what the upgrade changed of its values does not come back"
+
+
 def _of(operation: ops.MigrateOperation) -> Iterator[Destruction]:
     match operation:
         case AnnotatedOp():
