@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations import ops
+from sqlalchemy.types import to_instance
 
 from headway.autogenerate.exactness import change_of_values, sql_of
 from headway.autogenerate.operations import AnnotatedOp, DropSchemaOp
@@ -82,8 +83,11 @@ def _of(operation: ops.MigrateOperation) -> Iterator[Destruction]:
 
 
 def _of_type(operation: ops.AlterColumnOp) -> Iterator[Destruction]:
-    old, new = operation.existing_type, operation.modify_type
-    if old is None or new is None or (change := change_of_values(old, new)) is None:
+    if operation.existing_type is None or operation.modify_type is None:
+        return
+    # A revision may name a class: sa.Text.
+    old, new = to_instance(operation.existing_type), to_instance(operation.modify_type)
+    if (change := change_of_values(old, new)) is None:
         return
     column = dotted(operation.schema, operation.table_name, operation.column_name)
     yield Destruction("type", column, f"from {sql_of(old)} to {sql_of(new)}, {change}")
