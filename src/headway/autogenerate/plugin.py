@@ -135,6 +135,7 @@ def compare_enums(
 
 def finish(autogen_context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
     """After everything has been compared, by others as well."""
+    from headway.autogenerate.boundchecks import leave_checks_to_operations
     from headway.autogenerate.comparison import comparison_of
     from headway.autogenerate.enums import keep_what_is_used
     from headway.autogenerate.names import name_foreign_keys
@@ -142,6 +143,7 @@ def finish(autogen_context: AutogenContext, upgrade_ops: UpgradeOps) -> Priority
     comparison = comparison_of(autogen_context)
     if comparison is not None:
         name_foreign_keys(upgrade_ops.ops)
+        leave_checks_to_operations(upgrade_ops.ops, comparison.pairs, autogen_context.dialect)
         keep_what_is_used(autogen_context, comparison, upgrade_ops)
     return PriorityDispatchResult.CONTINUE
 
