@@ -13,6 +13,7 @@ from pgvector.sqlalchemy import HALFVEC, VECTOR
 from sqlalchemy.dialects import postgresql
 
 from headway.autogenerate.destructions import destructions
+from headway.autogenerate.extensions import needed
 from headway.autogenerate.facts import Facts
 from headway.autogenerate.operations import AnnotatedOp, CreateSchemaOp, DropSchemaOp, RemarkOp
 from headway.autogenerate.ordering import arranged
@@ -356,6 +357,37 @@ def test_a_downgrade_that_would_be_a_remark_only_does_nothing() -> None:
     )
     assert script.downgrade_ops is not None
     assert script.downgrade_ops.ops == []
+
+
+# -- what must be there before ---------------------------------------------------------------------------
+
+
+def booked(*elements: Any, **options: Any) -> ops.CreateTableOp:
+    columns = (sa.Column("room", INTEGER), sa.Column("during", postgresql.TSRANGE))
+    return create("t", *columns, postgresql.ExcludeConstraint(*elements, **options))
+
+
+NEEDED: list[tuple[Any, list[str]]] = [
+    (create("t", sa.Column("v", VECTOR(3)), sa.Column("c", postgresql.CITEXT)), ["vector", "citext"]),
+    (booked(("room", "="), ("during", "&&")), ["btree_gist"]),
+    (booked(("during", "&&")), []),
+    (booked(("room", "="), using="btree"), []),
+    (ops.CreateIndexOp("i", "t", [sa.Column("n", INTEGER)], postgresql_using="gist"), ["btree_gist"]),
+    (ops.CreateIndexOp("i", "t", [sa.Column("n", TEXT)], postgresql_using="gin"), ["btree_gin"]),
+    (ops.CreateIndexOp("i", "t", [sa.Column("j", postgresql.JSONB)], postgresql_using="gin"), []),
+    (
+        ops.CreateIndexOp(
+            "i", "t", [sa.Column("n", TEXT)], postgresql_using="gin", postgresql_ops={"n": "gin_trgm_ops"}
+        ),
+        ["pg_trgm"],
+    ),
+    (INDEX, []),
+]
+
+
+@pytest.mark.parametrize(("operation", "expected"), NEEDED)
+def test_the_extensions_that_an_operation_needs_are_known(operation: Any, expected: list[str]) -> None:
+    assert needed([operation], Facts(MigrationContext.configure(dialect_name="postgresql"))) == expected
 
 
 # -- what is destroyed ------------------------------------------------------------------------------------
