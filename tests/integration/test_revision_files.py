@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from headway import Direction, Migrator, Rename, RevisionReport
 from headway.errors import ConfigurationError, HeadwayError
@@ -286,3 +290,40 @@ async def test_nothing_is_written_when_nothing_changed(story: Story) -> None:
     assert (await story.write(USERS)).paths == ()
     report = await story.write(USERS, allow_empty=True)
     assert len(report.paths) == 1
+
+
+OWN_ENV = """
+import sqlalchemy as sa
+from alembic import context
+from pgvector.sqlalchemy import Vector
+
+from headway.autogenerate import plugin
+
+plugin.register()  # where headway is installed, its entry point does
+metadata = sa.MetaData()
+key = [sa.Column(name, sa.Integer, primary_key=True) for name in "ab"]
+sa.Table("t", metadata, *key, sa.Column("v", Vector(3)))
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    autogenerate_plugins=["alembic.autogenerate.*", "headway.*"],
+)
+with context.begin_transaction():
+    context.run_migrations()
+"""
+
+
+async def test_an_env_py_that_only_names_the_plugin_writes_primary_keys_and_imports(story: Story) -> None:
+    story.execute("CREATE EXTENSION vector")
+    story.execute("CREATE TABLE t (a int NOT NULL, b int NOT NULL, CONSTRAINT pk PRIMARY KEY (a))")
+    (story.project.root / "alembic" / "env.py").write_text(OWN_ENV, encoding="utf-8")
+    engine = sa.create_engine(story.url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        config = Config(str(story.project.ini), stdout=io.StringIO(), attributes={"connection": connection})
+        command.revision(config, "change", autogenerate=True)
+    engine.dispose()
+    [path] = story.project.versions.glob("*.py")
+    written = path.read_text(encoding="utf-8")
+    assert "op.create_primary_key('t_pkey', 't', ['a', 'b'])" in written
+    assert "from pgvector.sqlalchemy import VECTOR" in written
+    compile(written, "revision", "exec")

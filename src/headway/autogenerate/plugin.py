@@ -76,7 +76,9 @@ def prime(autogen_context: AutogenContext, _: UpgradeOps, schemas: set[str | Non
 def begin(autogen_context: AutogenContext, _: UpgradeOps, schemas: set[str | None]) -> PriorityDispatchResult:
     """Before Alembic looks at any table of ``schemas`` (``None`` is the default schema)."""
     from headway.autogenerate.comparison import prepare
+    from headway.autogenerate.rendering import complete
 
+    complete(autogen_context)
     prepare(autogen_context, schemas)
     return PriorityDispatchResult.CONTINUE
 
