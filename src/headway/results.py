@@ -284,9 +284,10 @@ class RepairReport:
 class Loss:
     """Data that a step destroys.
 
-    ``kind`` is ``table`` or ``column`` (``what`` is its name), ``statement`` (``what`` is SQL that takes
-    data away) or ``unknown`` (``what`` says why it cannot be told). ``rows`` and ``size_bytes`` are of the
-    table, by the server's estimates, ``None`` when unknown.
+    ``kind`` is ``table`` or ``column`` (``what`` is its name), ``type`` (``what`` is a column, its old type
+    and its new one, which may change values), ``statement`` (``what`` is SQL that takes data away) or
+    ``unknown`` (``what`` says why it cannot be told). ``rows`` and ``size_bytes`` are of the table, by the
+    server's estimates, ``None`` when unknown.
     """
 
     revision: str

@@ -44,6 +44,10 @@ def defaulted(type_: Any, default: Any) -> Items:
     return typed(type_, server_default=default)
 
 
+def checked() -> sa.Enum:
+    return sa.Enum("a", "b", name="ck_x", native_enum=False, create_constraint=True)
+
+
 def indexed(*args: Any, **kw: Any) -> Items:
     return (number(), word(), sa.Column("m", sa.Integer), sa.Index("ix", *args, **kw))
 
@@ -62,6 +66,17 @@ ALTER, REPLACE_INDEX, REPLACE = "AlterColumnOp", "DropIndexOp CreateIndexOp", "D
 CASES = {
     "length of a string": Case(lambda: typed(sa.String(40)), lambda: typed(sa.String(50)), ALTER),
     "length, given and taken away": Case(lambda: typed(sa.String(40)), lambda: typed(sa.String), ALTER),
+    "second check without a name": Case(
+        lambda: (number(), sa.CheckConstraint("n > 0")),
+        lambda: (number(), sa.CheckConstraint("n > 0"), sa.CheckConstraint("n < 9")),
+        "CreateCheckConstraintOp",
+    ),
+    "column with a check of its type": Case(
+        lambda: (number(),), lambda: (number(), *typed(checked())), "AddColumnOp CreateCheckConstraintOp"
+    ),
+    "type that brings a check": Case(
+        lambda: typed(sa.String(9)), lambda: typed(checked()), "AlterColumnOp CreateCheckConstraintOp"
+    ),
     "precision": Case(lambda: typed(sa.Numeric(7, 2)), lambda: typed(sa.Numeric(8, 2)), ALTER),
     "scale": Case(lambda: typed(sa.Numeric(7, 2)), lambda: typed(sa.Numeric(7, 3)), ALTER),
     "precision given": Case(lambda: typed(sa.Numeric), lambda: typed(sa.Numeric(7, 3)), ALTER),

@@ -47,6 +47,10 @@ def _executing(sql: str) -> str:
         ("with op.batch_alter_table('a') as b: b.drop_column('n')", [("column", "a.n")]),
         ("op.drop_column('A b', 'N.m')", [("column", '"A b"."N.m"')]),
         ("op.execute(sa.delete(sa.table('a')))", [("statement", "DELETE FROM a")]),
+        (
+            "op.alter_column('a', 'n', existing_type=sa.Numeric(10, 2), type_=sa.Integer, schema='s')",
+            [("type", "s.a.n from NUMERIC(10, 2) to INTEGER, which may round or cut its values")],
+        ),
         ("op.get_context().impl.execute('DROP TABLE a')", [("table", "a")]),
         ("op.get_bind().execute(sa.text('DELETE FROM a'))", [("statement", "DELETE FROM a")]),
     ],
@@ -144,7 +148,7 @@ async def test_what_was_seen_before_a_revision_reads_data_is_told_too(
         "op.drop_index('i', 'a')",
         "op.drop_constraint('c', 'a')",
         "op.alter_column('a', 'n', nullable=True, server_default=None)",
-        "op.alter_column('a', 'n', type_=sa.Text)",
+        "op.alter_column('a', 'n', existing_type=sa.Integer(), type_=sa.Text)",
         "op.drop_table_comment('a')",
         "with op.batch_alter_table('a') as b:\n    b.drop_constraint('c')\n    b.drop_index('i')",
         *map(

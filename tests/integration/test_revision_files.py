@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from headway import Direction, Migrator, Rename, RevisionReport
 from headway.errors import ConfigurationError, HeadwayError
@@ -107,10 +111,12 @@ async def test_what_rows_make_impossible_stops_the_downgrade_and_an_empty_table_
 ) -> None:
     await story.go(
         'table("users", sa.Column("mail", sa.Text, nullable=False), '
-        'sa.Column("n", sa.Integer, nullable=False))'
+        'sa.Column("n", sa.Integer, nullable=False), sa.Column("note", sa.Text))'
     )
     report = await story.go('table("users", sa.Column("n", sa.Integer))')
-    assert "# destructive: drops column users.mail" in text_of(report)
+    upgrade, downgrade = text_of(report).split("def downgrade")
+    assert "# destructive: drops column users.mail" in upgrade
+    assert "# users.note: its values do not come back\n" in downgrade
     story.execute("INSERT INTO users VALUES (1, NULL)")
     with pytest.raises(HeadwayError, match=r"users\.mail is NOT NULL, and what it held is gone"):
         await story.migrator().downgrade("-1")
@@ -122,7 +128,11 @@ async def test_what_rows_make_impossible_stops_the_downgrade_and_an_empty_table_
 
 
 async def test_vectors_change_their_type_under_an_index_but_not_their_length_with_rows(story: Story) -> None:
-    """And the extension comes before its first use; it stays, unless the project wants it dropped."""
+    """And the extension comes before its first use, even where somebody prepared the database by hand.
+
+    It stays, unless the project wants it dropped.
+    """
+    story.execute("CREATE EXTENSION vector")
     index = 'sa.Index("ix", "v", postgresql_using="hnsw", postgresql_ops={{"v": "{0}_l2_ops"}})'
     docs = f'table("docs", sa.Column("v", {{1}}({{2}})), {index})'
     first = await story.go(docs.format("vector", "VECTOR", 3))
@@ -131,6 +141,7 @@ async def test_vectors_change_their_type_under_an_index_but_not_their_length_wit
     report = await story.go(docs.format("halfvec", "HALFVEC", 3))
     assert len(report.paths) == 3
     assert "drops" not in text_of(report).split("def downgrade")[0]
+    assert "create_extension" not in text_of(report)
     await story.migrator().downgrade("-3")
     await story.migrator().upgrade()
     await story.write(docs.format("halfvec", "HALFVEC", 4))
@@ -348,3 +359,40 @@ async def test_nothing_is_written_when_nothing_changed(story: Story) -> None:
     assert (await story.write(USERS)).paths == ()
     report = await story.write(USERS, allow_empty=True)
     assert len(report.paths) == 1
+
+
+OWN_ENV = """
+import sqlalchemy as sa
+from alembic import context
+from pgvector.sqlalchemy import Vector
+
+from headway.autogenerate import plugin
+
+plugin.register()  # where headway is installed, its entry point does
+metadata = sa.MetaData()
+key = [sa.Column(name, sa.Integer, primary_key=True) for name in "ab"]
+sa.Table("t", metadata, *key, sa.Column("v", Vector(3)))
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    autogenerate_plugins=["alembic.autogenerate.*", "headway.*"],
+)
+with context.begin_transaction():
+    context.run_migrations()
+"""
+
+
+async def test_an_env_py_that_only_names_the_plugin_writes_primary_keys_and_imports(story: Story) -> None:
+    story.execute("CREATE EXTENSION vector")
+    story.execute("CREATE TABLE t (a int NOT NULL, b int NOT NULL, CONSTRAINT pk PRIMARY KEY (a))")
+    (story.project.root / "alembic" / "env.py").write_text(OWN_ENV, encoding="utf-8")
+    engine = sa.create_engine(story.url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        config = Config(str(story.project.ini), stdout=io.StringIO(), attributes={"connection": connection})
+        command.revision(config, "change", autogenerate=True)
+    engine.dispose()
+    [path] = story.project.versions.glob("*.py")
+    written = path.read_text(encoding="utf-8")
+    assert "op.create_primary_key('t_pkey', 't', ['a', 'b'])" in written
+    assert "from pgvector.sqlalchemy import VECTOR" in written
+    compile(written, "revision", "exec")

@@ -13,6 +13,7 @@ from pgvector.sqlalchemy import HALFVEC, VECTOR
 from sqlalchemy.dialects import postgresql
 
 from headway.autogenerate.destructions import destructions
+from headway.autogenerate.extensions import needed
 from headway.autogenerate.facts import Facts
 from headway.autogenerate.operations import AnnotatedOp, CreateSchemaOp, DropSchemaOp, RemarkOp
 from headway.autogenerate.ordering import arranged
@@ -358,6 +359,37 @@ def test_a_downgrade_that_would_be_a_remark_only_does_nothing() -> None:
     assert script.downgrade_ops.ops == []
 
 
+# -- what must be there before ---------------------------------------------------------------------------
+
+
+def booked(*elements: Any, **options: Any) -> ops.CreateTableOp:
+    columns = (sa.Column("room", INTEGER), sa.Column("during", postgresql.TSRANGE))
+    return create("t", *columns, postgresql.ExcludeConstraint(*elements, **options))
+
+
+NEEDED: list[tuple[Any, list[str]]] = [
+    (create("t", sa.Column("v", VECTOR(3)), sa.Column("c", postgresql.CITEXT)), ["vector", "citext"]),
+    (booked(("room", "="), ("during", "&&")), ["btree_gist"]),
+    (booked(("during", "&&")), []),
+    (booked(("room", "="), using="btree"), []),
+    (ops.CreateIndexOp("i", "t", [sa.Column("n", INTEGER)], postgresql_using="gist"), ["btree_gist"]),
+    (ops.CreateIndexOp("i", "t", [sa.Column("n", TEXT)], postgresql_using="gin"), ["btree_gin"]),
+    (ops.CreateIndexOp("i", "t", [sa.Column("j", postgresql.JSONB)], postgresql_using="gin"), []),
+    (
+        ops.CreateIndexOp(
+            "i", "t", [sa.Column("n", TEXT)], postgresql_using="gin", postgresql_ops={"n": "gin_trgm_ops"}
+        ),
+        ["pg_trgm"],
+    ),
+    (INDEX, []),
+]
+
+
+@pytest.mark.parametrize(("operation", "expected"), NEEDED)
+def test_the_extensions_that_an_operation_needs_are_known(operation: Any, expected: list[str]) -> None:
+    assert needed([operation], Facts(MigrationContext.configure(dialect_name="postgresql"))) == expected
+
+
 # -- what is destroyed ------------------------------------------------------------------------------------
 
 
@@ -387,7 +419,7 @@ DESTROYED: list[tuple[Any, list[str]]] = [
     (ops.AlterColumnOp("t", "c", modify_nullable=True), []),
     (
         alter(sa.Numeric(10, 4), sa.Numeric(10, 2)),
-        ["changes s.t.c from NUMERIC(10, 4) to NUMERIC(10, 2), which rounds or cuts its values"],
+        ["changes s.t.c from NUMERIC(10, 4) to NUMERIC(10, 2), which may round or cut its values"],
     ),
 ]
 LOSES = [
@@ -399,6 +431,17 @@ LOSES = [
     (postgresql.TIMESTAMP(precision=6), postgresql.TIMESTAMP(precision=0)),
     (VECTOR(3), HALFVEC(3)),
     (sa.JSON(), postgresql.JSONB()),
+    (sa.String(20), sa.Numeric(10, 1)),
+    (sa.String(20, collation="C"), sa.Date()),
+    (TEXT, INTEGER),  # '007' becomes 7
+    (TEXT, postgresql.ARRAY(TEXT)),
+    (postgresql.ARRAY(sa.Numeric(10, 2)), postgresql.ARRAY(INTEGER)),
+    (INTEGER, sa.Numeric(5, -2)),
+    (INTEGER, sa.Float(24)),
+    (postgresql.INET(), postgresql.CIDR()),
+    (sa.DateTime(), sa.DateTime(timezone=True)),
+    (sa.DateTime(timezone=True), sa.DateTime()),
+    (postgresql.MONEY(), sa.Numeric(10, 1)),
 ]
 KEEPS = [
     (sa.Numeric(10, 2), sa.Numeric(12, 4)),
@@ -408,7 +451,13 @@ KEEPS = [
     (sa.String(50), sa.String(10)),  # likewise
     (sa.String(50), TEXT),
     (HALFVEC(3), VECTOR(3)),
-    (TEXT, INTEGER),
+    (TEXT, sa.Enum("a", name="e")),
+    (sa.Enum("a", name="e"), sa.String(5)),
+    (sa.String(5, collation="C"), sa.String(5)),
+    (postgresql.ARRAY(INTEGER), postgresql.ARRAY(sa.BigInteger())),
+    (postgresql.DOMAIN("positive", INTEGER), sa.Numeric(10, 2)),
+    (sa.Float(), sa.Double()),
+    (postgresql.CIDR(), postgresql.INET()),
     (sa.Date(), sa.DateTime()),
 ]
 
@@ -421,10 +470,38 @@ def test_what_an_operation_destroys_is_told(operation: Any, expected: list[str])
 @pytest.mark.parametrize(
     ("old", "new", "loses"), [(*pair, True) for pair in LOSES] + [(*p, False) for p in KEEPS]
 )
-def test_a_change_of_type_destroys_only_what_postgresql_rounds_or_cuts_in_silence(
+def test_a_change_of_type_is_marked_unless_each_value_is_known_to_stay_or_to_be_refused(
     old: Any, new: Any, loses: Any
 ) -> None:
     assert bool(destructions([alter(old, new)])) is loses
+
+
+def test_the_mark_says_that_the_time_zone_of_the_session_decides() -> None:
+    [found] = destructions([alter(sa.DateTime(), sa.DateTime(timezone=True))])
+    assert "where the time zone of the session decides what its values become" in str(found)
+
+
+NOT_RESTORED: list[tuple[Any, tuple[str, ...]]] = [
+    (create("t", schema="s"), ("s.t: its rows do not come back",)),
+    (add("t", "c"), ("t.c: its values do not come back",)),
+    (add("t", "c", nullable=False, server_default="x"), ("t.c: its values do not come back",)),
+    (add("t", "c", sa.Computed("id")), ()),
+    (
+        alter(INTEGER, sa.Numeric(10, 2)),
+        ("s.t.c: what the upgrade changed of its values does not come back",),
+    ),
+    (alter(sa.BigInteger(), INTEGER), ()),
+    (ops.AlterColumnOp("t", "c", modify_nullable=True), ()),
+    (INDEX, ()),
+]
+
+
+@pytest.mark.parametrize(("operation", "expected"), NOT_RESTORED)
+def test_a_downgrade_says_what_does_not_come_back_and_an_upgrade_does_not(
+    operation: Any, expected: tuple[str, ...]
+) -> None:
+    assert [step.remarks for step in steps(operation, down=True)] == [expected]
+    assert not any("come back" in said for step in steps(operation) for said in step.remarks)
 
 
 # -- renames ----------------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
-"""A look at what a step would destroy, read from the SQL it would send."""
+"""A look at what a step would destroy, read from its SQL and from the types that its operations name."""
 
 from __future__ import annotations
 
 import io
 import re
 from textwrap import shorten
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
@@ -14,12 +14,16 @@ from sqlalchemy.exc import CompileError, SQLAlchemyError
 from headway.alembic_bridge.offline import configure_offline, in_one_line
 from headway.alembic_bridge.revision_code import load_code
 from headway.alembic_bridge.routing import environment_of, operations_of
+from headway.autogenerate.destructions import destructions
 from headway.autogenerate.operations import ROW_CHECK
 from headway.results import Loss
 from headway.sqltext import split, uncommented, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from alembic.operations import MigrateOperation
+    from alembic.runtime.migration import MigrationContext
 
     from headway.alembic_bridge.environment import AlembicProject
     from headway.planning import Step
@@ -86,7 +90,8 @@ def losses_of(project: AlembicProject, step: Step) -> tuple[Loss, ...]:
     """What a step destroys, read from the SQL it would send; empty when it destroys nothing.
 
     Tables and columns that are dropped, rows that are removed or overwritten, types and schemas and what
-    hangs on them. A column whose type changes is no loss: PostgreSQL refuses a value that does not fit.
+    hangs on them; changes of a column's type, unless each value is known to stay or to be refused, by an
+    ``op.alter_column`` that says ``existing_type``, outside of batch mode.
 
     The step's function runs without a connection. Where it reads data it cannot be followed to its end,
     and the last loss is of kind ``unknown``; so it is where the function raises. A statement that runs code
@@ -103,8 +108,9 @@ def losses_of(project: AlembicProject, step: Step) -> tuple[Loss, ...]:
     )
     configure_offline(environment, project.options, output_buffer=script)
     unseen: list[Loss] = []
+    operations = _Noted(environment.get_context())
     try:
-        with environment_of(environment), operations_of(Operations(environment.get_context())):
+        with environment_of(environment), operations_of(operations):
             load_code(step.path, step.direction).function()
     except Exception as error:  # noqa: BLE001  # any failure means only that we cannot see further
         unseen.append(Loss(step.revision, "unknown", f"{step.direction.value}() {_why_unseen(error)}"))
@@ -114,7 +120,12 @@ def losses_of(project: AlembicProject, step: Step) -> tuple[Loss, ...]:
         for statement in _statements(written)
         for kind, what in _losses(*statement)
     )
-    return tuple(dict.fromkeys([*seen, *unseen]))
+    changed = (
+        Loss(step.revision, found.kind, f"{found.what} {found.detail}")
+        for found in destructions(operations.invoked)
+        if found.kind == "type"
+    )
+    return tuple(dict.fromkeys([*seen, *changed, *unseen]))
 
 
 def _why_unseen(error: Exception) -> str:
@@ -127,6 +138,18 @@ def _why_unseen(error: Exception) -> str:
 def reads_data(error: BaseException) -> bool:
     """Whether a revision that failed without a connection did so for want of what it would have read."""
     return isinstance(error, _NOTHING_READ) and not isinstance(error, CompileError)
+
+
+class _Noted(Operations):
+    """Operations that remember what they were asked to do: the SQL does not tell a column's old type."""
+
+    def __init__(self, context: MigrationContext) -> None:
+        super().__init__(context)
+        self.invoked: list[MigrateOperation] = []
+
+    def invoke(self, operation: MigrateOperation) -> Any:
+        self.invoked.append(operation)
+        return super().invoke(operation)
 
 
 class _Script(io.StringIO):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from headway.autogenerate.extensions import needed
 from headway.autogenerate.facts import Facts
 from headway.autogenerate.operations import (
     CreateExtensionOp,
@@ -30,31 +30,13 @@ if TYPE_CHECKING:
 
     from alembic.operations import MigrateOperation
     from alembic.runtime.migration import MigrationContext
-    from sqlalchemy.types import TypeEngine
 
     from headway.autogenerate.ordering import TableKey
 
-# The extensions that have a type, an access method or an operator class; each is in PostgreSQL's contrib, or
-# pgvector's.
-_EXTENSIONS = {
-    "vector": "vector",
-    "halfvec": "vector",
-    "sparsevec": "vector",
-    "hnsw": "vector",
-    "ivfflat": "vector",
-    "citext": "citext",
-    "hstore": "hstore",
-    "ltree": "ltree",
-    "lquery": "ltree",
-    "ltxtquery": "ltree",
-    "gin_trgm_ops": "pg_trgm",
-    "gist_trgm_ops": "pg_trgm",
-}
 _COLUMN = "Or was it renamed to {0.new}? `headway revision --rename {0}` keeps what it holds."
 _TABLE = (
     "Or was it renamed to {0.new}? op.rename_table() in place of dropping and creating keeps what it holds."
 )
-_FIRST_WORD = re.compile(r'(?:[\w"]+\.)?"?(\w+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +113,17 @@ def _add_prerequisites(
         if schema not in facts.schemas:
             up.append(CreateSchemaOp(schema))
             down.append(DropSchemaOp(schema))
-    extensions = dict.fromkeys(_EXTENSIONS[word] for word in _words(up, facts) if word in _EXTENSIONS)
-    for extension in extensions:
-        if extension not in facts.extensions:
-            up.append(CreateExtensionOp(extension))
-            # Others may have come to use it, and not every role may create it again.
-            kept = RemarkOp(
-                f'The extension {extension} stays; headway.op.drop_extension("{extension}") would drop it.'
-            )
-            down.append(DropExtensionOp(extension) if how.drop_extensions else kept)
+    for extension in needed(up, facts):
+        if extension in facts.extensions_in_use:
+            continue
+        # IF NOT EXISTS: a database that somebody prepared by hand has it, the next one has not.
+        up.append(CreateExtensionOp(extension))
+        # Others may have come to use it, and not every role may create it again.
+        kept = RemarkOp(
+            f'The extension {extension} stays; headway.op.drop_extension("{extension}") would drop it.'
+        )
+        ours = how.drop_extensions and extension not in facts.extensions
+        down.append(DropExtensionOp(extension) if ours else kept)
 
 
 def _schemas(operations: Iterable[MigrateOperation]) -> Iterator[str]:
@@ -149,27 +133,6 @@ def _schemas(operations: Iterable[MigrateOperation]) -> Iterator[str]:
             schema = getattr(operation, "schema", None)
             if schema:
                 yield str(schema)
-
-
-def _words(operations: Iterable[MigrateOperation], facts: Facts) -> Iterator[str]:
-    """Names of types, access methods and operator classes that operations use."""
-    for operation in operations:
-        for type_ in _types(operation):
-            found = _FIRST_WORD.match(facts.sql_of(type_))
-            if found:
-                yield found[1].lower()
-        if isinstance(operation, ops.CreateIndexOp):
-            yield str(operation.kw.get("postgresql_using") or "").lower()
-            yield from (operation.kw.get("postgresql_ops") or {}).values()
-
-
-def _types(operation: MigrateOperation) -> Iterator[TypeEngine[Any]]:
-    if isinstance(operation, ops.CreateTableOp):
-        yield from (column.type for column in operation.columns if isinstance(column, sa.Column))
-    elif isinstance(operation, ops.AddColumnOp):
-        yield operation.column.type
-    elif isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
-        yield operation.modify_type
 
 
 def _metadata(context: MigrationContext) -> list[sa.MetaData]:

@@ -82,6 +82,25 @@ class Dependent:
     create: str
 
 
+# A column depends on its type, or on the type's array; an index on its operator classes (manual, pg_depend).
+_IN_USE = """
+    SELECT DISTINCT e.extname
+    FROM pg_catalog.pg_extension AS e
+    JOIN pg_catalog.pg_depend AS member
+        ON member.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+        AND member.refobjid = e.oid AND member.deptype = 'e'
+    LEFT JOIN pg_catalog.pg_type AS t
+        ON member.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = member.objid
+    JOIN pg_catalog.pg_depend AS used
+        ON used.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND used.refclassid = member.classid AND used.refobjid = ANY (ARRAY[member.objid, t.typarray])
+    WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS own
+        WHERE own.classid = used.classid AND own.objid = used.objid AND own.deptype = 'e'
+    )
+"""
+
+
 class Cast(StrEnum):
     """What ALTER COLUMN ... TYPE needs to turn the values of one type into another's."""
 
@@ -112,6 +131,11 @@ class Facts:
     def extensions(self) -> frozenset[str]:
         """The extensions that the database has."""
         return frozenset(row[0] for row in self._rows("SELECT extname FROM pg_catalog.pg_extension"))
+
+    @cached_property
+    def extensions_in_use(self) -> frozenset[str]:
+        """The extensions whose types columns have, or whose operator classes indexes have."""
+        return frozenset(row[0] for row in self._rows(_IN_USE))
 
     @cached_property
     def schemas(self) -> frozenset[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations import ops
 from sqlalchemy import CheckConstraint, PrimaryKeyConstraint, UniqueConstraint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from alembic.operations import MigrateOperation
     from sqlalchemy import Dialect, Table
@@ -28,13 +29,14 @@ def name_of(part: Any, dialect: Dialect) -> str | None:
     return str(next(iter(preparer.unformat_identifiers(written)))) if written else None
 
 
-def chosen_name(part: Any, table: Table, depends: frozenset[str]) -> str:
+def chosen_name(part: Any, table: Table, depends: frozenset[str], taken: Collection[str]) -> str:
     """A name for a constraint of ``table`` that has none, in PostgreSQL's manner (``ChooseConstraintName``).
 
     Args:
         part: the model's constraint.
         table: the model's table.
         depends: the columns that its expression names.
+        taken: names that it cannot have; it is numbered until its name is none of them.
     """
     check = isinstance(part, CheckConstraint)
     if isinstance(part, PrimaryKeyConstraint):
@@ -45,7 +47,9 @@ def chosen_name(part: Any, table: Table, depends: frozenset[str]) -> str:
         # A check over several columns is named after the table alone.
         named = sorted(depends)
         columns, suffix = (named if len(named) == 1 or not check else []), ("check" if check else "excl")
-    return _joined([table.name, *columns], suffix)
+    words = [table.name, *columns]
+    names = (_joined(words, f"{suffix}{number or ''}") for number in count())
+    return next(name for name in names if name not in taken)
 
 
 def name_foreign_keys(operations: Iterable[MigrateOperation]) -> None:

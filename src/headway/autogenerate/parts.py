@@ -130,6 +130,21 @@ def _restorer(context: AutogenContext, comparison: Comparison, inspected: Table)
     return Restorer(inspected, context.dialect.identifier_preparer.quote, comparison.path)
 
 
+def _names_upon(table: catalogue.Table) -> set[str]:
+    """The names of a table's constraints and indexes."""
+    return {found.name for found in table.constraints} | {index.name for index in table.indexes}
+
+
+def _names_beside(comparison: Comparison, table: catalogue.Table) -> set[str]:
+    """The names that a constraint of ``table`` cannot have for what else is in its schema."""
+    others = [
+        other
+        for (schema, name), other in comparison.actual.tables.items()
+        if schema == table.schema and name != table.name
+    ]
+    return {other.name for other in others}.union(*map(_names_upon, others))
+
+
 def _index_of(table: catalogue.Table, constraint: catalogue.Constraint) -> catalogue.Index:
     return next(index for index in table.indexes if index.name == constraint.index)
 
@@ -163,6 +178,9 @@ class Sides:
         self.replaced = comparison.replaced.get((inspected.schema, inspected.name), set())
         inside = [constraint for column in modelled.columns for constraint in column.constraints]
         self._parts: list[Part] = [*modelled.indexes, *modelled.constraints, *inside]
+        self._comparison = comparison
+        self._going: set[str] = set()
+        self._chosen: set[str] = set()
 
     def primary_key(self) -> Changes:
         """A change of the primary key: columns, their order, INCLUDE, DEFERRABLE; not its name."""
@@ -173,6 +191,8 @@ class Sides:
         had = found.columns if found else ()
         if found.definition == spelled.definition if found and spelled else had == columns:
             return Changes()
+        if found:
+            self._going.add(found.name)
         _logger.info(
             "The primary key of %s is (%s), and (%s) in the models", self._modelled.fullname, had, columns
         )
@@ -196,14 +216,25 @@ class Sides:
         wanted = [part for part in self._parts if isinstance(part, class_) and self._is_made(part)]
         matches = dict(self._matched(wanted, found))
         changes = Changes()
-        for name in sorted(found.keys() - {name for name in matches.values() if name}):
+        gone = sorted(found.keys() - {name for name in matches.values() if name})
+        differing = [
+            (part, match)
+            for part, match in sorted(matches.items(), key=lambda pair: pair[1] or "")
+            if match is None or self._differs(part, found[match])
+        ]
+        self._going.update(gone, (match for _, match in differing if match))
+        for name in gone:
             self._add_to(changes, self._changes(self._restored(found[name]), None, name, type_))
-        for part, match in sorted(matches.items(), key=lambda pair: pair[1] or ""):
-            old = found[match] if match else None
-            if old is None or self._differs(part, old):
-                restored = self._restored(old) if old else None
-                self._add_to(changes, self._changes(restored, part, match, type_))
+        for part, match in differing:
+            restored = self._restored(found[match]) if match else None
+            self._add_to(changes, self._changes(restored, part, match, type_))
         return changes
+
+    def _taken(self) -> set[str]:
+        """The names that no new constraint can have."""
+        named = {name for part in self._parts if (name := name_of(part, self._context.dialect))}
+        others = _names_beside(self._comparison, self._pair.actual)
+        return others | (_names_upon(self._pair.actual) - self._going) | named | self._chosen
 
     def _add_to(self, changes: Changes, more: Changes) -> None:
         changes.dropped += more.dropped
@@ -320,7 +351,9 @@ class Sides:
             else ops.AddConstraintOp.from_constraint(part)
         )
         if operation.constraint_name is None:
-            operation.constraint_name = chosen_name(part, self._modelled, self._depends(part))
+            name = chosen_name(part, self._modelled, self._depends(part), self._taken())
+            self._chosen.add(name)
+            operation.constraint_name = name
         return operation  # type: ignore[no-any-return]  # one of many classes
 
 

@@ -77,7 +77,9 @@ def prime(autogen_context: AutogenContext, _: UpgradeOps, schemas: set[str | Non
 def begin(autogen_context: AutogenContext, _: UpgradeOps, schemas: set[str | None]) -> PriorityDispatchResult:
     """Before Alembic looks at any table of ``schemas`` (``None`` is the default schema)."""
     from headway.autogenerate.comparison import prepare
+    from headway.autogenerate.rendering import complete
 
+    complete(autogen_context)
     prepare(autogen_context, schemas)
     return PriorityDispatchResult.CONTINUE
 
@@ -146,6 +148,7 @@ def compare_sequences(
 
 def finish(autogen_context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
     """After everything has been compared, by others as well."""
+    from headway.autogenerate.boundchecks import leave_checks_to_operations
     from headway.autogenerate.comparison import comparison_of
     from headway.autogenerate.enums import keep_what_is_used
     from headway.autogenerate.names import name_foreign_keys
@@ -155,6 +158,7 @@ def finish(autogen_context: AutogenContext, upgrade_ops: UpgradeOps) -> Priority
     if comparison is not None:
         forget_same_references(upgrade_ops.ops, autogen_context.dialect.default_schema_name or "public")
         name_foreign_keys(upgrade_ops.ops)
+        leave_checks_to_operations(upgrade_ops.ops, comparison.pairs, autogen_context.dialect)
         keep_what_is_used(autogen_context, comparison, upgrade_ops)
     return PriorityDispatchResult.CONTINUE
 

@@ -53,6 +53,11 @@ def render_item(
     return render
 
 
+def complete(context: AutogenContext) -> None:
+    """Have whatever ``context`` is asked to write come out with its imports, whoever configured it."""
+    context.opts["render_item"] = render_item(context.opts.get("render_item"))
+
+
 def _item(kind: str, item: Any, context: AutogenContext) -> str | None:
     if kind == "type":
         return type_text(item, context)
@@ -182,6 +187,8 @@ def _create_check(context: AutogenContext, operation: ops.CreateCheckConstraintO
     )
 
 
+# Alembic's raises NotImplementedError: it finds no change of a primary key by itself.
+@renderers.dispatch_for(ops.CreatePrimaryKeyOp, replace=True)
 def _create_primary_key(context: AutogenContext, operation: ops.CreatePrimaryKeyOp) -> str:
     columns = [str(column) for column in operation.columns]
     options = _options(operation.kw, context)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from alembic.operations import ops
 
-from headway.autogenerate.destructions import destructions, dotted
+from headway.autogenerate.destructions import destructions, dotted, not_restored
 from headway.autogenerate.enumchange import labels_changed
 from headway.autogenerate.facts import Cast
 from headway.autogenerate.operations import (
@@ -112,6 +112,8 @@ class _Safer:
         if isinstance(operation, ops.DropColumnOp | ops.DropTableOp):
             name = dotted(*key_of(operation), getattr(operation, "column_name", None))
             remarks += self._direction.suspicions.get(name, ())
+        if self._direction.down:
+            remarks += tuple(not_restored(operation))
         match operation:
             case ops.AddColumnOp() if self._exists(operation) and (
                 spec := self._facts.serial(operation.column)

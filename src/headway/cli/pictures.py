@@ -148,8 +148,11 @@ def count(items: Sequence[object], noun: str) -> str:
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
+_KINDS = {"unknown": "cannot be told:", "type": "type of"}
+
+
 def _loss(loss: Loss) -> str:
-    what = f"cannot be told: {loss.what}" if loss.kind == "unknown" else f"{loss.kind} {loss.what}"
+    what = f"{_KINDS.get(loss.kind, loss.kind)} {loss.what}"
     figures = []
     if loss.rows is not None:
         figures.append(f"about {loss.rows:,} row{'' if loss.rows == 1 else 's'}" if loss.rows else "no rows")
