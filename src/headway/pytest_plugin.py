@@ -34,7 +34,6 @@ _KEPT = pytest.StashKey["Sequence[str]"]()
 _CLONES = pytest.StashKey[int]()
 
 _OPTIONS = ("headway_database_url", "headway_provider", "headway_image", "headway_isolation", "headway_keep")
-_INIS = ("headway_config", "headway_database_url", "headway_provider", "headway_image", "headway_isolation")
 _ROOT_FIXTURE = "_headway_suite"
 
 
@@ -89,14 +88,16 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say which server it is where this suite says anything about one."""
-    said = any(config.getoption(name) for name in _OPTIONS) or any(config.getini(name) for name in _INIS)
+    """Say which server it is where the command line says anything about one."""
+    said = any(config.getoption(name) for name in _OPTIONS)
     return _which_server(config) if said and not config.option.collectonly else None
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
-    """The same for a suite that says nothing, once a test is seen to ask for a database."""
+    """The same where the command line says nothing, once a test is seen to ask for a database."""
     if _SERVER in config.stash or config.option.collectonly:  # an editor that lists tests needs no server
+        return None
+    if hasattr(config, "workerinput"):  # a worker's fault here would end all without a word of the reason
         return None
     asked = any(_ROOT_FIXTURE in getattr(item, "fixturenames", ()) for item in items)
     return _which_server(config) if asked else None

@@ -92,3 +92,26 @@ def test_each_fault_is_told_with_its_way_out_and_without_a_traceback(
     )
     assert outcomes(again) == {"passed": 1}, again.stdout + again.stderr
     assert "kept" not in again.stdout
+
+
+ASKING = """
+    def test_asking(headway_database):
+        pass
+"""
+
+
+def test_a_server_of_the_ini_that_is_down_is_told_to_those_who_ask_and_to_nobody_else(
+    project: ProjectFolder,
+) -> None:
+    project.tables("first")
+    (project.root / "test_none.py").write_text("def test_none(): pass\n", encoding="utf-8")
+    (project.root / "test_asking.py").write_text(textwrap.dedent(ASKING), encoding="utf-8")
+    down = "headway_database_url = postgresql://tester@127.0.0.1:1/postgres"
+    (project.root / "pytest.ini").write_text(f"[pytest]\n{down}\n", encoding="utf-8")
+    quiet = ("-p", "no:asyncio")
+    assert outcomes(run(project.root, *quiet, "test_none.py")) == {"passed": 1}
+    done = run(project.root, *quiet, "-n", "1")
+    assert outcomes(done) == {"passed": 1, "error": 1}, done.stdout + done.stderr
+    assert "hint: " in done.stdout
+    assert "127.0.0.1:1" in done.stdout
+    assert "INTERNALERROR" not in done.stdout
