@@ -396,6 +396,22 @@ def test_an_ordinary_role_empties_tables_in_the_order_of_their_keys(
         drop(server_url, suite)
 
 
+def test_rows_that_a_policy_hides_from_an_ordinary_role_reach_no_other_test(
+    project: ProjectFolder, server_url: str
+) -> None:
+    guarded = "ALTER TABLE first ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    policy = "CREATE POLICY own ON first USING (id::text = current_setting('app.tenant', true))"
+    project.tables("first")
+    project.revision("r2", "r1", upgrade=f'op.execute("{guarded}")\nop.execute("{policy}")')
+    write = "SET app.tenant = '7'; INSERT INTO first VALUES (7)"
+    with role(server_url, "CREATEDB") as url:
+        with open_suite(wishes(project, url)) as suite:
+            for _ in range(2):
+                with suite.database("test_it", Isolation.RESET) as database:
+                    run(database, write)  # a row that were still there would be in its way
+        drop(server_url, suite)
+
+
 def test_a_role_that_may_make_no_database_is_refused(project: ProjectFolder, server_url: str) -> None:
     project.tables("first")
     with (
