@@ -48,6 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--headway-isolation", choices=ISOLATIONS, help="how a test gets a clean database")
     group.addoption("--headway-keep", action="store_true", help="keep the databases of failing tests")
     group.addoption("--headway-drop-kept", action="store_true", help="drop those that earlier runs kept")
+    group.addoption("--headway-rebuild", action="store_true", help="run the migrations anew for the template")
     parser.addini(
         "headway_config", "alembic.ini, pyproject.toml or their folder; found from rootdir when unset"
     )

@@ -294,29 +294,34 @@ def drop(server_url: str, suite: Suite) -> None:
             connection.execute(f'DROP DATABASE "{name}"')
 
 
-def test_a_template_is_kept_between_runs_and_made_anew_when_a_model_changes(
+def test_a_template_is_kept_between_runs_and_made_anew_when_a_model_changes_or_it_is_wished(
     project: ProjectFolder, server_url: str
 ) -> None:
-    (project.root / "shop.py").write_text("NAME = 'first'\n", encoding="utf-8")
+    (project.root / "shop.py").write_text("from names import NAME\n", encoding="utf-8")
+    (project.root / "names.py").write_text("NAME = 'first'\n", encoding="utf-8")
     project.revision(
         "r1", upgrade="import shop\nop.create_table(shop.NAME, sa.Column('id', sa.Integer, primary_key=True))"
     )
 
-    def built() -> tuple[list[str], str]:
-        with open_suite(wishes(project, server_url)) as suite:
-            with suite.database("test_it", Isolation.RESET) as database:
-                pass
-            assert database.name
-            names = [name for name in databases(server_url, suite) if "_template_" in name]
-        return names, suite._names.prefix
+    def built(*, rebuild: bool = False) -> dict[str, int]:
+        with open_suite(wishes(project, server_url, rebuild=rebuild)) as suite:
+            for isolation in (Isolation.RESET, Isolation.CLONE):
+                with suite.database("test_it", isolation):
+                    pass
+            with psycopg.connect(server_url) as connection:
+                question = "SELECT datname, oid::int FROM pg_database WHERE starts_with(datname, %s)"
+                rows = connection.execute(question, [f"{suite._names.prefix}template_"])
+                return dict(rows.fetchall())
 
-    once, prefix = built()
-    assert built()[0] == once
-    (project.root / "shop.py").write_text("NAME = 'second'\n", encoding="utf-8")
-    assert len(built()[0]) == 2
+    once = built()
+    assert built() == once
+    (project.root / "names.py").write_text("NAME = 'second'\n", encoding="utf-8")
+    twice = built()
+    assert len(twice) == 2
+    again = built(rebuild=True)
+    assert {name for name in twice if twice[name] != again[name]} == twice.keys() - once.keys()
     with psycopg.connect(server_url, autocommit=True) as connection:
-        for name in built()[0]:
-            assert name.startswith(prefix)
+        for name in twice:
             connection.execute(f'DROP DATABASE "{name}"')
 
 

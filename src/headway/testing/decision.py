@@ -85,6 +85,7 @@ def decide(config: pytest.Config) -> Wishes:
         isolation=said.one_of("isolation", Isolation),
         keep=bool(config.getoption("headway_keep")),
         drop_kept=bool(config.getoption("headway_drop_kept")),
+        rebuild=bool(config.getoption("headway_rebuild")),
     )
 
 

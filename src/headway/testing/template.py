@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from headway.capabilities import wanted_extensions
 from headway.errors import CapabilityError
 from headway.revisions import read_graph
 from headway.testing.building import build
-from headway.testing.cluster import quoted
+from headway.testing.cluster import literal, quoted
 from headway.testing.content import content_of
 from headway.testing.naming import key_of
 from headway.threads import in_thread
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 EMPTY = "base"
 """The revision that stands for a database without any."""
 HEADS = "heads"
+_POLL_S = 0.02
 _KEPT = 8
 """How many templates of a project may lie on a server: of a few branches, and of a few revisions."""
 
@@ -32,6 +34,7 @@ class Templates:
         self._cluster = cluster
         self._project = project
         self._wishes = wishes
+        self._built_by = f"built by headway's test fixtures, run {wishes.run_id}"
         self._known: dict[str, str] = {}
 
     async def of(self, revision: str) -> str:
@@ -57,15 +60,29 @@ class Templates:
         key = key_of(name)
         while True:
             await cluster.share(key)
-            if await cluster.exists(name):
+            if await self._good(name):
                 return name
             await cluster.unshare(key)
             if await cluster.try_lock(key):
                 try:
-                    if not await cluster.exists(name):
+                    if not await self._good(name):
+                        await cluster.drop(name)
                         await self._build(name, revision)
                 finally:
                     await cluster.unlock(key)
+            else:
+                await asyncio.sleep(_POLL_S)  # one that is to be built anew may be in use by another run
+
+    async def _good(self, name: str) -> bool:
+        """Whether a template is there, and built by this run where it is to be."""
+        if not self._wishes.rebuild:
+            return await self._cluster.exists(name)
+        builder = await self._cluster.value(
+            "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database "
+            "WHERE datname = $1",
+            name,
+        )
+        return builder == self._built_by
 
     async def _build(self, name: str, revision: str) -> None:
         """Under a name of this run, so that what a crash leaves half-made is found and dropped."""
@@ -83,7 +100,8 @@ class Templates:
         # A session open on a template makes each clone wait five seconds and fail (design.md, fact 17).
         await cluster.execute(
             f"ALTER DATABASE {quoted(draft)} ALLOW_CONNECTIONS false; "
-            f"ALTER DATABASE {quoted(draft)} RENAME TO {quoted(name)}"
+            f"ALTER DATABASE {quoted(draft)} RENAME TO {quoted(name)}; "
+            f"COMMENT ON DATABASE {quoted(name)} IS {literal(self._built_by)}"
         )
         await self._drop_superseded()
 
