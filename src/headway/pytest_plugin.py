@@ -140,12 +140,15 @@ def _wishes_of(config: pytest.Config) -> Wishes:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:  # noqa: ARG001  # the hook's signature
-    """Remember what failed, and say where its database will be found."""
+    """Remember what failed, and say where its databases will be found: its own, its module's and suite's."""
     report = yield
-    if report.failed:
-        item.stash[_FAILED] = True
-        database = item.stash.get(_DATABASE, None)
-        if database is not None and _wishes_of(item.config).keep and report.when != "teardown":
+    for node in item.listchain() if report.failed else ():
+        database = node.stash.get(_DATABASE, None)
+        if database is None:
+            continue
+        node.stash[_FAILED] = True
+        # When its teardown fails, the test's own is gone already.
+        if _wishes_of(item.config).keep and report.when != "teardown":
             from headway.testing.telling import how_to_reach
 
             lines = how_to_reach(database, _wishes_of(item.config).provider)
