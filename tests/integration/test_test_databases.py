@@ -12,15 +12,17 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from headway import CapabilityError, DatabaseURL, EnvironmentFileError
+from headway import CapabilityError, DatabaseURL, EnvironmentFileError, RefusedError
 from headway.testing import Isolation, Provider, Wishes
 from headway.testing.resetting import LeftOpenError
 from headway.testing.suite import open_suite
+from headway.testing.template import TemplateFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conftest import ProjectFolder
+    from headway.testing.engines import Handouts
     from headway.testing.suite import Database, Suite
 
 SCHEMA = """\
@@ -251,6 +253,26 @@ def test_a_savepoint_takes_back_what_sessions_commit_and_ddl(
     assert len({*names}) == 1
 
 
+def test_a_savepoint_on_a_second_loop_is_refused_and_what_the_first_wrote_is_taken_back(
+    suite: Suite, at_head: tuple[object, ...]
+) -> None:
+    async def write(handouts: Handouts) -> None:
+        async with handouts.engine.begin() as connection:
+            await connection.execute(text("INSERT INTO parent DEFAULT VALUES"))
+
+    with suite.database("test_one", Isolation.SAVEPOINT) as database:
+        handouts = suite.handouts(database)
+        asyncio.run(write(handouts))
+        for _ in range(2):
+            with pytest.raises(
+                RefusedError, match=r"the event loop that it belongs to has ended[\s\S]*reset"
+            ):
+                asyncio.run(write(handouts))
+        handouts.close()
+    with suite.database("test_two", Isolation.SAVEPOINT) as database:
+        assert contents(database)[1] == at_head[1]
+
+
 def test_engines_share_the_dialects_knowledge_and_none_of_the_listeners(suite: Suite) -> None:
     from sqlalchemy import event
 
@@ -435,6 +457,11 @@ def test_an_extension_that_the_server_does_not_carry_is_named_before_anything_ru
         with (
             pytest.raises(CapabilityError, match=r"postgis_of_mars.*r1"),
             suite.database("test_it", Isolation.RESET),
+        ):
+            pass
+        with (
+            pytest.raises(TemplateFailedError, match=r"^as above: .*postgis_of_mars.*$"),
+            suite.database("test_next", Isolation.CLONE),
         ):
             pass
         assert databases(server_url, suite) == []

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from headway.capabilities import wanted_extensions
-from headway.errors import CapabilityError
+from headway.errors import CapabilityError, HeadwayError
 from headway.revisions import read_graph
 from headway.testing.building import build
 from headway.testing.cluster import literal, quoted
@@ -27,6 +27,13 @@ _KEPT = 8
 """How many templates of a project may lie on a server: of a few branches, and of a few revisions."""
 
 
+class TemplateFailedError(HeadwayError):
+    """There is no template, for a reason that was told in full when it was first asked for."""
+
+    def __init__(self, first_line: str) -> None:
+        super().__init__(f"as above: {first_line}")
+
+
 class Templates:
     """The templates of one project, one for each revision that a test asks for."""
 
@@ -36,6 +43,7 @@ class Templates:
         self._wishes = wishes
         self._built_by = f"built by headway's test fixtures, run {wishes.run_id}"
         self._known: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
 
     async def of(self, revision: str) -> str:
         """The name of the template at a revision; it is built when there is none.
@@ -43,9 +51,19 @@ class Templates:
         Raises:
             CapabilityError: the revisions create an extension that the server does not carry.
             HeadwayError: the migrations failed, whatever ``Migrator.upgrade`` raises.
+            TemplateFailedError: they have failed before, and are not run again.
         """
         if revision == EMPTY:
             return "template0"
+        if revision in self._failed:
+            raise TemplateFailedError(self._failed[revision])
+        try:
+            return await self._at(revision)
+        except HeadwayError as error:
+            self._failed[revision] = error.message.partition("\n")[0]
+            raise
+
+    async def _at(self, revision: str) -> str:
         if revision not in self._known:
             content = await in_thread(
                 lambda: content_of(self._project, f"PostgreSQL {self._cluster.major}", revision)
