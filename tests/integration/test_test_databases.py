@@ -532,13 +532,25 @@ def test_an_env_py_of_plain_alembic_builds_the_template(
     assert tables_of(database_url) == []
 
 
+@pytest.mark.parametrize(
+    ("url", "called"),
+    [
+        (None, None),
+        ("sqlite://", "a database of sqlite"),
+        ("postgresql+psycopg://tester@127.0.0.1:1/shop", r"cannot be reached \(OperationalError\)"),
+    ],
+)
 def test_an_env_py_that_leads_elsewhere_is_refused_and_migrates_nothing(
-    project: ProjectFolder, server_url: str, database_url: str
+    project: ProjectFolder, server_url: str, database_url: str, url: str | None, called: str | None
 ) -> None:
-    suite = foreign(project, database_url, ELSEWHERE)
+    suite = foreign(
+        project, database_url, ELSEWHERE.replace("{elsewhere!r}", repr(url)) if url else ELSEWHERE
+    )
     with open_suite(wishes(suite, server_url)) as opened:
         with (
-            pytest.raises(EnvironmentFileError, match=DatabaseURL.parse(database_url).name) as caught,
+            pytest.raises(
+                EnvironmentFileError, match=called or DatabaseURL.parse(database_url).name
+            ) as caught,
             opened.database("test_it", Isolation.RESET),
         ):
             pass
