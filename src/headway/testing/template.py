@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from headway.testing.cluster import Cluster
     from headway.testing.wishes import Wishes
 
+ANOTHER_SERVER = (
+    "Name a server that does: --headway-database-url, or --headway-image of one that Docker can run."
+)
 EMPTY = "base"
 """The revision that stands for a database without any."""
 HEADS = "heads"
@@ -151,6 +154,5 @@ class Templates:
                     f"extension {name}",
                     f"{cluster.server.label} does not carry the extension {name}, "
                     f"which {', '.join(revisions)} creates",
-                    hint="Name a server that does: --headway-database-url, or --headway-image of one "
-                    "that Docker can run.",
+                    hint=ANOTHER_SERVER,
                 )
