@@ -34,7 +34,6 @@ _KEPT = pytest.StashKey["Sequence[str]"]()
 _CLONES = pytest.StashKey[int]()
 
 _OPTIONS = ("headway_database_url", "headway_provider", "headway_image", "headway_isolation", "headway_keep")
-_INIS = ("headway_config", "headway_database_url", "headway_provider", "headway_image", "headway_isolation")
 _ROOT_FIXTURE = "_headway_suite"
 
 
@@ -49,6 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--headway-isolation", choices=ISOLATIONS, help="how a test gets a clean database")
     group.addoption("--headway-keep", action="store_true", help="keep the databases of failing tests")
     group.addoption("--headway-drop-kept", action="store_true", help="drop those that earlier runs kept")
+    group.addoption("--headway-rebuild", action="store_true", help="run the migrations anew for the template")
     parser.addini(
         "headway_config", "alembic.ini, pyproject.toml or their folder; found from rootdir when unset"
     )
@@ -89,14 +89,16 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say which server it is where this suite says anything about one."""
-    said = any(config.getoption(name) for name in _OPTIONS) or any(config.getini(name) for name in _INIS)
+    """Say which server it is where the command line says anything about one."""
+    said = any(config.getoption(name) for name in _OPTIONS)
     return _which_server(config) if said and not config.option.collectonly else None
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
-    """The same for a suite that says nothing, once a test is seen to ask for a database."""
+    """The same where the command line says nothing, once a test is seen to ask for a database."""
     if _SERVER in config.stash or config.option.collectonly:  # an editor that lists tests needs no server
+        return None
+    if hasattr(config, "workerinput"):  # a worker's fault here would end all without a word of the reason
         return None
     asked = any(_ROOT_FIXTURE in getattr(item, "fixturenames", ()) for item in items)
     return _which_server(config) if asked else None
@@ -138,12 +140,15 @@ def _wishes_of(config: pytest.Config) -> Wishes:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:  # noqa: ARG001  # the hook's signature
-    """Remember what failed, and say where its database will be found."""
+    """Remember what failed, and say where its databases will be found: its own, its module's and suite's."""
     report = yield
-    if report.failed:
-        item.stash[_FAILED] = True
-        database = item.stash.get(_DATABASE, None)
-        if database is not None and _wishes_of(item.config).keep and report.when != "teardown":
+    for node in item.listchain() if report.failed else ():
+        database = node.stash.get(_DATABASE, None)
+        if database is None:
+            continue
+        node.stash[_FAILED] = True
+        # When its teardown fails, the test's own is gone already.
+        if _wishes_of(item.config).keep and report.when != "teardown":
             from headway.testing.telling import how_to_reach
 
             lines = how_to_reach(database, _wishes_of(item.config).provider)

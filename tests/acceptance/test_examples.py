@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from transcripts import disagreements
 
+from suites import PLUGIN
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -16,4 +18,5 @@ def test_the_commands_of_an_example_print_what_its_readme_shows(name: str, check
     shutil.copytree(EXAMPLES / name, checkout, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".headway"))
     document = (checkout / "README.md").read_text(encoding="utf-8")
     assert "```console" in document
-    assert disagreements(document, checkout) == []
+    announced = {"PYTEST_ADDOPTS": " ".join(PLUGIN)}
+    assert disagreements(document, checkout, extra=announced) == []

@@ -224,6 +224,7 @@ async def test_models_that_no_revision_makes_are_listed(project: ProjectFolder, 
         ),
         ("op.execute('ALTER TABLE users ALTER note SET NOT NULL')", "23502"),
         ("op.execute('ALTER TABLE users ADD at date NOT NULL')", "23502"),
+        ("op.execute('ALTER TABLE users DROP nothing')", "42703"),
     ],
 )
 @pytest.mark.asyncio
@@ -234,6 +235,7 @@ async def test_a_revision_that_loses_rows_or_fails_on_them_is_shown(
     with pytest.raises(checks.CheckFailedError) as caught:
         await checks.rows_preserved(migrator_on(project, database_url), last)
     assert any(finding in told for told in caught.value.findings), caught.value.findings
+    assert ("over rows" in caught.value.message) == (finding == "23502")
 
 
 @pytest.mark.asyncio

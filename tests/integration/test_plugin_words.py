@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,14 @@ SUITE = """
         await headway_session.commit()
         assert False
 
+    @pytest.mark.parametrize("turn", range(2))
+    @pytest.mark.headway(isolation="clone")
+    def test_failing_under_a_name_that_is_longer_than_a_database_can_have(headway_database, turn):
+        assert False
+
+    def test_shared_failing(headway_module_database):
+        assert False
+
     def test_shared_first(headway_suite_database, headway_module_database):
         assert headway_suite_database.name != headway_module_database.name
 
@@ -67,7 +76,9 @@ def test_each_fault_is_told_with_its_way_out_and_without_a_traceback(
     (project.root / "test_words.py").write_text(textwrap.dedent(SUITE), encoding="utf-8")
     asked = ("-p", "no:asyncio", "-W", "default::ResourceWarning", "--headway-keep")
     done = run(project.root, *asked, more={"HEADWAY_TEST_DATABASE_URL": server_url})
-    assert outcomes(done) == {"passed": 3, "failed": 1, "errors": 5}, done.stdout + done.stderr
+    assert outcomes(done) == {"passed": 3, "failed": 4, "errors": 5}, done.stdout + done.stderr
+    [kept] = re.findall(r"^headway: kept, until --headway-drop-kept: (.*)$", done.stdout, re.MULTILINE)
+    assert len({*kept.split(", ")}) == done.stdout.count("headway: the database is kept") == 5, done.stdout
     for words in (
         "isolation='nothing' is not one of reset, clone, savepoint",
         "takes revision= and isolation= and nothing else",
@@ -92,3 +103,26 @@ def test_each_fault_is_told_with_its_way_out_and_without_a_traceback(
     )
     assert outcomes(again) == {"passed": 1}, again.stdout + again.stderr
     assert "kept" not in again.stdout
+
+
+ASKING = """
+    def test_asking(headway_database):
+        pass
+"""
+
+
+def test_a_server_of_the_ini_that_is_down_is_told_to_those_who_ask_and_to_nobody_else(
+    project: ProjectFolder,
+) -> None:
+    project.tables("first")
+    (project.root / "test_none.py").write_text("def test_none(): pass\n", encoding="utf-8")
+    (project.root / "test_asking.py").write_text(textwrap.dedent(ASKING), encoding="utf-8")
+    down = "headway_database_url = postgresql://tester@127.0.0.1:1/postgres"
+    (project.root / "pytest.ini").write_text(f"[pytest]\n{down}\n", encoding="utf-8")
+    quiet = ("-p", "no:asyncio")
+    assert outcomes(run(project.root, *quiet, "test_none.py")) == {"passed": 1}
+    done = run(project.root, *quiet, "-n", "1")
+    assert outcomes(done) == {"passed": 1, "error": 1}, done.stdout + done.stderr
+    assert "hint: " in done.stdout
+    assert "127.0.0.1:1" in done.stdout
+    assert "INTERNALERROR" not in done.stdout

@@ -12,15 +12,17 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from headway import CapabilityError, DatabaseURL, EnvironmentFileError
+from headway import CapabilityError, DatabaseURL, EnvironmentFileError, RefusedError
 from headway.testing import Isolation, Provider, Wishes
 from headway.testing.resetting import LeftOpenError
 from headway.testing.suite import open_suite
+from headway.testing.template import TemplateFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conftest import ProjectFolder
+    from headway.testing.engines import Handouts
     from headway.testing.suite import Database, Suite
 
 SCHEMA = """\
@@ -251,6 +253,26 @@ def test_a_savepoint_takes_back_what_sessions_commit_and_ddl(
     assert len({*names}) == 1
 
 
+def test_a_savepoint_on_a_second_loop_is_refused_and_what_the_first_wrote_is_taken_back(
+    suite: Suite, at_head: tuple[object, ...]
+) -> None:
+    async def write(handouts: Handouts) -> None:
+        async with handouts.engine.begin() as connection:
+            await connection.execute(text("INSERT INTO parent DEFAULT VALUES"))
+
+    with suite.database("test_one", Isolation.SAVEPOINT) as database:
+        handouts = suite.handouts(database)
+        asyncio.run(write(handouts))
+        for _ in range(2):
+            with pytest.raises(
+                RefusedError, match=r"the event loop that it belongs to has ended[\s\S]*reset"
+            ):
+                asyncio.run(write(handouts))
+        handouts.close()
+    with suite.database("test_two", Isolation.SAVEPOINT) as database:
+        assert contents(database)[1] == at_head[1]
+
+
 def test_engines_share_the_dialects_knowledge_and_none_of_the_listeners(suite: Suite) -> None:
     from sqlalchemy import event
 
@@ -294,29 +316,34 @@ def drop(server_url: str, suite: Suite) -> None:
             connection.execute(f'DROP DATABASE "{name}"')
 
 
-def test_a_template_is_kept_between_runs_and_made_anew_when_a_model_changes(
+def test_a_template_is_kept_between_runs_and_made_anew_when_a_model_changes_or_it_is_wished(
     project: ProjectFolder, server_url: str
 ) -> None:
-    (project.root / "shop.py").write_text("NAME = 'first'\n", encoding="utf-8")
+    (project.root / "shop.py").write_text("from names import NAME\n", encoding="utf-8")
+    (project.root / "names.py").write_text("NAME = 'first'\n", encoding="utf-8")
     project.revision(
         "r1", upgrade="import shop\nop.create_table(shop.NAME, sa.Column('id', sa.Integer, primary_key=True))"
     )
 
-    def built() -> tuple[list[str], str]:
-        with open_suite(wishes(project, server_url)) as suite:
-            with suite.database("test_it", Isolation.RESET) as database:
-                pass
-            assert database.name
-            names = [name for name in databases(server_url, suite) if "_template_" in name]
-        return names, suite._names.prefix
+    def built(*, rebuild: bool = False) -> dict[str, int]:
+        with open_suite(wishes(project, server_url, rebuild=rebuild)) as suite:
+            for isolation in (Isolation.RESET, Isolation.CLONE):
+                with suite.database("test_it", isolation):
+                    pass
+            with psycopg.connect(server_url) as connection:
+                question = "SELECT datname, oid::int FROM pg_database WHERE starts_with(datname, %s)"
+                rows = connection.execute(question, [f"{suite._names.prefix}template_"])
+                return dict(rows.fetchall())
 
-    once, prefix = built()
-    assert built()[0] == once
-    (project.root / "shop.py").write_text("NAME = 'second'\n", encoding="utf-8")
-    assert len(built()[0]) == 2
+    once = built()
+    assert built() == once
+    (project.root / "names.py").write_text("NAME = 'second'\n", encoding="utf-8")
+    twice = built()
+    assert len(twice) == 2
+    again = built(rebuild=True)
+    assert {name for name in twice if twice[name] != again[name]} == twice.keys() - once.keys()
     with psycopg.connect(server_url, autocommit=True) as connection:
-        for name in built()[0]:
-            assert name.startswith(prefix)
+        for name in twice:
             connection.execute(f'DROP DATABASE "{name}"')
 
 
@@ -396,6 +423,22 @@ def test_an_ordinary_role_empties_tables_in_the_order_of_their_keys(
         drop(server_url, suite)
 
 
+def test_rows_that_a_policy_hides_from_an_ordinary_role_reach_no_other_test(
+    project: ProjectFolder, server_url: str
+) -> None:
+    guarded = "ALTER TABLE first ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    policy = "CREATE POLICY own ON first USING (id::text = current_setting('app.tenant', true))"
+    project.tables("first")
+    project.revision("r2", "r1", upgrade=f'op.execute("{guarded}")\nop.execute("{policy}")')
+    write = "SET app.tenant = '7'; INSERT INTO first VALUES (7)"
+    with role(server_url, "CREATEDB") as url:
+        with open_suite(wishes(project, url)) as suite:
+            for _ in range(2):
+                with suite.database("test_it", Isolation.RESET) as database:
+                    run(database, write)  # a row that were still there would be in its way
+        drop(server_url, suite)
+
+
 def test_a_role_that_may_make_no_database_is_refused(project: ProjectFolder, server_url: str) -> None:
     project.tables("first")
     with (
@@ -414,6 +457,11 @@ def test_an_extension_that_the_server_does_not_carry_is_named_before_anything_ru
         with (
             pytest.raises(CapabilityError, match=r"postgis_of_mars.*r1"),
             suite.database("test_it", Isolation.RESET),
+        ):
+            pass
+        with (
+            pytest.raises(TemplateFailedError, match=r"^as above: .*postgis_of_mars.*$"),
+            suite.database("test_next", Isolation.CLONE),
         ):
             pass
         assert databases(server_url, suite) == []
@@ -484,13 +532,25 @@ def test_an_env_py_of_plain_alembic_builds_the_template(
     assert tables_of(database_url) == []
 
 
+@pytest.mark.parametrize(
+    ("url", "called"),
+    [
+        (None, None),
+        ("sqlite://", "a database of sqlite"),
+        ("postgresql+psycopg://tester@127.0.0.1:1/shop", r"cannot be reached \(OperationalError\)"),
+    ],
+)
 def test_an_env_py_that_leads_elsewhere_is_refused_and_migrates_nothing(
-    project: ProjectFolder, server_url: str, database_url: str
+    project: ProjectFolder, server_url: str, database_url: str, url: str | None, called: str | None
 ) -> None:
-    suite = foreign(project, database_url, ELSEWHERE)
+    suite = foreign(
+        project, database_url, ELSEWHERE.replace("{elsewhere!r}", repr(url)) if url else ELSEWHERE
+    )
     with open_suite(wishes(suite, server_url)) as opened:
         with (
-            pytest.raises(EnvironmentFileError, match=DatabaseURL.parse(database_url).name) as caught,
+            pytest.raises(
+                EnvironmentFileError, match=called or DatabaseURL.parse(database_url).name
+            ) as caught,
             opened.database("test_it", Isolation.RESET),
         ):
             pass

@@ -100,6 +100,8 @@ def test_what_is_none_of_the_choices_is_refused_and_a_missing_url_too(tmp_path: 
         decided(tmp_path, ini={"provider": "podman"})
     with pytest.raises(ConfigurationError, match="given by its URL, and none is"):
         decided(tmp_path, {"provider": "url"})
+    with pytest.raises(ConfigurationError, match=r"--headway-database-url: .*SQLite will not do"):
+        decided(tmp_path, {"database_url": "sqlite+aiosqlite:///test.db"})
 
 
 def test_a_worker_gets_what_the_controller_decided_and_no_repr_shows_the_url(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -78,14 +80,26 @@ async def _on_a_connection(url: str, upgrade: Callable[[Connection], str | None]
 
 
 def _destination(config: Config) -> str | None:
-    """The database that env.py leads to; it runs without a step to do, and writes no version table."""
+    """The database that env.py leads to, or what is there instead.
+
+    It runs without a step to do, and writes no version table.
+    """
     seen: list[str] = []
 
     def look(_: Any, context: Any) -> list[Any]:
-        seen.append(context.connection.scalar(text("SELECT pg_catalog.current_database()")))
+        connection = context.connection
+        if connection.dialect.name == "postgresql":
+            seen.append(connection.scalar(text("SELECT pg_catalog.current_database()")))
+        else:
+            seen.append(f"a database of {connection.dialect.name}")
         return []
 
     script = ScriptDirectory.from_config(config)
     with EnvironmentContext(config, script, fn=look, dont_mutate=True):
-        script.run_env()
+        try:
+            script.run_env()
+        except (OperationalError, asyncpg.PostgresError, OSError) as error:
+            if not seen:  # the database it was to lead to answers
+                return f"one that cannot be reached ({type(error).__name__})"
+            raise
     return seen[-1] if seen else None

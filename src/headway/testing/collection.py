@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headway.errors import GraphError, HeadwayError
+from headway.errors import CapabilityError, GraphError, HeadwayError
 from headway.migrator import Migrator
 from headway.project import Project, load_project
 from headway.testing import checks
 from headway.testing.checks.files import graph_of
 from headway.testing.private_loop import PrivateLoop
 from headway.testing.suite import open_suite
+from headway.testing.template import ANOTHER_SERVER
 from headway.testing.wishes import Isolation
 
 if TYPE_CHECKING:
@@ -242,8 +243,11 @@ class CheckItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What is wrong with the migrations, without how we came to know."""
-        if isinstance(excinfo.value, HeadwayError):
-            return str(excinfo.value)
+        error = excinfo.value
+        if isinstance(error, CapabilityError) and error.capability.startswith("extension "):
+            return f"{error.message}\nhint: {ANOTHER_SERVER}"
+        if isinstance(error, HeadwayError):
+            return str(error)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:

@@ -22,9 +22,9 @@ _PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages"})
 def content_of(project: Project, *more: str) -> str:
     """Hash what the migrations consist of: sixteen hexadecimal digits.
 
-    That is the configuration, env.py, every revision and what lies beside it, the project's own packages
-    that these import (their models may be used by a revision, or decide what env.py does), and the versions
-    of what runs them.
+    That is the configuration, env.py, every revision and what lies beside it, the project's own modules and
+    packages that these import, and so on (a revision may use their models, or env.py go by them), and
+    the versions of what runs them. A file of data that a revision reads from elsewhere is not among them.
 
     Args:
         project: the project.
@@ -42,14 +42,25 @@ def content_of(project: Project, *more: str) -> str:
 def sources_of(project: Project) -> set[Path]:
     """The files that decide what the migrations build."""
     found = {path for path in (project.config_file, project.pyproject) if path is not None}
-    folders = (project.script_location, *project.version_locations)
-    scripts = {path for folder in folders for path in _files(folder, "*")}
-    packages = {name for path in scripts if path.suffix == ".py" for name in _imported(path)}
-    for folder in (*project.sys_path, project.root, project.root / "src"):
-        for name in packages:
-            found |= {path for path in (folder / f"{name}.py",) if path.is_file()}
-            found |= {*_files(folder / name, "*.py")}
+    locations = (project.script_location, *project.version_locations)
+    scripts = {path for folder in locations for path in _files(folder, "*")}
+    folders = (*project.sys_path, project.root, project.root / "src")
+    seen: set[str] = set()
+    new = {path for path in scripts if path.suffix == ".py"}
+    while new:
+        names = {name for path in new for name in _imported(path)} - seen
+        seen |= names
+        new = {path for folder in folders for name in names for path in _modules(folder, name)} - found
+        found |= new
     return found | scripts
+
+
+def _modules(folder: Path, name: str) -> Iterator[Path]:
+    """The file or the package of a name that lies in a folder, with all that is in the package."""
+    module = folder / f"{name}.py"
+    if module.is_file():
+        yield module
+    yield from _files(folder / name, "*.py")
 
 
 def _files(folder: Path, pattern: str) -> Iterator[Path]:

@@ -73,6 +73,12 @@ def decide(config: pytest.Config) -> Wishes:
             "a server is to be given by its URL, and none is",
             example="--headway-database-url=postgresql://…",
         )
+    if provider is Provider.URL and url is not None and url[0].lower().startswith("sqlite"):
+        raise ConfigurationError(
+            url[1],
+            "the test databases are PostgreSQL; SQLite will not do",
+            example="postgresql://… of a server, or none: PostgreSQL then comes from a wheel",
+        )
     return Wishes(
         run_id=secrets.token_hex(8),
         worker="main",
@@ -85,6 +91,7 @@ def decide(config: pytest.Config) -> Wishes:
         isolation=said.one_of("isolation", Isolation),
         keep=bool(config.getoption("headway_keep")),
         drop_kept=bool(config.getoption("headway_drop_kept")),
+        rebuild=bool(config.getoption("headway_rebuild")),
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import NullPool, StaticPool
 
 from headway.database import connect
+from headway.errors import RefusedError
 from headway.testing.wishes import Isolation
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Handouts:
         self._guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
         self._connections: list[tuple[asyncio.AbstractEventLoop, asyncpg.Connection[asyncpg.Record]]] = []
         self._sessions: list[AsyncSession] = []
+        self._home: asyncio.AbstractEventLoop | None = None  # of the one connection of a savepoint
 
     @property
     def engine(self) -> AsyncEngine:
@@ -80,6 +82,8 @@ class Handouts:
                 lambda: dialect.dbapi.connect(async_creator_fn=self._connect)  # type: ignore[union-attr]  # it has one
             )
             prepare = dialect.on_connect()
+            if self._isolation is Isolation.SAVEPOINT:
+                event.listen(pool, "checkout", lambda *_: self._require_its_loop())
             if prepare is not None:
                 event.listen(pool, "connect", lambda connection, _: prepare(connection))
             self._engine = AsyncEngine(Engine(pool, dialect, make_url(sqlalchemy_url(self._url))))
@@ -111,6 +115,7 @@ class Handouts:
         return kind(creator, dialect=self._dialect)
 
     async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
+        self._require_its_loop()
         loop = asyncio.get_running_loop()
         if loop not in self._guards:
             guard = self._guards[loop] = self._guard(loop)
@@ -120,7 +125,19 @@ class Handouts:
         if self._isolation is Isolation.SAVEPOINT:
             # asyncpg makes a savepoint of every transaction that begins inside another one.
             await connection.transaction().start()
+            self._home = loop
         return connection
+
+    def _require_its_loop(self) -> None:
+        """A connection works on the loop that made it, and a second would not see the rows."""
+        home = self._home
+        if home is not None and home is not asyncio.get_running_loop():
+            raise RefusedError(
+                "savepoint: everything shares one connection, and the event loop that it belongs to "
+                + ("has ended" if home.is_closed() else "is another one"),
+                hint="This test uses several loops, as TestClient and asyncio.run do: "
+                '@pytest.mark.headway(isolation="reset").',
+            )
 
     async def _guard(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
         try:

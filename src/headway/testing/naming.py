@@ -16,8 +16,8 @@ KEPT = "kept"
 class Names:
     """The names of one project's databases on one server.
 
-    They are ``<name>_t_<hash>_template_<content>``, ``<name>_t_<hash>_kept_<test>`` and, for all that end
-    with their run, ``<name>_t_<hash>_run_<run>_<worker>_…``.
+    They are ``<name>_t_<hash>_template_<content>``, ``<name>_t_<hash>_kept_<unique>_<test>`` and, for all
+    that end with their run, ``<name>_t_<hash>_run_<run>_<worker>_…``.
 
     Attributes:
         prefix: what all of them begin with, and nobody else's do.
@@ -43,9 +43,9 @@ class Names:
         """A database of a run."""
         return cut(f"{self.prefix}run_{digest(run_id)}_{_plain(worker)}_{_plain(what)}")
 
-    def kept(self, when: str, test: str) -> str:
-        """A failing test's database that is kept."""
-        return cut(f"{self.prefix}{KEPT}_{when}_{_plain(test)}")
+    def kept(self, unique: str, test: str) -> str:
+        """A failing test's database that is kept; a long name is cut at its end, where it is not unique."""
+        return cut(f"{self.prefix}{KEPT}_{unique}_{_plain(test)}")
 
     def is_kept(self, database: str) -> bool:
         """Whether a database was kept for somebody to look at."""

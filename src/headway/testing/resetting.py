@@ -42,7 +42,7 @@ class Verdict(Enum):
 
     CLEAN = auto()
     SPOILT = auto()
-    """It cannot be put back by emptying tables: the catalogue or rows of head were changed."""
+    """It cannot be put back by emptying tables: the catalogue or rows of head may have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,9 @@ class Resetter:
         """
         try:
             found, left = await self._changes()
-            if not found:
+            if self.survey.hidden:
+                verdict = Verdict.SPOILT
+            elif not found:
                 verdict = Verdict.CLEAN
             elif {row["kind"] for row in found} & {"catalogue", "seeded"}:
                 verdict = Verdict.SPOILT

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
 from headway.migrator import Migrator
@@ -13,7 +13,7 @@ from headway.settings import load_settings
 from headway.testing.bench import Bench
 from headway.testing.cluster import Cluster
 from headway.testing.engines import Handouts, introduce, sqlalchemy_url
-from headway.testing.naming import Names
+from headway.testing.naming import Names, digest
 from headway.testing.private_loop import PrivateLoop
 from headway.testing.server import Server, project_of, served
 from headway.testing.wishes import Isolation
@@ -81,6 +81,7 @@ class Suite:
         self.kept: Sequence[str] = ()
         self._bench: Bench | None = None
         self._dialect: Dialect | None = None
+        self._numbers = count(1)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Suite]:
@@ -120,7 +121,8 @@ class Suite:
         if bench is None:
             raise AssertionError("the suite is not open")
         loan = self._loop.run(bench.lend(test, isolation, revision, more=more))
-        kept_as = self._names.kept(time.strftime("%d%H%M%S"), test.rpartition("::")[2])
+        unique = digest(f"{self.wishes.run_id} {self.wishes.worker} {next(self._numbers)}")
+        kept_as = self._names.kept(unique, test.rpartition("::")[2])
         database = Database(loan.name, self.server.database(loan.name), isolation, kept_as)
         try:
             yield database

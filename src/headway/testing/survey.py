@@ -79,12 +79,15 @@ class Survey:
         seeded: tables that hold rows, with their number.
         sequences: all of them.
         catalogue: how many rows the catalogue has.
+        hidden: tables whose policies hide rows from this role too, as FORCE ROW LEVEL SECURITY makes them do:
+            nobody can tell here what a test has written there.
     """
 
     empty: tuple[str, ...]
     seeded: tuple[tuple[str, int], ...]
     sequences: tuple[Sequence, ...]
     catalogue: int
+    hidden: tuple[str, ...]
 
 
 async def survey_of(connection: asyncpg.Connection[asyncpg.Record]) -> Survey:
@@ -95,6 +98,11 @@ async def survey_of(connection: asyncpg.Connection[asyncpg.Record]) -> Survey:
         name: await connection.fetchval(f"SELECT pg_catalog.count(*) FROM {name}")  # noqa: S608  # quoted
         for name in (tables[oid] for oid in _children_first(tables, keys))
     }
+    hidden = [
+        name
+        for oid, name in tables.items()
+        if await connection.fetchval("SELECT pg_catalog.row_security_active($1::oid)", oid)
+    ]
     sequences = []
     for row in await connection.fetch(_RELATIONS, "S"):
         found = await connection.fetchrow(f"SELECT last_value, is_called FROM {row['name']}")  # noqa: S608
@@ -106,6 +114,7 @@ async def survey_of(connection: asyncpg.Connection[asyncpg.Record]) -> Survey:
         seeded=tuple((name, rows) for name, rows in counts.items() if rows),
         sequences=tuple(sequences),
         catalogue=catalogue,
+        hidden=tuple(hidden),
     )
 
 

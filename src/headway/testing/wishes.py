@@ -39,6 +39,7 @@ class Wishes:
         isolation: for tests whose marker says nothing.
         keep: whether a failing test's database is kept.
         drop_kept: whether those that earlier runs kept are dropped.
+        rebuild: whether templates that earlier runs built are built anew.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class Wishes:
     isolation: Isolation
     keep: bool = False
     drop_kept: bool = False
+    rebuild: bool = False
 
     def packed(self) -> dict[str, Any]:
         """As what execnet can send."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from headway.migrator import Migrator
     from headway.planning import Plan, Step
 
+_OF_ROWS = ("22", "23")
+"""SQLSTATE classes that rows are to blame for: data exception, integrity constraint violation."""
+
 
 async def rows_preserved(migrator: Migrator, revision: str) -> Filling:
     """Fill every table as it is before a revision, apply the revision, and look for every row and value.
@@ -83,6 +86,13 @@ async def _apply(migrator: Migrator, there: Plan) -> None:
             raise NotApplicableError(f"{error.revision} assumes: {assumed}") from None
         if type(error.__cause__) is RefusedError:  # it has looked, and will not go over them
             raise NotApplicableError(f"{error.revision} refuses: {error.__cause__.message}") from None
+        if (error.sqlstate or "")[:2] not in _OF_ROWS:
+            raise CheckFailedError(
+                "rows_preserved",
+                f"revision {error.revision} cannot be applied:",
+                told(error),
+                hint="Mend its upgrade(). headway::upgrade_downgrade tells whether it fails without rows.",
+            ) from error
         raise CheckFailedError(
             "rows_preserved",
             f"revision {error.revision} cannot be applied over rows that were valid before it:",

@@ -83,7 +83,8 @@ async def models_match(migrator: Migrator) -> None:
             "models_match",
             "the models and the migrations disagree:",
             [str(difference) for difference in report.differences],
-            hint="`headway revision --autogenerate -m …` writes the revision that is missing.",
+            hint="`headway revision --autogenerate -m …` writes the revision that is missing; "
+            "where a revision is right and the models are not, change the models.",
         )
 
 
