@@ -25,8 +25,8 @@ from alembic.util import PriorityDispatchResult
 from headway.autogenerate.columns import Source, source_of
 from headway.autogenerate.comparison import comparison_of
 from headway.autogenerate.definitions import columns_in
-from headway.autogenerate.modelenums import enum_in
 from headway.autogenerate.identities import COUNTABLE, identity_change, identity_sql
+from headway.autogenerate.modelenums import enum_in
 from headway.autogenerate.statements import StatementsOp, escaped
 
 if TYPE_CHECKING:

@@ -108,12 +108,7 @@ class _Safer:
 
     def of(self, operation: MigrateOperation) -> Iterator[Due]:
         """The steps that one operation comes to."""
-        remarks = tuple(f"destructive: {found}" for found in destructions([operation]))
-        if isinstance(operation, ops.DropColumnOp | ops.DropTableOp):
-            name = dotted(*key_of(operation), getattr(operation, "column_name", None))
-            remarks += self._direction.suspicions.get(name, ())
-        if self._direction.down:
-            remarks += tuple(not_restored(operation))
+        remarks = self._remarks(operation)
         match operation:
             case ops.AddColumnOp() if self._exists(operation) and (
                 spec := self._facts.serial(operation.column)
@@ -137,6 +132,14 @@ class _Safer:
                 yield Due(operation, Part.BEFORE)
             case _:
                 yield Due(operation, remarks=remarks)
+
+    def _remarks(self, operation: MigrateOperation) -> tuple[str, ...]:
+        """What a reader must know of an operation: what it destroys, and what it does not bring back."""
+        remarks = tuple(f"destructive: {found}" for found in destructions([operation]))
+        if isinstance(operation, ops.DropColumnOp | ops.DropTableOp):
+            name = dotted(*key_of(operation), getattr(operation, "column_name", None))
+            remarks += self._direction.suspicions.get(name, ())
+        return (*remarks, *not_restored(operation)) if self._direction.down else remarks
 
     def _exists(self, operation: Any) -> bool:
         return key_of(operation) not in self._created
