@@ -35,9 +35,11 @@ def leave_checks_to_operations(
             continue
         for operation in table.ops:
             if isinstance(operation, ops.AddColumnOp):
-                # The model's own column stays as it is.
-                operation.column = copy(operation.column)
-                operation.column.type = _bare(operation.column.type, dialect)
+                bare = _bare(operation.column.type, dialect)
+                if bare is not operation.column.type:
+                    # The model's own column stays as it is.
+                    operation.column = copy(operation.column)
+                    operation.column.type = bare
             elif isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
                 operation.modify_type = _bare(operation.modify_type, dialect)
 
