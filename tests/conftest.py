@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import textwrap
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,10 @@ class ProjectFolder:
 
     def env(self, arguments: str = "", preamble: str = "") -> None:
         text = ENV_PY.format(arguments=arguments, preamble=textwrap.dedent(preamble))
-        (self.root / "alembic" / "env.py").write_text(text, encoding="utf-8")
+        path = self.root / "alembic" / "env.py"
+        path.write_text(text, encoding="utf-8")
+        # Bytecode of one that was as long and is not a second older would pass for this one's.
+        Path(cache_from_source(str(path))).unlink(missing_ok=True)
 
     def revision(
         self,
