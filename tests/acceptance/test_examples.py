@@ -13,7 +13,13 @@ from suites import PLUGIN
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.mark.parametrize("name", sorted(path.parent.name for path in EXAMPLES.glob("*/README.md")))
+NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
+SLOW = {"orchestrator"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in NAMES]
+)
 def test_the_commands_of_an_example_print_what_its_readme_shows(name: str, checkout: Path) -> None:
     shutil.copytree(EXAMPLES / name, checkout, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".headway"))
     document = (checkout / "README.md").read_text(encoding="utf-8")

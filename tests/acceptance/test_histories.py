@@ -59,6 +59,7 @@ def run(*command: str, folder: Path, **variables: str) -> None:
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shop", "billing", "tenants"])
 def test_a_history_leaves_the_same_schema_as_under_alembic_forward_and_back(
     name: str, tmp_path: Path, database_urls: Sequence[str], pg_dump: str

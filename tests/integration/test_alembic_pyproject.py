@@ -47,6 +47,7 @@ def alembic(project: ProjectFolder, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_project_with_only_pyproject_toml_is_migrated_by_plain_alembic(
     pyproject: ProjectFolder, database_url: str
 ) -> None:
