@@ -1,0 +1,64 @@
+"""What headway answers with: frozen dataclasses, plain data, no behaviour beyond reading it."""
+
+from __future__ import annotations
+
+from headway.results.authoring import Change, CheckReport, Difference, LockReport, Rename, RevisionReport
+from headway.results.record import Application, JournalledStatement, LedgerEntry, Operation, Outcome
+from headway.results.running import (
+    CancelBlockers,
+    Direction,
+    Loss,
+    Peer,
+    RepairAction,
+    RepairReport,
+    RunOptions,
+    RunReport,
+    StartupMode,
+    StepResult,
+)
+from headway.results.server import Capabilities, Check, DoctorReport, Pooling, Setting
+from headway.results.standing import (
+    Alteration,
+    Mark,
+    PendingReport,
+    RevisionChange,
+    RevisionStatus,
+    State,
+    StatusReport,
+)
+
+__all__ = [
+    "Alteration",
+    "Application",
+    "CancelBlockers",
+    "Capabilities",
+    "Change",
+    "Check",
+    "CheckReport",
+    "Difference",
+    "Direction",
+    "DoctorReport",
+    "JournalledStatement",
+    "LedgerEntry",
+    "LockReport",
+    "Loss",
+    "Mark",
+    "Operation",
+    "Outcome",
+    "Peer",
+    "PendingReport",
+    "Pooling",
+    "Rename",
+    "RepairAction",
+    "RepairReport",
+    "RevisionChange",
+    "RevisionReport",
+    "RevisionStatus",
+    "RunOptions",
+    "RunReport",
+    "Setting",
+    "StartupMode",
+    "State",
+    "StatusReport",
+    "StepResult",
+]
