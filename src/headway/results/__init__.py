@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from headway.results.authoring import Change, CheckReport, Difference, LockReport, Rename, RevisionReport
 from headway.results.record import Application, JournalledStatement, LedgerEntry, Operation, Outcome
+from headway.results.review import (
+    Effort,
+    Finding,
+    LintReport,
+    LockMode,
+    RelationLock,
+    Severity,
+    StatementReview,
+    StepReview,
+)
 from headway.results.running import (
     CancelBlockers,
     Direction,
@@ -38,8 +48,12 @@ __all__ = [
     "Difference",
     "Direction",
     "DoctorReport",
+    "Effort",
+    "Finding",
     "JournalledStatement",
     "LedgerEntry",
+    "LintReport",
+    "LockMode",
     "LockReport",
     "Loss",
     "Mark",
@@ -48,6 +62,7 @@ __all__ = [
     "Peer",
     "PendingReport",
     "Pooling",
+    "RelationLock",
     "Rename",
     "RepairAction",
     "RepairReport",
@@ -57,8 +72,11 @@ __all__ = [
     "RunOptions",
     "RunReport",
     "Setting",
+    "Severity",
     "StartupMode",
     "State",
+    "StatementReview",
     "StatusReport",
     "StepResult",
+    "StepReview",
 ]
