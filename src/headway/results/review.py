@@ -1,4 +1,4 @@
-"""What is known of a step before it runs: what each statement locks, rewrites and reads, and what is amiss."""
+"""What is known of a step before it runs: what each statement locks, rewrites and reads; what is amiss."""
 
 from __future__ import annotations
 
@@ -131,6 +131,7 @@ class Finding:
         line: where, in that file; ``None`` when the finding is of the whole.
         statement: the statement's position within the step; ``None`` when the finding is of the whole.
         hazard: what happens, in one sentence, with the user's own names.
+        lock: the lock that makes it one; ``None`` where no lock does.
         blocks: what waits meanwhile, and for how long; "" where nothing does.
         recipe: the safe way, as ready Alembic code (or SQL, for an SQL revision) with the user's own names;
             "" where there is none.
@@ -144,6 +145,7 @@ class Finding:
     line: int | None
     statement: int | None
     hazard: str
+    lock: RelationLock | None = None
     blocks: str = ""
     recipe: str = ""
     silenced: str | None = None
