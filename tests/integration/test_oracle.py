@@ -51,7 +51,7 @@ SHOP = """
     CREATE TABLE day_one (id integer, day date);
     CREATE TABLE day_two (id integer, day date,
         CHECK (day IS NOT NULL AND day >= '2024-01-02' AND day < '2024-01-03'));
-    CREATE MATERIALIZED VIEW names AS SELECT id, n FROM users;
+    CREATE MATERIALIZED VIEW names AS SELECT id FROM users;
     CREATE UNIQUE INDEX names_id ON names (id);
     CREATE VIEW few AS SELECT id FROM users;
     CREATE UNLOGGED TABLE unlogged (id integer);
