@@ -47,8 +47,8 @@ _LOCKS_AND_TIME = (
         "type-change-rewrite",
         "a column's new type rewrites the table",
         _ERROR,
-        "Unless the old values can stay as they are stored, the table is copied and its indexes are built anew "
-        "under ACCESS EXCLUSIVE.",
+        "Unless the old values can stay as they are stored, the table is copied and its indexes are built "
+        "anew under ACCESS EXCLUSIVE.",
     ),
     Rule(
         "volatile-default-rewrite",
