@@ -10,6 +10,7 @@ from headway.lint.examination import examine, explained
 from headway.lint.policy import Policy, read_policy
 from headway.lint.rules import RULES, Rule
 from headway.lint.schema import Schema
+from headway.lint.silencing import comment
 from headway.lint.subject import Subject
 
-__all__ = ["RULES", "Policy", "Rule", "Schema", "Subject", "examine", "explained", "read_policy"]
+__all__ = ["RULES", "Policy", "Rule", "Schema", "Subject", "comment", "examine", "explained", "read_policy"]

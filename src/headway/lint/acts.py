@@ -10,7 +10,7 @@ from headway.lint.columntypes import Chance
 from headway.lint.effects import Effect, effects
 from headway.lint.names import Name, read_name
 from headway.lint.parsing import read
-from headway.results import LockMode, RelationLock, StatementReview
+from headway.results import RelationLock, StatementReview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,6 +59,10 @@ class Act:
     def lock(self, name: Name) -> RelationLock | None:
         """The lock on a relation that was there before; ``None`` when there is none."""
         return next((each for each in self.review.locks if read_name(each.relation).means(name)), None)
+
+    def lock_named(self, relation: str) -> RelationLock | None:
+        """The lock on a relation as the statement's facts call it; ``None`` when there is none."""
+        return next((each for each in self.review.locks if each.relation == relation), None)
 
     def rewrites(self, deed: Deed) -> tuple[Name, ...]:
         """The relations that are written anew because of a deed."""
@@ -178,8 +182,3 @@ def _fresher(act: Act) -> tuple[Name, ...]:
 def _was_there(act: Act, deed: deeds.CreateTable) -> bool:
     known = act.schema.table(deed.name)
     return deed.if_not_exists and known is not None and known.whole
-
-
-def blocking(mode: LockMode) -> bool:
-    """Whether anybody's ordinary work waits for a lock."""
-    return mode.blocks_writes
