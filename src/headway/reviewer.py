@@ -66,7 +66,7 @@ def reviewed(
         schema = _after(schema, review)
 
 
-def judged(subject: Subject, policy: Policy | None = None) -> StepReview:
+def judged(subject: Subject, policy: Policy) -> StepReview:
     """The step with findings, and with what the text of unwatched statements tells.
 
     Raises:

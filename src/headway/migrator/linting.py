@@ -17,6 +17,7 @@ from headway.errors import (
 from headway.migrator.core import sql_of
 from headway.migrator.reviewing import Reviewing
 from headway.planning import Plan, plan_range, plan_upgrade
+from headway.project import lint_sections
 from headway.results import Direction, LintReport
 from headway.sqlfiles import down_path
 from headway.threads import in_thread
@@ -60,7 +61,7 @@ class Linting(Reviewing):
         """
         graph = await self._graph()
         found, report = await self._rehearse(graph, plan, {*plan.steps}, scratch)
-        return await in_thread(lambda: _report(found, report, strict=False))
+        return await in_thread(lambda: _report(found, report, self.policy(), strict=False))
 
     async def lint(  # each is one way to say which revisions, or how
         self,
@@ -78,7 +79,7 @@ class Linting(Reviewing):
             git_base: the revisions whose files are not in this commit, or differ from it.
             files: the revisions of these files.
             scratch: as ``review`` takes it.
-            policy: how bad each rule is; the rules' own severities when ``None``.
+            policy: how bad each rule is; as ``policy`` has it when ``None``.
 
         Returns:
             The report; without steps when there is nothing to examine.
@@ -89,10 +90,24 @@ class Linting(Reviewing):
             ResolutionError: an end of the span, or a file, names no revision.
             HeadwayError: whatever ``review`` raises.
         """
+        policy = policy or self.policy()
         graph = await self._graph()
         plan, wanted = await self._selected(graph, span, git_base, files)
         found, report = await self._rehearse(graph, plan, wanted, scratch)
-        return await in_thread(lambda: _report(found, report, strict=True, policy=policy))
+        return await in_thread(lambda: _report(found, report, policy, strict=True))
+
+    def policy(self) -> Policy:
+        """How bad each rule of lint is in this project: ``[tool.headway.lint]``, ``[headway:lint]``.
+
+        Raises:
+            ConfigurationError: they name no such rule or severity.
+        """
+        from headway.lint import Policy, read_policy
+
+        policy = Policy()
+        for where, said in lint_sections(self.project):
+            policy = read_policy(said, where=where, beneath=policy)
+        return policy
 
     async def mend(self, report: LintReport) -> tuple[tuple[Path, str], ...]:
         """Rewrite what has a mechanical safe form, in the files that a report of ``lint`` speaks of.
@@ -205,7 +220,7 @@ class Linting(Reviewing):
 
 
 def _report(
-    found: Sequence[Subject], report: LintReport, *, strict: bool, policy: Policy | None = None
+    found: Sequence[Subject], report: LintReport, policy: Policy, *, strict: bool
 ) -> LintReport:
     """The report with its steps; where nobody can read SQL without findings, or not at all, if ``strict``."""
     from headway.reviewer import judged
