@@ -219,9 +219,7 @@ class Linting(Reviewing):
         await self._run(plan, plan.direction, None)
 
 
-def _report(
-    found: Sequence[Subject], report: LintReport, policy: Policy, *, strict: bool
-) -> LintReport:
+def _report(found: Sequence[Subject], report: LintReport, policy: Policy, *, strict: bool) -> LintReport:
     """The report with its steps; where nobody can read SQL without findings, or not at all, if ``strict``."""
     from headway.reviewer import judged
 
