@@ -24,7 +24,7 @@ OF_THE_WAY_BACK = {"downgrade-missing", "downgrade-untrue", "data-change-irrever
 EMPTIED = (CORPUS / "empty.sql").read_text(encoding="utf-8")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
     """One labelled revision; ``tests/lint_corpus/README.md`` says what its keys mean."""
 
