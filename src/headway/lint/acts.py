@@ -28,7 +28,7 @@ class Act:
         review: the statement; what nobody watched is told by its text.
         deeds: what it does, in the order of its clauses; none where it does not parse.
         texts: the string constants in it.
-        statements: how many statements its text holds; 0 where it does not parse.
+        statements: how many statements its text holds, each an act; 0 where it does not parse.
         schema: what is known before it.
         fresh: tables and views that the step made before it, which nobody else uses yet.
         transaction: the number of its transaction within the step.
@@ -118,24 +118,17 @@ def acts_of(step: StepReview, before: Schema) -> tuple[Act, ...]:
 
 def _take(progress: _Progress, review: StatementReview) -> None:
     reading = read(review.sql)
-    done = tuple(deed for each in reading.statements for deed in each)
     if not review.transactional or progress.outside:
         progress.transaction += 1
     progress.outside = not review.transactional
-    act = Act(
-        review=review,
-        deeds=done,
-        texts=frozenset().union(*reading.texts),
-        statements=len(reading.statements),
-        schema=progress.schema,
-        fresh=progress.fresh,
-        transaction=progress.transaction,
-    )
-    if not review.traced or review.error is not None:
-        act = replace(act, review=_told(act))
-    progress.acts.append(act)
-    progress.fresh = _fresher(act)
-    progress.schema = progress.schema.having(done)
+    several = len(reading.statements)
+    for done, texts in zip(reading.statements or ((),), reading.texts or (frozenset(),), strict=True):
+        act = Act(review, done, texts, several, progress.schema, progress.fresh, progress.transaction)
+        if not review.traced or review.error is not None:
+            act = replace(act, review=_told(act))
+        progress.acts.append(act)
+        progress.fresh = _fresher(act)
+        progress.schema = progress.schema.having(done)
 
 
 def _told(act: Act) -> StatementReview:

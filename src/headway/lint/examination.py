@@ -68,7 +68,7 @@ def _finding(subject: Subject, alarm: Alarm, policy: Policy) -> Finding:
         path=_path(subject, undo=alarm.undo),
         line=review.line if review else alarm.line,
         statement=review.position if review else None,
-        hazard=f"{alarm.hazard[:1].upper()}{alarm.hazard[1:]}." if alarm.hazard else "",
+        hazard=alarm.hazard,
         lock=lock,
         blocks=_blocks(lock, alarm, review),
         recipe=alarm.recipe,
@@ -126,10 +126,10 @@ def _about(
     if silence.problem or not used:
         slug = "silence-unused"
         why = silence.problem or f"{silence.rule} finds nothing here"
-        hazard = f"This comment silences nothing: {why}."
+        hazard = f"this comment silences nothing: {why}"
     elif not silence.reason:
         slug = "silence-without-reason"
-        hazard = f"{silence.rule} is not silenced, for the comment gives no reason."
+        hazard = f"{silence.rule} is not silenced, for the comment gives no reason"
     if not slug or policy.severity(slug) is Severity.OFF or _is_off(silence, policy):
         return
     mark = "--" if path.suffix == ".sql" else "#"

@@ -35,19 +35,21 @@ class Policy:
         return self.severities.get(slug, RULES[slug].severity)
 
 
-def read_policy(said: Mapping[str, object], *, where: str) -> Policy:
+def read_policy(said: Mapping[str, object], *, where: str, beneath: Policy | None = None) -> Policy:
     """Read a project's configuration: a severity for each rule it speaks of, and ``fail-on``.
 
     Args:
         said: rule slugs, or ``fail-on``, with ``error``, ``warning`` or ``off``.
         where: how a user calls the place, such as ``pyproject.toml: [tool.headway.lint]``.
+        beneath: what holds where this place says nothing.
 
     Raises:
         ConfigurationError: a key names no rule (the nearest are suggested), or a value is no severity.
     """
+    beneath = beneath or Policy()
     severities = {_rule(key, where): _severity(key, value, where) for key, value in said.items()}
-    fail_on = severities.pop(FAIL_ON, Severity.ERROR)
-    return Policy(MappingProxyType(severities), fail_on)
+    fail_on = severities.pop(FAIL_ON, beneath.fail_on)
+    return Policy(MappingProxyType({**beneath.severities, **severities}), fail_on)
 
 
 def nearest(slug: str) -> str:

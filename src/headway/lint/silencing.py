@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from headway.results import Finding
 
 _ALLOW = re.compile(
-    r"headway:\s*allow\b[ \t]*(?P<rules>[\w-]*(?:[ \t]*,[ \t]*[\w-]+)*)[ \t]*(?::(?P<reason>.*))?", re.IGNORECASE
+    r"headway:\s*allow\b[ \t]*(?P<rules>[\w-]*(?:[ \t]*,[ \t]*[\w-]+)*)[ \t]*(?::(?P<reason>.*))?",
+    re.IGNORECASE,
 )
 
 

@@ -91,7 +91,9 @@ class Balance:
         """What a downgrade leaves as it is, one line each."""
         for key, change in self.due.items():
             wholes = list(self._wholes(key))
-            if (key not in back.changes and not any(whole in back.changes for whole in wholes)) or (key in back.changes and back.changes[key] is change is not Change.ALTERED):
+            if (key not in back.changes and not any(whole in back.changes for whole in wholes)) or (
+                key in back.changes and back.changes[key] is change is not Change.ALTERED
+            ):
                 yield f"it does not {_VERBS[change]} {_called(key)}"
 
     def takes_more_than(self, forth: Balance) -> Iterator[str]:
@@ -186,7 +188,8 @@ def _add_constraint(balance: Balance, deed: deeds.AddConstraint) -> None:
         balance.alter("NOT NULL of column", deed.table.name, *made.columns[:1])
         return
     key = _constraint(deed.table, made)
-    balance.columns[key] = (deed.table.name, made.columns)
+    named = made.columns or (tuple(made.condition.columns) if made.condition else ())
+    balance.columns[key] = (deed.table.name, named)
     balance.make(*key)
     if made.index:
         # The index becomes the constraint's, and goes with it.

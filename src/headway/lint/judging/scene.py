@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headway.lint import deeds
@@ -88,7 +88,21 @@ class Scene:
     @property
     def statements(self) -> tuple[StatementReview, ...]:
         """The step's statements, with what their text tells where nobody watched."""
-        return tuple(act.review for act in self.acts)
+        merged: dict[int, StatementReview] = {}
+        for review in (act.review for act in self.acts):
+            known = merged.get(review.position)
+            merged[review.position] = review if known is None else _both(known, review)
+        return tuple(merged.values())
+
+
+def _both(first: StatementReview, second: StatementReview) -> StatementReview:
+    """What two statements of one string do."""
+    return replace(
+        first,
+        locks=tuple(dict.fromkeys([*first.locks, *second.locks])),
+        rewritten=tuple(dict.fromkeys([*first.rewritten, *second.rewritten])),
+        scanned=tuple(dict.fromkeys([*first.scanned, *second.scanned])),
+    )
 
 
 def alarms(scene: Scene) -> list[Alarm]:
