@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from headway.results import (
         Alteration,
         Application,
+        BundleReport,
         CancelBlockers,
         Capabilities,
         Change,
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
         State,
         StatusReport,
         StepResult,
+        VerifyReport,
     )
     from headway.settings import Environment, Settings, load_settings
     from headway.startup import Startup
@@ -186,6 +188,7 @@ _HOMES = {
         "State",
         "StatusReport",
         "StepResult",
+        "VerifyReport",
     ),
     "headway.settings": ("Environment", "Settings", "load_settings"),
     "headway.startup": ("Startup",),
@@ -210,6 +213,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "Alteration",
     "Application",
+    "BundleReport",
     "CancelBlockers",
     "Capabilities",
     "CapabilityError",
@@ -290,6 +294,7 @@ __all__ = [
     "StepStarted",
     "TransactionOpenError",
     "UnknownRevisionsError",
+    "VerifyReport",
     "VersionConflictError",
     "Waiting",
     "Warned",

@@ -28,13 +28,13 @@ _LAYERS = {
     "lockfile rebasing",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
     "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
-    "autocommit alone indexes sqlite catalogue op",
+    "autocommit alone indexes sqlite catalogue op oracle",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping repair runner target waiting startup "
-    "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch",
+    "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch bundle",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
-    ABOVE_MIGRATOR: "bundle fleet",
+    ABOVE_MIGRATOR: "fleet",
     SURFACE: SURFACE_ROOM,
     L4: "asgi telemetry pytest_plugin testing scaffold cli __main__",
 }
@@ -250,7 +250,7 @@ FORBIDDEN = [
     ("alembic_bridge/offline.py", "from ..session import Session", "alembic_bridge imports session"),
     ("session.py", "from headway.runner import Runner", "session imports runner"),
     ("runner.py", "from headway.migrator import Migrator", "runner imports migrator"),
-    ("migrator.py", "from headway.bundle import Bundle", "migrator imports bundle"),
+    ("migrator.py", "from headway.fleet import Fleet", "migrator imports fleet"),
     ("migrator.py", "from headway import Migrator", "migrator imports __init__"),
     ("migrator.py", "from headway.cli import main", "migrator imports cli"),
     ("revisions.py", "import asyncio", "pure domain"),

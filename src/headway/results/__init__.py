@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headway.results.authoring import Change, CheckReport, Difference, LockReport, Rename, RevisionReport
+from headway.results.bundling import BundleReport, VerifyReport
 from headway.results.record import Application, JournalledStatement, LedgerEntry, Operation, Outcome
 from headway.results.review import (
     Effort,
@@ -40,6 +41,7 @@ from headway.results.standing import (
 __all__ = [
     "Alteration",
     "Application",
+    "BundleReport",
     "CancelBlockers",
     "Capabilities",
     "Change",
@@ -79,4 +81,5 @@ __all__ = [
     "StatusReport",
     "StepResult",
     "StepReview",
+    "VerifyReport",
 ]
