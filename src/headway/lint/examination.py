@@ -50,12 +50,16 @@ def explained(subject: Subject) -> tuple[StatementReview, ...]:
 def _without_doubles(raised: Iterable[Alarm], policy: Policy) -> list[Alarm]:
     """The alarms that are on, without those that another one of the same statement says better."""
     on = [alarm for alarm in raised if policy.severity(alarm.rule) is not Severity.OFF]
-    said = {(alarm.rule, id(alarm.act)) for alarm in on}
+    said = {(alarm.rule, _position(alarm)) for alarm in on}
     kept: dict[tuple[str, int, str], Alarm] = {}
     for alarm in on:
-        if not any((rule, id(alarm.act)) in said for rule in alarm.unless):
-            kept.setdefault((alarm.rule, id(alarm.act), alarm.hazard), alarm)
+        if not any((rule, _position(alarm)) in said for rule in alarm.unless):
+            kept.setdefault((alarm.rule, _position(alarm), alarm.hazard), alarm)
     return list(kept.values())
+
+
+def _position(alarm: Alarm) -> int:
+    return alarm.act.review.position if alarm.act else 0
 
 
 def _finding(subject: Subject, alarm: Alarm, policy: Policy) -> Finding:
@@ -89,13 +93,13 @@ def _severity(alarm: Alarm, policy: Policy) -> Severity:
 def _blocks(lock: RelationLock | None, alarm: Alarm, review: StatementReview | None) -> str:
     if lock is None or not lock.mode.blocks_writes:
         return ""
-    what = "read and write" if lock.mode is LockMode.ACCESS_EXCLUSIVE else "write"
+    what = "read and write of" if lock.mode is LockMode.ACCESS_EXCLUSIVE else "write to"
     during = alarm.during or (
         "until its transaction ends" if review and review.transactional else "until it ends"
     )
     if review and review.effort is Effort.METADATA and not review.transactional:
         during = "from the moment that it waits for the lock until it ends"
-    return f"every {what} of {lock.relation} waits, {during}"
+    return f"every {what} {lock.relation} waits, {during}"
 
 
 def _silenced(subject: Subject, found: list[Finding], policy: Policy) -> Iterator[Finding]:

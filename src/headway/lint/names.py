@@ -10,8 +10,8 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _PART = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
 # Reserved words and those that may be no table's or column's name (PostgreSQL manual, appendix C).
 _RESERVED = frozenset(
-    """all analyse analyze and any array as asc asymmetric authorization between binary bigint bit boolean both
-    case cast char character check coalesce collate collation column concurrently constraint create cross
+    """all analyse analyze and any array as asc asymmetric authorization between binary bigint bit boolean
+    both case cast char character check coalesce collate collation column concurrently constraint create cross
     current_catalog current_date current_role current_schema current_time current_timestamp current_user dec
     decimal default deferrable desc distinct do else end except exists extract false fetch float for foreign
     freeze from full grant greatest group grouping having ilike in initially inner inout int integer intersect

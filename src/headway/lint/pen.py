@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from headway.lint.names import Name
 
 
+_OWN = "# a revision of its own:"
+_OWN_IN_SQL = "-- in a revision of its own with transactional=no in its header:"
+
+
 @dataclass(frozen=True, slots=True)
 class Pen:
     """Writes code for one revision; ``python`` or else SQL."""
@@ -40,18 +44,17 @@ class Pen:
         inside = "\n".join(f"    {line}" for line in lines)
         return f"# in a revision of its own:\nwith op.get_context().autocommit_block():\n{inside}"
 
-    def stepwise(self, *statements: str, calls: Sequence[str] = ()) -> str:
-        """A revision whose statements commit one by one."""
+    def stepwise(self, *statements: str, calls: Sequence[str] = (), imports: str = "") -> str:
+        """A revision whose statements commit one by one; ``calls`` say the same in Python."""
         if not self.python:
             return (
                 f"-- in a revision of its own with transactional=no in its header:\n{self.run(*statements)}"
             )
         lines = calls or [f"op.execute({text(each)})" for each in statements]
         inside = "\n".join(f"    {line}" for line in lines)
-        return (
-            "# a revision of its own:\ntransactional = False  # each statement commits by itself\n\n\n"
-            f"def upgrade() -> None:\n{inside}"
-        )
+        needed = f"{imports}\n\n" if imports else ""
+        wish = "transactional = False  # each statement commits by itself"
+        return f"{_OWN}\n{needed}{wish}\n\n\ndef upgrade() -> None:\n{inside}"
 
     def validated(self, table: Name, constraint: str) -> str:
         """The second revision of a constraint that was added as NOT VALID."""
@@ -64,6 +67,7 @@ class Pen:
 
     def second(self, first: str, then: str) -> str:
         """Two revisions, one after the other."""
+        then = then.removeprefix(f"{_OWN}\n")
         return f"{first}\n\n{self.remark('in a second revision:')}\n{then}"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from headway.lint.policy import nearest
 from headway.lint.rules import RULES
-from headway.lint.sources import python_source
+from headway.lint.sources import PythonSource, python_source
 from headway.sqltext import Kind, split, tokens
 
 if TYPE_CHECKING:
@@ -88,7 +88,14 @@ def _in_python(source: str) -> Iterator[tuple[re.Match[str], int, int, int]]:
             inside, until = tree.extent(line)
             if alone and inside < line <= until:  # between the lines of a call
                 first, last = inside, until
-            yield match, line, min(first, line), last
+            yield match, line, min(first, line, _back(tree, line)), last
+
+
+def _back(tree: PythonSource, line: int) -> int:
+    """Where the downgrade begins that a line is in, for what is found there is of the whole; else the line."""
+    function = tree.function("downgrade")
+    inside = function is not None and function.lineno <= line <= (function.end_lineno or line)
+    return function.lineno if function is not None and inside else line
 
 
 def _below(source: str, line: int, mark: str) -> int:
@@ -122,5 +129,5 @@ def _in_sql(source: str) -> Iterator[tuple[re.Match[str], int, int, int]]:
 
 
 def _heads(source: str, line: int, first: int) -> bool:
-    """Whether a comment above the first statement stands at the top of the file, apart from that statement."""
+    """Whether a comment above the first statement stands apart from it, at the top of the file."""
     return any(not each.strip() for each in source.splitlines()[line : first - 1])

@@ -66,10 +66,8 @@ class PythonSource:
         """The first and last line of the statement that a line is part of; itself where it is of none."""
         found = (line, line)
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
-                end = node.body[0].lineno - 1 if isinstance(node, _COMPOUND) else node.end_lineno
-                if not isinstance(node, _COMPOUND) or line <= (end or line):
-                    found = (node.lineno, max(end or line, node.lineno))
+            if isinstance(node, ast.stmt) and node.lineno <= line <= _end(node):
+                found = (node.lineno, _end(node))
         return found
 
     @property
@@ -77,6 +75,14 @@ class PythonSource:
         """The line of the first statement behind the docstring; what stands above is the file's head."""
         said = self.tree.body[1:] if ast.get_docstring(self.tree, clean=False) is not None else self.tree.body
         return said[0].lineno if said else 1
+
+
+def _end(node: ast.stmt) -> int:
+    """The last line of a statement; of one that holds others, of its head alone."""
+    if not isinstance(node, _COMPOUND):
+        return node.end_lineno or node.lineno
+    head = (each for each in ast.iter_child_nodes(node) if not isinstance(each, ast.stmt | ast.ExceptHandler))
+    return max((getattr(each, "end_lineno", 0) or 0 for each in head), default=0) or node.lineno
 
 
 def _says_nothing(statement: ast.stmt) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headway.errors import RefusedError, ResolutionError
 from headway.migrator.core import sql_of
-from headway.migrator.reviewing import Reviewing
+from headway.migrator.linting import Linting
 from headway.planning import Plan, plan_back, plan_range
 from headway.results import BundleReport, Direction
 from headway.threads import in_thread
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headway.revisions import Graph
 
 
-class Bundling(Reviewing):
+class Bundling(Linting):
     """What is signed and applied by hand, and the proof afterwards that it was."""
 
     async def bundle(self, folder: Path | str, span: str = "head", *, force: bool = False) -> BundleReport:

@@ -1,4 +1,4 @@
-"""What a project says of lint: ``[tool.headway.lint]`` of pyproject.toml, ``[headway:lint]`` of alembic.ini."""
+"""What a project says of lint, in ``[tool.headway.lint]`` (TOML) or ``[headway:lint]`` (the ini file)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECTION = "headway:lint"
 
 
 def lint_sections(project: Project) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Each place where something is said, with what is said there; the ini file's comes last, and counts most.
+    """Each place where something is said, with what is said there; the ini file's comes last, and counts.
 
     The folder's ``pyproject.toml`` counts whether it configures Alembic or not.
 

@@ -81,7 +81,7 @@ def _is_index(statement: ast.stmt) -> bool:
     if call.func.attr in {"create_index", "drop_index"}:
         return True
     sql = _literal(call)
-    return call.func.attr == "execute" and sql is not None and INDEX_STATEMENT.match(sql.value) is not None
+    return call.func.attr == "execute" and sql is not None and bool(INDEX_STATEMENT.match(str(sql.value)))
 
 
 def _literal(call: ast.Call) -> ast.Constant | None:

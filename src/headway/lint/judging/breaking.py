@@ -29,9 +29,11 @@ def drop_column(act: Act, deed: deeds.DropColumn, pen: Pen) -> Iterator[Alarm]:
         act=act,
         on=deed.table,
         during=HELD,
-        hazard=f"{deed.table}.{quoted(deed.column)} goes with its values, and code that is still running reads "
+        hazard=f"{deed.table}.{quoted(deed.column)} goes with its values, and code that is still running "
+        "reads "
         "and writes it",
-        recipe=f"{pen.remark('first release code that does not name it; then say so above this statement:')}\n"
+        recipe=""
+        f"{pen.remark('first release code that does not name it; then say so above this statement:')}\n"
         + recipes.allow(pen, "drop-column", _NOT_READ),
     )
     yield from drop_constraint(act, deed, pen)
@@ -69,7 +71,8 @@ def _drop_table(act: Act, deed: deeds.Drop, pen: Pen) -> Iterator[Alarm]:
         on=deed.name,
         during=HELD,
         hazard=f"{deed.name} goes with its rows, and code that is still running reads and writes it",
-        recipe=f"{pen.remark('first release code that does not name it; then say so above this statement:')}\n"
+        recipe=""
+        f"{pen.remark('first release code that does not name it; then say so above this statement:')}\n"
         + recipes.allow(pen, "drop-table", _NOT_READ),
     )
     known = act.schema.table(deed.name)
@@ -91,7 +94,8 @@ def rename_column(act: Act, deed: deeds.RenameColumn, pen: Pen) -> Iterator[Alar
         act=act,
         on=deed.table,
         during=HELD,
-        hazard=f"{deed.table}.{quoted(deed.column)} becomes {quoted(deed.to)}, and code that is still running "
+        hazard=f"{deed.table}.{quoted(deed.column)} becomes {quoted(deed.to)}, and code that is still "
+        "running "
         "knows its old name only",
         recipe=f"{pen.remark('keep the name in the database, and change it in the model:')}\n"
         f"{pen.remark(in_models)}",

@@ -39,7 +39,8 @@ def add_constraint(act: Act, deed: AddConstraint, pen: Pen) -> Iterator[Alarm]:
                 on=table,
                 during=BUILT,
                 explains=(table,),
-                hazard=f"the index of {_called(table, made)} is built while {table} is locked, and it fails if "
+                hazard=f"the index of {_called(table, made)} is built while {table} is locked, and it fails "
+                "if "
                 "two rows exclude each other",
                 recipe=pen.remark("PostgreSQL builds it no other way: plan an hour in which nobody needs it"),
             )
@@ -77,7 +78,8 @@ def looks_up(act: Act, table: Name, made: Constraint, pen: Pen, *, first: str = 
         on=table,
         during=f"and so does every write to {theirs}, {READ}",
         explains=(table, theirs),
-        hazard=f"{_called(table, made)} looks up every row of {table} in {theirs}, and fails if one is missing",
+        hazard=f"{_called(table, made)} looks up every row of {table} in {theirs}, and fails if one is "
+        "missing",
         recipe=f"{first}\n{recipe}" if first else recipe,
     )
 
@@ -92,7 +94,8 @@ def builds_key(act: Act, table: Name, made: Constraint, pen: Pen, *, first: str 
         on=table,
         during=BUILT,
         explains=(table,),
-        hazard=f"the index of {_called(table, made)} is built while {table} is locked, and it fails if two rows "
+        hazard=f"the index of {_called(table, made)} is built while {table} is locked, and it fails if two "
+        "rows "
         "are the same",
         recipe=f"{first}\n{recipe}" if first else recipe,
     )
@@ -108,7 +111,8 @@ def _nullable(act: Act, table: Name, made: Constraint, pen: Pen) -> Alarm:
         on=table,
         during=READ,
         explains=(table,),
-        hazard=f"{_called(table, made)} makes {', '.join(map(quoted, columns))} NOT NULL, so every row of {table} "
+        hazard=f"{_called(table, made)} makes {', '.join(map(quoted, columns))} NOT NULL, so every row of "
+        f"{table} "
         "is read, and it fails if one holds a NULL",
         recipe=pen.second(
             "\n\n".join(recipes.set_not_null(pen, table, column) for column in columns),
@@ -125,7 +129,8 @@ def _not_null(act: Act, table: Name, made: Constraint, pen: Pen) -> Alarm:
         on=table,
         during=READ,
         explains=(table,),
-        hazard=f"NOT NULL for {table}.{quoted(column)} reads every row of {table}, and fails if one holds a NULL",
+        hazard=f"NOT NULL for {table}.{quoted(column)} reads every row of {table}, and fails if one holds a "
+        "NULL",
         recipe=recipes.set_not_null(pen, table, column),
     )
 
@@ -154,7 +159,8 @@ def locked_beside(act: Act, deed: object, table: Name, statement: str, pen: Pen)
                 act=act,
                 on=other,
                 during=HELD,
-                hazard=f"the foreign key between {table} and {other} goes, and that locks {other} as well, which "
+                hazard=f"the foreign key between {table} and {other} goes, and that locks {other} as well, "
+                "which "
                 "the statement does not name",
                 recipe=recipes.alone(pen, statement),
             )

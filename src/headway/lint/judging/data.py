@@ -34,7 +34,8 @@ def change_rows(act: Act, deed: ChangeRows, pen: Pen) -> Iterator[Alarm]:
         rule="unbatched-data-change",
         act=act,
         severity=None if every else Severity.WARNING,
-        hazard=f"{deed.verb} changes {which} of {deed.table} at once: each stays locked until the transaction ends",
+        hazard=f"{deed.verb} changes {which} of {deed.table} at once: each stays locked until the "
+        "transaction ends",
         recipe=recipes.batches(pen, _some_of(deed)) if deed.verb != "MERGE" else "",
     )
 

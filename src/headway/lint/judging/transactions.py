@@ -31,7 +31,7 @@ def outside_only(acts: Sequence[Act], pen: Pen) -> Iterator[Alarm]:
                     rule="concurrently-in-transaction",
                     act=act,
                     hazard=f"PostgreSQL refuses {what} inside a transaction, which this revision runs in",
-                    recipe=pen.online(act.review.sql, calls=_calls(deed, pen)),
+                    recipe=pen.online(act.review.sql, calls=_calls(deed)),
                 )
 
 
@@ -51,9 +51,9 @@ def _needs_outside(deed: Deed) -> str:
             return ""
 
 
-def _calls(deed: Deed, pen: Pen) -> list[str]:
+def _calls(deed: Deed) -> list[str]:
     if isinstance(deed, deeds.CreateIndex) and deed.plain and deed.name is not None:
-        return recipes.create_index(pen, deed, "").splitlines()[2:] if pen.python else []
+        return [recipes.index_call(deed.name.name, deed.table, deed.columns, unique=deed.unique)]
     return []
 
 
@@ -65,7 +65,8 @@ def mixed(acts: Sequence[Act], pen: Pen) -> Iterator[Alarm]:
         yield Alarm(
             rule="autocommit-mixed",
             act=outside,
-            hazard="the autocommit_block commits what comes before it: if this revision fails then, half of it is "
+            hazard="the autocommit_block commits what comes before it: if this revision fails then, half of "
+            "it is "
             "applied, and it cannot be run again",
             recipe=pen.remark("give the block a revision of its own, with nothing beside it"),
         )
@@ -100,7 +101,8 @@ def _validated(act: Act, first: Act, table: Name, name: str, pen: Pen) -> Alarm:
         act=act,
         on=table,
         explains=(table,),
-        hazard=f"every row of {table} is read to validate {quoted(name)} while {mode}, which NOT VALID took in the "
+        hazard=f"every row of {table} is read to validate {quoted(name)} while {mode}, which NOT VALID took "
+        "in the "
         "same transaction, is still held",
         recipe=f"{pen.remark('in a second revision:')}\n{pen.validated(table, name)}",
     )
@@ -128,7 +130,8 @@ def _long_under_lock(acts: Sequence[Act], pen: Pen) -> Iterator[Alarm]:
                 rule="several-hazards-in-one-transaction",
                 act=act,
                 on=read_name(lock.relation) if act.lock(read_name(lock.relation)) else None,
-                hazard=f"{lock.relation} stays locked ({lock.mode.sql}) since statement {first.review.position}"
+                hazard=f"{lock.relation} stays locked ({lock.mode.sql}) since statement "
+                f"{first.review.position}"
                 f"{since} while {what}",
                 recipe=pen.remark(
                     "give this statement a revision of its own, after the one that takes the lock"
@@ -178,7 +181,7 @@ def _there(act: Act, relations: Sequence[str]) -> list[str]:
 
 
 def _is_for_reading(act: Act, relation: str) -> bool:
-    """Whether a scan is a statement's own business; a query's over an empty table says nothing of its plan."""
+    """Whether a scan is a statement's own business; a query's tells nothing of its plan elsewhere."""
     lock = act.lock_named(relation)
     return lock is not None and lock.mode.strength >= LockMode.SHARE_UPDATE_EXCLUSIVE.strength
 
@@ -215,7 +218,8 @@ def used_at_once(acts: Sequence[Act], pen: Pen) -> Iterator[Alarm]:
                 yield Alarm(
                     rule="enum-value-used-at-once",
                     act=act,
-                    hazard=f"'{label}' is used in the transaction that adds it to {deed.type}, which PostgreSQL "
+                    hazard=f"'{label}' is used in the transaction that adds it to {deed.type}, which "
+                    "PostgreSQL "
                     "refuses",
                     recipe=pen.remark("add the label in a revision of its own, before this one"),
                 )
