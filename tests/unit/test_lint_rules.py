@@ -8,7 +8,7 @@ import pytest
 
 from headway.lint import RULES, Policy
 from headway.lint.parsing import read
-from headway.results import LockMode, Severity
+from headway.results import LockMode, Severity, StatementReview
 from lint_subjects import IRREVERSIBLE, lint, rules, step, traced
 
 AEL, SHARE, ROWS = LockMode.ACCESS_EXCLUSIVE, LockMode.SHARE, LockMode.ROW_EXCLUSIVE
@@ -217,8 +217,8 @@ def test_statements_are_judged_in_their_transaction(statements: tuple[str, ...],
 
 
 @pytest.mark.parametrize(("review", "expected"), WATCHED)
-def test_what_postgresql_was_seen_doing_decides(review: object, expected: str) -> None:
-    assert rules(lint(review)) == expected.split()  # type: ignore[arg-type]  # of a table of cases
+def test_what_postgresql_was_seen_doing_decides(review: StatementReview, expected: str) -> None:
+    assert rules(lint(review)) == expected.split()
 
 
 def test_every_rule_is_found_somewhere() -> None:
@@ -252,7 +252,8 @@ def test_a_recipe_has_the_users_own_names_quoted_where_they_must_be() -> None:
         if it.rule == "foreign-key-scan"
     ]
     assert in_sql.recipe == (
-        'ALTER TABLE app."Users" ADD CONSTRAINT "Users_a_fkey" FOREIGN KEY (a) REFERENCES orgs (id) NOT VALID;\n\n'
+        'ALTER TABLE app."Users" ADD CONSTRAINT "Users_a_fkey" FOREIGN KEY (a) REFERENCES orgs (id) '
+        "NOT VALID;\n\n"
         '-- in a second revision:\nALTER TABLE app."Users" VALIDATE CONSTRAINT "Users_a_fkey";'
     )
 
