@@ -42,6 +42,7 @@ class Case:
     also: frozenset[str] = frozenset()
     locks: Mapping[str, str] = field(default_factory=dict)
     rewritten: frozenset[str] = frozenset()
+    emptied: frozenset[str] = frozenset()
     scanned: frozenset[str] = frozenset()
 
     @property
@@ -82,7 +83,7 @@ def _read(path: Path, major: int) -> Iterator[Case]:
 
 
 def _case(topic: str, number: int, given: str, said: dict[str, Any]) -> Case:
-    for key in ("rules", "also", "rewritten", "scanned"):
+    for key in ("rules", "also", "rewritten", "emptied", "scanned"):
         said[key] = frozenset(said.get(key, ()))
     return Case(topic=topic, number=number, given=given + said.pop("given", ""), **said)
 

@@ -53,4 +53,5 @@ def _confirmed(case: Case, facts: Facts) -> bool:
     if case.sqlstate or facts.sqlstate:  # where it failed, the rest was not reached
         return case.sqlstate == facts.sqlstate
     locks = {name: mode.sql for name, mode in facts.locks.items()}
-    return (case.locks, {*case.rewritten}, {*case.scanned}) == (locks, facts.rewritten, facts.scanned)
+    files = {*case.rewritten, *case.emptied}
+    return (case.locks, files, {*case.scanned}) == (locks, facts.rewritten, facts.scanned)

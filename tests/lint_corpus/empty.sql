@@ -1,4 +1,4 @@
--- Takes away what a case left, so that the next one finds the shop as it was.
+-- Takes away what a case left, so that the next one finds the shop as it was. Tables first: what is theirs goes along.
 DO $$
 DECLARE
     gone text;
@@ -7,27 +7,26 @@ BEGIN
         SELECT pg_catalog.format('DROP SCHEMA %I CASCADE', nspname) FROM pg_catalog.pg_namespace
         WHERE nspname IN ('old', 'archive', 'reports')
         UNION ALL
-        SELECT pg_catalog.format(
-            'DROP %s IF EXISTS %s CASCADE',
-            CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
-                ELSE 'TABLE' END,
-            c.oid::pg_catalog.regclass)
-        FROM pg_catalog.pg_class c
-        WHERE relnamespace = 'public'::pg_catalog.regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
-          AND NOT relispartition AND relname NOT IN ('alembic_version', 'migration_history', 'schema_migrations')
-          AND relname NOT LIKE 'migration\\_%'
-          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                          WHERE d.objid = c.oid AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                            AND d.deptype = 'i')
+        SELECT pg_catalog.format('DROP %s IF EXISTS %I CASCADE', kind, relname)
+        FROM pg_catalog.pg_class
+        JOIN (VALUES ('r', 'TABLE'), ('p', 'TABLE'), ('v', 'VIEW'), ('m', 'MATERIALIZED VIEW')) AS kinds (letter, kind)
+            ON letter = relkind::text
+        WHERE relnamespace = 'public'::pg_catalog.regnamespace AND NOT relispartition
+          AND relname NOT IN ('alembic_version', 'schema_migrations') AND relname NOT LIKE 'migration\_%'
         UNION ALL
-        SELECT pg_catalog.format('DROP %s IF EXISTS %I CASCADE',
-            CASE typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, typname)
+        SELECT pg_catalog.format('DROP SEQUENCE IF EXISTS %I CASCADE', relname) FROM pg_catalog.pg_class
+        WHERE relnamespace = 'public'::pg_catalog.regnamespace AND relkind = 'S' AND relname NOT LIKE 'migration\_%'
+        UNION ALL
+        SELECT pg_catalog.format('DROP %s IF EXISTS %I CASCADE', kind, typname)
         FROM pg_catalog.pg_type
-        WHERE typnamespace = 'public'::pg_catalog.regnamespace AND typtype IN ('d', 'e')
+        JOIN (VALUES ('d', 'DOMAIN'), ('e', 'TYPE')) AS kinds (letter, kind) ON letter = typtype::text
+        WHERE typnamespace = 'public'::pg_catalog.regnamespace
         UNION ALL
-        SELECT pg_catalog.format('DROP FUNCTION IF EXISTS %s CASCADE', oid::pg_catalog.regprocedure)
-        FROM pg_catalog.pg_proc WHERE pronamespace = 'public'::pg_catalog.regnamespace
+        SELECT pg_catalog.format('DROP FUNCTION IF EXISTS %I CASCADE', proname)
+        FROM pg_catalog.pg_proc
+        WHERE pronamespace = 'public'::pg_catalog.regnamespace
     LOOP
         EXECUTE gone;
     END LOOP;
 END $$;
+
