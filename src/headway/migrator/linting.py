@@ -210,8 +210,7 @@ class Linting(Reviewing):
         if self._target.unasked:
             return ()
         try:
-            _, rows, *_ = await self._target.versions()
-            return graph.applied(rows)
+            return graph.applied((await self._target.standing()).rows)
         except HeadwayError:
             return ()
 
