@@ -64,13 +64,18 @@ class Act:
         """The lock on a relation as the statement's facts call it; ``None`` when there is none."""
         return next((each for each in self.review.locks if each.relation == relation), None)
 
+    def covers(self, relation: Name, other: Name) -> bool:
+        """Whether a relation is another one, or is divided into it and more."""
+        return relation.means(other) or self.schema.is_part(other, relation)
+
     def rewrites(self, deed: Deed) -> tuple[Name, ...]:
         """The relations that are written anew because of a deed."""
         return self._because_of(deed, self.review.rewritten, lambda effect: effect.rewrites)
 
     def scans(self, deed: Deed) -> tuple[Name, ...]:
         """The relations that are read through because of a deed."""
-        return self._because_of(deed, self.review.scanned, lambda effect: effect.scans)
+        found = (*self.review.scanned, *self.review.rewritten)  # what is written anew is read as well
+        return self._because_of(deed, found, lambda effect: effect.scans)
 
     def _because_of(
         self, deed: Deed, found: Iterable[str], chance: Callable[[Effect], Chance]
@@ -80,7 +85,7 @@ class Act:
         hit = [read_name(each) for each in found]
         blamed = []
         for effect in here.get(id(deed), ()):
-            if self.is_fresh(effect.relation) or not any(name.means(effect.relation) for name in hit):
+            if self.is_fresh(effect.relation) or not any(self.covers(effect.relation, name) for name in hit):
                 continue
             likeliest = max(
                 chance(other)

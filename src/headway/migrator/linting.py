@@ -210,8 +210,7 @@ class Linting(Reviewing):
         if self._target.unasked:
             return ()
         try:
-            _, rows, *_ = await self._target.versions()
-            return graph.applied(rows)
+            return graph.applied((await self._target.standing()).rows)
         except HeadwayError:
             return ()
 
@@ -219,9 +218,7 @@ class Linting(Reviewing):
         await self._run(plan, plan.direction, None)
 
 
-def _report(
-    found: Sequence[Subject], report: LintReport, policy: Policy, *, strict: bool
-) -> LintReport:
+def _report(found: Sequence[Subject], report: LintReport, policy: Policy, *, strict: bool) -> LintReport:
     """The report with its steps; where nobody can read SQL without findings, or not at all, if ``strict``."""
     from headway.reviewer import judged
 
