@@ -1,9 +1,9 @@
-"""Count what lint finds in ``tests/lint_corpus``: headway watching PostgreSQL, headway reading alone, and squawk.
+"""Count what lint finds in ``tests/lint_corpus``: headway watching PostgreSQL, headway reading alone, squawk.
 
-Usage: ``python tests/peers/lint_precision.py [--url URL] [--squawk PROGRAM] [--write] [--show]``. Without ``--url``
-headway watches an embedded server. Squawk (``pip install squawk-cli``) is left out, and said to be, where there
-is none. It is given each revision as ``headway sql`` prints it. ``--write`` puts the table into ``docs/lint.md``,
-``--show`` names every revision that was missed or wrongly accused.
+Usage: ``python tests/peers/lint_precision.py [--url URL] [--squawk PROGRAM] [--write] [--show]``. Without
+``--url`` headway watches an embedded server. Squawk (``pip install squawk-cli``) is left out, and said to be,
+where there is none; it is given each revision as ``headway sql`` prints it. ``--write`` puts the table into
+``docs/lint.md``, ``--show`` names every revision that was missed or wrongly accused.
 
 Counted is whether a revision is stopped: one whose label holds an error should be. Left out are revisions
 of which no SQL could tell (see ``beyond_sql``), and those whose label holds warnings only.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -24,15 +23,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "src")]
+sys.path[:0] = [str(Path(__file__).parents[1])]
 
-import anyio
+import anyio  # noqa: E402  # after the path of the test's own modules, here and below
 
-from conftest import ProjectFolder
-from headway import Migrator
-from headway.lint import RULES
-from headway.results import Severity
-from lint_cases import OF_THE_WAY_BACK, Case, cases, scripts, write
+from conftest import ProjectFolder  # noqa: E402
+from headway import Migrator  # noqa: E402
+from headway.lint import RULES  # noqa: E402
+from headway.results import Severity  # noqa: E402
+from lint_cases import OF_THE_WAY_BACK, Case, cases, scripts, write  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -78,25 +77,19 @@ def dangerous(case: Case) -> bool:
     return any(RULES[rule].severity is Severity.ERROR for rule in case.rules)
 
 
-async def main() -> None:
+def main() -> None:
     """Count, and print."""
     asked = _asked()
     corpus = [case for case in cases(MAJOR) if not beyond_sql(case) and (dangerous(case) or not case.rules)]
     with tempfile.TemporaryDirectory(prefix="headway-precision-") as folder:
-        Path(folder).chmod(0o755)
-        project = ProjectFolder(Path(folder) / "project")
-        write(project, corpus)
-        os.chdir(project.root)
-        async with Migrator(project.ini) as migrator:
-            files = [path for path in project.versions.iterdir() if "_given." not in path.name]
-            watched = await migrator.lint(files=files, scratch=asked.url or "embedded")
-            read = await migrator.lint(files=files, scratch=None)
-            printed = scripts(await migrator.sql())
+        Path(folder).chmod(0o755)  # an embedded server may run as another user
+        watched, read, printed = anyio.run(_linted, Path(folder), corpus, asked.url)
         squawk = _squawk(asked.squawk, {case: printed[case.revision] for case in corpus}, Path(folder))
+    ours = f"headway {version('headway')}"
     counts = [
-        _count(f"headway {version('headway')}, watching {watched.oracle}", corpus, _stopped(watched)),
-        _count(f"headway {version('headway')}, reading alone", corpus, _stopped(read)),
-        *squawk_count(corpus, squawk, asked.squawk),
+        _count(f"{ours}, watching {watched.oracle}", corpus, _stopped(watched)),
+        _count(f"{ours}, reading alone", corpus, _stopped(read)),
+        *_squawk_count(corpus, squawk, asked.squawk),
     ]
     told = _table(corpus, counts)
     print(told)
@@ -105,9 +98,24 @@ async def main() -> None:
     if asked.show:
         _show(counts)
     if asked.write:
-        text = PAGE.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}{told}{END}{rest.partition(END)[2]}", encoding="utf-8")
+        _write(told)
+
+
+async def _linted(
+    folder: Path, corpus: Sequence[Case], url: str | None
+) -> tuple[LintReport, LintReport, dict[str, str]]:
+    """What headway says watching, and reading alone; and the SQL that it prints."""
+    project = ProjectFolder(folder / "project")
+    write(project, corpus)
+    async with Migrator(project.ini) as migrator:
+        watched = await migrator.lint(scratch=url or "embedded")
+        read = await migrator.lint(scratch=None)
+        return watched, read, scripts(await migrator.sql())
+
+
+def _write(told: str) -> None:
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}{told}{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 def _asked() -> argparse.Namespace:
@@ -146,7 +154,7 @@ def _squawk(program: str | None, printed: Mapping[Case, str], folder: Path) -> s
     }
 
 
-def squawk_count(corpus: Sequence[Case], found: set[str] | None, program: str | None) -> Iterable[Count]:
+def _squawk_count(corpus: Sequence[Case], found: set[str] | None, program: str | None) -> Iterable[Count]:
     """Squawk's line, where there is a squawk."""
     if found is not None and program is not None:
         said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
@@ -164,7 +172,7 @@ def _count(name: str, corpus: Sequence[Case], stopped: set[str]) -> Count:
 
 def _table(corpus: Sequence[Case], counts: Iterable[Count]) -> str:
     safe = sum(not dangerous(case) for case in corpus)
-    head = f"| {len(corpus)} revisions | dangerous ones stopped | safe ones stopped, of {safe} | precision | recall |"
+    head = f"| {len(corpus)} revisions | dangerous stopped | safe stopped, of {safe} | precision | recall |"
     return "\n".join([head, "|---|---|---|---|---|", *(count.row() for count in counts)]) + "\n"
 
 
@@ -177,4 +185,4 @@ def _show(counts: Iterable[Count]) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    main()
