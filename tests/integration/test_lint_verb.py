@@ -98,6 +98,11 @@ def test_what_reads_rows_ends_early_and_what_it_made_is_there_all_the_same(
     assert [it.error for it in last.statements] == [None]
 
 
+def test_what_is_replayed_before_the_range_may_read_rows_too(history: ProjectFolder, server_url: str) -> None:
+    (last,) = linted(history, "r3:r4", scratch=server_url).steps
+    assert [(it.traced, it.strongest) for it in last.statements] == [(True, LockMode.ACCESS_EXCLUSIVE)]
+
+
 def test_a_downgrade_that_does_not_lead_back_is_told_from_the_catalogue(
     history: ProjectFolder, server_url: str
 ) -> None:

@@ -82,20 +82,23 @@ class Act:
     ) -> tuple[Name, ...]:
         """Of the relations that were hit, those for which a deed is the likeliest reason of all."""
         here = {id(each): effects(each, self.schema, self.deeds) for each in self.deeds}
+        every = [effect for each in here.values() for effect in each]
         hit = [read_name(each) for each in found]
         blamed = []
         for effect in here.get(id(deed), ()):
-            if self.is_fresh(effect.relation) or not any(self.covers(effect.relation, name) for name in hit):
+            if self.is_fresh(effect.relation) or not any(self._is_about(effect, name, every) for name in hit):
                 continue
-            likeliest = max(
-                chance(other)
-                for each in here.values()
-                for other in each
-                if other.relation.means(effect.relation)
-            )
-            if chance(effect) == likeliest:
+            rivals = [chance(other) for other in every if other.relation.means(effect.relation)]
+            if chance(effect) == max(rivals):
                 blamed.append(effect.relation)
         return tuple(dict.fromkeys(blamed))
+
+    def _is_about(self, effect: Effect, name: Name, every: Iterable[Effect]) -> bool:
+        """Whether a relation is that of an effect, or a partition of it that no effect names."""
+        if effect.relation.means(name):
+            return True
+        named = any(other.relation.means(name) for other in every)
+        return not named and self.schema.is_part(name, effect.relation)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headway.lint import deeds
 from headway.lint.deeds import Constraint, Deed, Expression, Generated, Kind, Type
-from headway.lint.names import Name
+from headway.lint.names import PUBLIC, Name
 from headway.lint.parsing import read
 
 if TYPE_CHECKING:
@@ -197,9 +197,16 @@ class _Draft:
     def drop(self, name: Name) -> None:
         self.tables = [table for table in self.tables if not table.name.means(name)]
 
+    def drop_whole(self, name: Name) -> None:
+        """A table goes with its partitions."""
+        self.drop(name)
+        for part in [table.name for table in self.tables if table.parent and table.parent.means(name)]:
+            self.drop_whole(part)
+
     def create_table(self, deed: deeds.CreateTable) -> None:
         if deed.if_not_exists and self._known(deed.name).whole:
             return
+        self.drop_whole(deed.name)  # it could not be made if it were still there
         parent = self._known(deed.parent) if deed.parent else None
         table = Table(
             deed.name,
@@ -271,7 +278,10 @@ class _Draft:
 
     def drop_object(self, deed: deeds.Drop) -> None:
         if deed.kind in {"table", "foreign table"}:
-            self.drop(deed.name)
+            self.drop_whole(deed.name)
+        elif deed.kind == "schema":
+            gone = {deed.name.name} | ({None} if deed.name.name == PUBLIC else set())
+            self.tables = [table for table in self.tables if table.name.schema not in gone]
         elif deed.kind == "index":
             self.tables = [
                 replace(table, indexes=_without(table.indexes, deed.name.name)) for table in self.tables
