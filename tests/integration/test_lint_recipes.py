@@ -58,9 +58,11 @@ def write(project: ProjectFolder, recipes: list[str]) -> None:
         path = project.revision(f"r{number}", f"r{number - 1}")
         head, _, _ = path.read_text(encoding="utf-8").partition("\n\ndef upgrade")
         if "def upgrade()" not in part:
-            part = f"import headway.op\n\n\ndef upgrade():\n{textwrap.indent(part, '    ')}"  # noqa: PLW2901  # its body
+            body = f"import headway.op\n\n\ndef upgrade():\n{textwrap.indent(part, '    ')}"
+        else:
+            body = part
         path.write_text(
-            f"{head}\n{part}\n\n\ndef downgrade():\n    raise NotImplementedError\n", encoding="utf-8"
+            f"{head}\n{body}\n\n\ndef downgrade():\n    raise NotImplementedError\n", encoding="utf-8"
         )
 
 
@@ -85,7 +87,8 @@ async def test_each_recipe_runs_as_it_is_printed_and_ends_where_the_hazard_would
             "one_name": True,
         }
         columns = ask(
-            "SELECT attname, attnotnull, attidentity <> '' FROM pg_attribute WHERE attrelid = 'users'::regclass"
+            "SELECT attname, attnotnull, attidentity <> '' FROM pg_attribute "
+            "WHERE attrelid = 'users'::regclass"
         )
         assert ("age", True, False) in columns
         assert ("number", True, True) in columns

@@ -69,7 +69,7 @@ def _missing(subject: Subject, balance: Balance, body: Body, line: int | None, p
     elif body is Body.RAISES:
         hazard = f"there is no way back from this, as the downgrade says: {what}"
     else:
-        file = "a .down.sql" if in_sql else "a function downgrade()"
+        file = ".down.sql" if in_sql else "function downgrade()"
         hazard = f"there is no way back from this, for the revision has no {file}: {what}"
     raising = 'raise NotImplementedError("…why it cannot be undone…")'
     return Alarm(
