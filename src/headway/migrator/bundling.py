@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from headway.errors import RefusedError, ResolutionError
 from headway.migrator.core import sql_of
 from headway.migrator.reviewing import Reviewing
-from headway.planning import Plan, plan_back, plan_range
-from headway.results import BundleReport, Direction
+from headway.planning import Plan, plan_back, plan_range, require_known
+from headway.results import BundleReport, Direction, VerifyReport
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
-    from headway.bundle import Content
+    from headway.bundle import Content, Holdings
     from headway.revisions import Graph
 
 
@@ -89,3 +89,83 @@ class Bundling(Reviewing):
             return content_of(scripts, graph, self.project.root, self.settings.limits)
 
         return await in_thread(gather)
+
+    async def verify(self, folder: Path | str | None = None, *, scratch: str = "embedded") -> VerifyReport:
+        """Compare the database with one in which headway has run the same revisions; changes nothing.
+
+        Tables, types, indexes, views, functions, triggers and policies are compared, the version rows, and
+        what the ledger says of each applied revision, times and names of users aside; not the rows of other
+        tables, nor who owns what.
+
+        Args:
+            folder: the bundle that was applied: its files are checked, and the database should be where it
+                leads to. ``None`` replays whatever is applied.
+            scratch: where to replay: ``"embedded"``, or the URL of a database on a server where one of our
+                own is made meanwhile.
+
+        Returns:
+            The report; its ``differences`` are empty when there are none.
+
+        Raises:
+            ConfigurationError: the folder holds no bundle.
+            UnknownRevisionsError: the database, or the bundle, is at revisions unknown here.
+            StepFailedError: a revision failed when it was replayed; and what else ``upgrade`` raises.
+            EmbeddedServerError: the embedded server does not start.
+        """
+        from headway.bundle import differences
+        from headway.scratch import scratch_database
+
+        graph = await self._graph_on_record()
+        found = await self._holdings()
+        wanted = found.rows
+        scripted: tuple[str, ...] = ()
+        faults: tuple[str, ...] = ()
+        if folder is not None:
+            wanted, scripted, faults = await in_thread(partial(_signed, Path(folder), graph))
+        require_known(graph, wanted)
+        async with scratch_database(self.settings, self.project.root, scratch, self._target.tell) as settings:
+            replay = type(self)(
+                self.project,
+                settings=settings,
+                listeners=self._listeners,
+                x_arguments=self._target.x_arguments,
+            )
+            for row in wanted:
+                await replay.upgrade(row)
+            replayed = await replay._holdings()  # noqa: SLF001  # another of our own kind
+        chain = await self.verify_log()
+        return VerifyReport(
+            database=found.database,
+            current=found.rows,
+            expected=wanted,
+            differences=(
+                *faults,
+                *differences(found, replayed, scripted),
+                *(f"ledger: {line}" for line in chain),
+            ),
+            compared=(f"PostgreSQL {found.server}", f"a replay on PostgreSQL {replayed.server}"),
+        )
+
+    async def _holdings(self) -> Holdings:
+        from headway.bundle import held_by
+
+        async with self._target.session() as session:
+            _, rows = await self._target.scope(session)
+            ledger = self._target.ledger()
+            return await session.run(lambda connection: held_by(connection, session.database, rows, ledger))
+
+
+def _signed(folder: Path, graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Where a bundle leads, by which revisions, and what of it is not as it was written."""
+    from headway.bundle import read_manifest, verify_files
+
+    manifest = read_manifest(folder)
+    listed = {each["revision"]: each["checksum"] for each in manifest["revisions"]}
+    now = graph.fingerprints(id_ for id_ in listed if id_ in graph)
+    changed = [
+        f"{id_}: its file is not the one that the bundle was made of"
+        for id_, checksum in listed.items()
+        if id_ in now and now[id_] != checksum
+    ]
+    wrong = (*(f"bundle: {line}" for line in verify_files(folder)), *changed)
+    return tuple(manifest["to"]), tuple(listed), wrong
