@@ -7,6 +7,7 @@ from headway.bundle.content import BundleStep, Content, Scripts, Setting, conten
 from headway.bundle.folder import read_manifest, verify_files, write_folder
 from headway.bundle.holdings import Holdings, held_by
 from headway.bundle.manifest import MANIFEST, files_of
+from headway.bundle.report import Drawn, by_text
 from headway.bundle.script import script_of
 from headway.bundle.verdict import differences
 
@@ -14,9 +15,11 @@ __all__ = [
     "MANIFEST",
     "BundleStep",
     "Content",
+    "Drawn",
     "Holdings",
     "Scripts",
     "Setting",
+    "by_text",
     "content_of",
     "differences",
     "files_of",

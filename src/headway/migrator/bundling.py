@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headway.errors import RefusedError, ResolutionError
+from headway.errors import EmbeddedServerError, RefusedError, ResolutionError, StepFailedError
 from headway.migrator.core import sql_of
 from headway.migrator.reviewing import Reviewing
 from headway.planning import Plan, plan_back, plan_range, require_known
@@ -14,19 +14,37 @@ from headway.results import BundleReport, Direction, VerifyReport
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
-    from headway.bundle import Content, Holdings
+    from collections.abc import Sequence
+    from typing import Self
+
+    from headway.bundle import Content, Drawn, Holdings
+    from headway.results import LintReport
     from headway.revisions import Graph
+    from headway.settings import Settings
+
+_NOT_ASKED = "no scratch database was asked for"
 
 
 class Bundling(Reviewing):
     """What is signed and applied by hand, and the proof afterwards that it was."""
 
-    async def bundle(self, folder: Path | str, span: str = "head", *, force: bool = False) -> BundleReport:
-        """Write what a DBA reviews and applies with psql; needs no database.
+    async def bundle(
+        self,
+        folder: Path | str,
+        span: str = "head",
+        *,
+        scratch: str | None = "embedded",
+        force: bool = False,
+    ) -> BundleReport:
+        """Write what a DBA reviews and applies with psql; the configured database is not asked.
 
         Args:
             folder: where to; made when it is missing.
             span: ``TO`` (from base) or ``FROM:TO``, upwards. The way back is part of the bundle.
+            scratch: where the revisions are replayed for the review, to see what they lock and what becomes
+                of the tables: ``"embedded"``, or the URL of a database on a server where one of our own is
+                made meanwhile. ``None`` reviews their text alone; so does an embedded server that cannot be
+                had, and the review says why.
             force: write into a folder that holds something else, too.
 
         Returns:
@@ -43,7 +61,9 @@ class Bundling(Reviewing):
         graph = await self._graph()
         plan = await self._to_bundle(graph, span)
         content = await self._content(graph, plan)
-        files = await in_thread(partial(files_of, content, {}))
+        lint = await self._watched(plan, content, scratch)
+        drawn = await self._drawn(plan, scratch)
+        files = await in_thread(partial(files_of, content, lint, drawn))
         paths = await in_thread(partial(write_folder, Path(folder), files, force=force))
         return BundleReport(
             folder=Path(folder),
@@ -53,6 +73,8 @@ class Bundling(Reviewing):
             revisions=tuple(step.revision for step in content.upgrade),
             manual=tuple(step.revision for step in content.upgrade if step.by_hand),
             irreversible=tuple(step.revision for step in content.rollback if step.by_hand),
+            oracle=lint.oracle,
+            unwatched=lint.unwatched,
         )
 
     async def _to_bundle(self, graph: Graph, span: str) -> Plan:
@@ -90,6 +112,45 @@ class Bundling(Reviewing):
 
         return await in_thread(gather)
 
+    async def _watched(self, plan: Plan, content: Content, scratch: str | None) -> LintReport:
+        from headway.bundle import by_text
+
+        del plan, scratch
+        return by_text(content.upgrade, _NOT_ASKED)
+
+    async def _drawn(self, plan: Plan, scratch: str | None) -> Drawn:
+        """The tables on both sides of a plan, as a run leaves them in a database of our own."""
+        from headway.bundle import Drawn
+        from headway.scratch import scratch_database
+
+        if scratch is None:
+            return Drawn(undrawn=_NOT_ASKED)
+        try:
+            async with scratch_database(
+                self.settings, self.project.root, scratch, self._target.tell
+            ) as settings:
+                replay = self._replaying(settings)
+                before = await replay._reached(plan.before)  # noqa: SLF001  # our own kind
+                after = await replay._reached(plan.after)  # noqa: SLF001  # as above
+        except (EmbeddedServerError, RefusedError, StepFailedError) as error:
+            return Drawn(undrawn=error.message)
+        return Drawn(before.catalogue, after.catalogue, undrawn=None)
+
+    def _replaying(self, settings: Settings) -> Self:
+        """The same project on another database."""
+        return type(self)(
+            self.project,
+            settings=settings,
+            listeners=self._listeners,
+            x_arguments=self._target.x_arguments,
+        )
+
+    async def _reached(self, rows: Sequence[str]) -> Holdings:
+        """What the database holds once it is upgraded to these version rows."""
+        for row in rows:
+            await self.upgrade(row)
+        return await self._holdings()
+
     async def verify(self, folder: Path | str | None = None, *, scratch: str = "embedded") -> VerifyReport:
         """Compare the database with one in which headway has run the same revisions; changes nothing.
 
@@ -124,15 +185,7 @@ class Bundling(Reviewing):
             wanted, scripted, faults = await in_thread(partial(_signed, Path(folder), graph))
         require_known(graph, wanted)
         async with scratch_database(self.settings, self.project.root, scratch, self._target.tell) as settings:
-            replay = type(self)(
-                self.project,
-                settings=settings,
-                listeners=self._listeners,
-                x_arguments=self._target.x_arguments,
-            )
-            for row in wanted:
-                await replay.upgrade(row)
-            replayed = await replay._holdings()  # noqa: SLF001  # another of our own kind
+            replayed = await self._replaying(settings)._reached(wanted)  # noqa: SLF001  # as above
         chain = await self.verify_log()
         return VerifyReport(
             database=found.database,
