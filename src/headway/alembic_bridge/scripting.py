@@ -18,28 +18,35 @@ from headway.alembic_bridge.destruction import reads_data
 from headway.alembic_bridge.offline import configure_offline, in_one_line, unwritable
 from headway.alembic_bridge.revision_code import load_code
 from headway.alembic_bridge.routing import environment_of, operations_of
+from headway.diagnosis import line_running
 from headway.errors import IrreversibleMigration, RefusedError
 from headway.results import Direction
 from headway.sqltext import skeleton, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from alembic.runtime.migration import MigrationContext
 
     from headway.alembic_bridge.code import RevisionCode
     from headway.alembic_bridge.environment import AlembicProject
     from headway.planning import Plan, Step
+    from headway.sqlfiles import Place
 
 _FROM_STDIN = re.compile(r"COPY\b.*\bFROM\s+STDIN\b", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptedStatement:
-    """One statement, without a semicolon; ``alone`` when the revision has put it outside its transaction."""
+    """One statement, without a semicolon; ``alone`` when the revision has put it outside its transaction.
+
+    ``line`` is where it comes from in the revision's file; ``None`` where that cannot be told.
+    """
 
     sql: str
     alone: bool = False
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ def version_table_ddl(project: AlembicProject, schema: str) -> str:
 
 
 def _scripted(project: AlembicProject, step: Step) -> ScriptedStep:
-    written = _Written()
+    written = _Written(step.path)
     environment = _offline(project, step.before, written)
     context = environment.get_context()
     asked: list[bool] = []
@@ -111,6 +118,7 @@ def _scripted(project: AlembicProject, step: Step) -> ScriptedStep:
     try:
         with _alone(context, written), environment_of(environment), operations_of(Operations(context)):
             code = load_code(step.path, step.direction)
+            written.place = code.place
             code.function()
     except Exception as error:  # what it means is told apart below
         if code is None and step.direction is Direction.UPGRADE:
@@ -169,13 +177,17 @@ def _alone(context: MigrationContext, written: _Written) -> Iterator[None]:
 class _Written(io.StringIO):
     """What Alembic prints in offline mode, each text by itself with where it stood."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
         self.alone = False
-        self._texts: list[tuple[str, bool]] = []
+        self.place: Callable[[int | None], Place | None] = lambda _: None
+        self._path = path
+        self._texts: list[tuple[str, bool, int | None]] = []
 
     def write(self, text: str) -> int:
-        self._texts.append((text, self.alone))
+        place = self.place(None)
+        line = place.line if place else line_running(self._path)
+        self._texts.append((text, self.alone, line))
         return len(text)
 
     def statements(self) -> tuple[tuple[ScriptedStatement, ...], str | None]:
@@ -185,12 +197,12 @@ class _Written(io.StringIO):
         ``COPY … FROM STDIN`` for data.
         """
         found: list[ScriptedStatement] = []
-        for text, alone in self._texts:
+        for text, alone, line in self._texts:
             pieces, flaws = split(text)
             if flaws:
                 return tuple(found), f"it sends what cannot be told apart: {flaws[0].message}"
             for piece in pieces:
                 if _FROM_STDIN.match(skeleton(piece.text)):
                     return tuple(found), "it sends COPY … FROM STDIN, whose data is not in it"
-                found.append(ScriptedStatement(piece.text, alone))
+                found.append(ScriptedStatement(piece.text, alone, line))
         return tuple(found), None

@@ -70,6 +70,13 @@ tbody th { color: inherit; font-weight: inherit; font-size: inherit; }
 .card tr.gone td.before { background: var(--bad-ground); color: var(--bad); text-decoration: line-through; }
 .card tr.changed td { background: var(--warn-ground); color: var(--warn); }
 .card td { overflow-wrap: anywhere; }
+.card ul { columns: 22rem 2; column-gap: 2rem; margin: 0; padding: .5rem .8rem .6rem; list-style: none; }
+.card li { break-inside: avoid; padding: .15rem 0 .15rem 1rem; font-size: .88rem; text-indent: -1rem;
+  overflow-wrap: anywhere; border-bottom: 1px dotted var(--line); }
+.card ul.new li::before { content: "+ "; color: var(--good); font-weight: 700; }
+.card ul.gone li::before { content: "- "; color: var(--bad); font-weight: 700; }
+.card ul.gone { color: var(--bad); }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .card .ref { padding: .4rem .8rem; font-size: .85rem; color: var(--quiet); }
 summary { cursor: pointer; color: var(--accent); font-weight: 600; margin: .6rem 0 .2rem; }
 @media (max-width: 34rem) { main { padding: 1rem .8rem 3rem; } h1 { font-size: 1.35rem; }

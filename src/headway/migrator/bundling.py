@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headway.errors import EmbeddedServerError, RefusedError, ResolutionError, StepFailedError
 from headway.migrator.core import sql_of
-from headway.migrator.reviewing import Reviewing
+from headway.migrator.linting import Linting
 from headway.planning import Plan, plan_back, plan_range, require_known
 from headway.results import BundleReport, Direction, VerifyReport
 from headway.threads import in_thread
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NOT_ASKED = "no scratch database was asked for"
 
 
-class Bundling(Reviewing):
+class Bundling(Linting):
     """What is signed and applied by hand, and the proof afterwards that it was."""
 
     async def bundle(
@@ -61,7 +61,7 @@ class Bundling(Reviewing):
         graph = await self._graph()
         plan = await self._to_bundle(graph, span)
         content = await self._content(graph, plan)
-        lint = await self._watched(plan, content, scratch)
+        lint = await self._rehearsed(plan, content, scratch)
         drawn = await self._drawn(plan, scratch)
         files = await in_thread(partial(files_of, content, lint, drawn))
         paths = await in_thread(partial(write_folder, Path(folder), files, force=force))
@@ -112,11 +112,14 @@ class Bundling(Reviewing):
 
         return await in_thread(gather)
 
-    async def _watched(self, plan: Plan, content: Content, scratch: str | None) -> LintReport:
+    async def _rehearsed(self, plan: Plan, content: Content, scratch: str | None) -> LintReport:
+        """What lint says of the plan's steps; of their text alone where they cannot be replayed."""
         from headway.bundle import by_text
 
-        del plan, scratch
-        return by_text(content.upgrade, _NOT_ASKED)
+        try:
+            return await self.review(plan, scratch=scratch)
+        except StepFailedError as error:
+            return by_text(content.upgrade, error.message)
 
     async def _drawn(self, plan: Plan, scratch: str | None) -> Drawn:
         """The tables on both sides of a plan, as a run leaves them in a database of our own."""
