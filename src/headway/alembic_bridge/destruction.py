@@ -79,7 +79,7 @@ _HARMLESS = frozenset(
     all and any array as by case cast distinct else except exists filter from having in intersect lateral
     limit not on or over row select some then union using values when where within
     avg coalesce concat count current_setting greatest least lower max min now nullif sum upper
-    nextval setval set_config pg_notify pg_sleep
+    nextval setval pg_get_serial_sequence set_config pg_notify pg_sleep
     pg_advisory_lock pg_advisory_unlock pg_advisory_xact_lock pg_try_advisory_lock
     """,
     )
@@ -184,8 +184,14 @@ def _opaque(code: str) -> str | None:
         return "a DO block" if found["block"] else found["procedure"] or found["prepared"]
     if re.match(r"(?:SELECT|WITH|VALUES)\b", code, re.IGNORECASE):
         called = (found["function"] for found in _CALLED.finditer(code))
-        return next((f"{name}()" for name in called if name and name.lower() not in _HARMLESS), None)
+        return next((f"{name}()" for name in called if name and not _is_harmless(name)), None)
     return None
+
+
+def _is_harmless(name: str) -> bool:
+    """Whether a function leaves rows alone; without a schema, or with PostgreSQL's own in front of it."""
+    *schema, function = (part[0].strip('"').lower() for part in re.finditer(_IDENTIFIER, name))
+    return function in _HARMLESS and schema in ([], ["pg_catalog"])
 
 
 def _plain(name: str) -> str:
