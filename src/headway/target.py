@@ -136,6 +136,13 @@ class Target:
         _, _, label = await self._url()
         return label
 
+    async def own_name(self) -> str:
+        """The database's own name, without connecting."""
+        if self._connection is not None:
+            return str(self._connection.engine.url.database)
+        url, _, _ = await self._url()
+        return url.name
+
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """A connection for a run; a URL's and an engine's is opened here and closed afterwards."""
@@ -227,13 +234,9 @@ class Target:
     async def dated(self, session: Session, error: UnknownRevisionsError) -> UnknownRevisionsError:
         """The same error, with the ledger's word on since when; as it is where the ledger knows nothing."""
         try:
-            record = await self.record(session)
+            return dated(error, await self.record(session))
         except DatabaseError:
             return error
-        since = [f"{row} was {origin(record[row])}" for row in error.revisions if row in record]
-        if not since:
-            return error
-        return UnknownRevisionsError(f"{error.message} {'; '.join(since)}.", error.revisions, hint=error.hint)
 
     async def bereft(self, error: GraphError) -> GraphError | ChangedRevisionsError:
         """What to raise of a graph that lacks revisions: that applied ones were deleted, if it is so.
@@ -309,6 +312,14 @@ class Target:
     def tell(self, event: Event) -> None:
         """Hand an event to every listener."""
         tell(self._listeners, event)
+
+
+def dated(error: UnknownRevisionsError, record: Mapping[str, Application]) -> UnknownRevisionsError:
+    """The same error, with the ledger's word on since when; as it is where the ledger knows nothing."""
+    since = [f"{row} was {origin(record[row])}" for row in error.revisions if row in record]
+    if not since:
+        return error
+    return UnknownRevisionsError(f"{error.message} {'; '.join(since)}.", error.revisions, hint=error.hint)
 
 
 def _seen_from_here(path: Path) -> Path:

@@ -172,8 +172,10 @@ async def test_what_was_seen_before_a_revision_reads_data_is_told_too(
                 "CREATE FUNCTION f() RETURNS void BEGIN ATOMIC DELETE FROM a; TRUNCATE a; END; SELECT 1",
                 "SELECT count(*) FROM a WHERE n IN (1, 2) AND m::numeric(7, 2) > 0 FOR UPDATE",
                 "SELECT setval('s', coalesce(max(id), 1)) FROM a",
-                "SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence('a', 'n'), "
-                "CAST(pg_catalog.max(n) AS bigint)) FROM a HAVING pg_catalog.max(n) >= 1",
+                (
+                    "SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence('a', 'n'), "
+                    "CAST(pg_catalog.max(n) AS bigint)) FROM a HAVING pg_catalog.max(n) >= 1"
+                ),
                 'SELECT "pg_catalog" . "setval" (\'s\', 1)',
                 "WITH x AS (SELECT 1) INSERT INTO a (n) SELECT * FROM x",
             ],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from headway.errors import UnknownRevisionsError
 from headway.migrator.core import sql_of
 from headway.migrator.looking import Looking
 from headway.migrator.running import Running
 from headway.planning import Plan, plan_range
 from headway.results import CheckReport, Direction, Loss
+from headway.target import dated
 from headway.threads import in_thread
 
 
@@ -23,11 +25,15 @@ class Reviewing(Looking, Running):
         Raises:
             ResolutionError: the target names nothing, or several things.
             UnknownRevisionsError: the database holds revisions unknown here.
+            ChangedRevisionsError: an applied revision was deleted, so that the files form no graph.
         """
-        graph = await self._graph()
-        _, rows, *_ = await self._target.versions()
+        graph = await self._graph_on_record()
+        _, rows, _, record = await self._target.versions()
         await self._require_none_late(graph, rows)
-        return self._planned(graph, rows, target, direction)
+        try:
+            return self._planned(graph, rows, target, direction)
+        except UnknownRevisionsError as error:
+            raise dated(error, record) from None
 
     async def losses(self, plan: Plan) -> tuple[Loss, ...]:
         """The data a plan destroys, with the server's estimates of how much; empty when none.

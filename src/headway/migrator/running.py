@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headway.errors import UnknownRevisionsError
 from headway.migrator.core import Core, sql_of
 from headway.narration.changes import changed_error
-from headway.planning import Plan, Step, plan_stamp
+from headway.planning import Plan, Step, plan_stamp, require_agreed
 from headway.results import Direction, RepairAction, RepairReport, RunReport
 
 if TYPE_CHECKING:
@@ -25,13 +25,21 @@ if TYPE_CHECKING:
 class Running(Core):
     """What changes the database."""
 
-    async def upgrade(self, target: str | Plan = "head", *, options: RunOptions | None = None) -> RunReport:
+    async def upgrade(
+        self,
+        target: str | Plan = "head",
+        *,
+        options: RunOptions | None = None,
+        agreed: Plan | None = None,
+    ) -> RunReport:
         """Apply what is missing up to ``target``, one transaction a revision.
 
         Args:
             target: a revision identifier, as ``alembic upgrade`` takes it; or a plan from ``plan``, which
                 is then run as it was made or not at all.
             options: how long to wait for what; the settings say it for what is ``None``.
+            agreed: the most that may run; less will do, where another migrator came first. The engine asks
+                nobody: to name what ``losses`` says of it, and get it agreed to, is the caller's.
 
         Returns:
             The report; its ``steps`` are empty when the target was reached already, and then nothing was
@@ -39,7 +47,8 @@ class Running(Core):
 
         Raises:
             ResolutionError: the target names nothing, or several heads.
-            RefusedError: the database has moved since the plan was made.
+            RefusedError: the database has moved since the plan was made, or more would run than was agreed
+                to.
             UnknownRevisionsError: the database holds revisions unknown here.
             ChangedRevisionsError: revisions that are applied, and stay so, are not what was applied.
             StepFailedError: a revision failed; those before it stay, it and the rest are not applied.
@@ -51,14 +60,20 @@ class Running(Core):
             OutcomeUnknownError: a COMMIT got no answer, and the server cannot say what became of it.
             TransactionOpenError: the caller's connection has begun a transaction.
         """
-        return await self._run(target, Direction.UPGRADE, options)
+        return await self._run(target, Direction.UPGRADE, options, agreed)
 
-    async def downgrade(self, target: str | Plan = "-1", *, options: RunOptions | None = None) -> RunReport:
+    async def downgrade(
+        self,
+        target: str | Plan = "-1",
+        *,
+        options: RunOptions | None = None,
+        agreed: Plan | None = None,
+    ) -> RunReport:
         """Undo revisions down to ``target``, one transaction a revision. Asks nobody; see ``losses``.
 
         Returns and raises as ``upgrade`` does.
         """
-        return await self._run(target, Direction.DOWNGRADE, options)
+        return await self._run(target, Direction.DOWNGRADE, options, agreed)
 
     async def stamp(self, *targets: str, purge: bool = False, options: RunOptions | None = None) -> RunReport:
         """Write revisions into the version table without running them.
@@ -129,7 +144,13 @@ class Running(Core):
         if changed:
             raise changed_error(session.database, changed)
 
-    async def _run(self, target: str | Plan, direction: Direction, options: RunOptions | None) -> RunReport:
+    async def _run(
+        self,
+        target: str | Plan,
+        direction: Direction,
+        options: RunOptions | None,
+        agreed: Plan | None,
+    ) -> RunReport:
         graph = await self._graph_on_record()
         async with self._target.session() as session:
             from headway.latecomers import require_none_late
@@ -151,6 +172,8 @@ class Running(Core):
                 plan = self._planned(graph, now, target, direction)
                 if now != rows:
                     await self._require_unchanged(session, graph, plan)
+                if agreed is not None:
+                    require_agreed(plan, agreed)
                 return await self._execute(door, scope, graph, plan, in_sql)
 
     async def _execute(
