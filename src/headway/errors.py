@@ -174,6 +174,18 @@ class RefusedError(HeadwayError):
     exit_code = ExitCode.REFUSED
 
 
+class PlanMovedError(RefusedError):
+    """A sealed plan is not for this database as it is, or not for these revisions as they are.
+
+    Attributes:
+        moved: what is not as it was when the plan was made, one line each.
+    """
+
+    def __init__(self, message: str, moved: Sequence[str], *, hint: str | None = None) -> None:
+        super().__init__("\n".join([f"{message}:", *(f"  {line}" for line in moved)]), hint=hint)
+        self.moved = tuple(moved)
+
+
 class IrreversibleMigration(RefusedError):  # noqa: N818  # the word of those who know it from other engines
     """A downgrade cannot be run: what it would have to bring back is gone, or rows stand in its way."""
 

@@ -174,6 +174,31 @@ def run_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     return with_options
 
 
+def scratch_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb the options that say where SQL is watched; it gets ``scratch``, as ``preview`` takes it."""
+
+    @wraps(verb)
+    def with_options(*arguments: Any, scratch_url: str | None, no_scratch: bool, **others: Any) -> Any:
+        if scratch_url is not None and no_scratch:
+            raise click.UsageError("--scratch-url and --no-scratch exclude each other.")
+        return verb(*arguments, scratch=None if no_scratch else scratch_url or "embedded", **others)
+
+    for option in reversed(_SCRATCH_OPTIONS):
+        with_options = option(with_options)
+    return with_options
+
+
+_SCRATCH_OPTIONS = (
+    click.option(
+        "--scratch-url",
+        metavar="URL",
+        help="Watch the SQL in a database of our own on this server, dropped afterwards. Default: on an "
+        "embedded server, where there is one.",
+    ),
+    click.option("--no-scratch", is_flag=True, help="Watch nothing: only the text of the SQL is looked at."),
+)
+
+
 def _milliseconds(seconds: float | None) -> int | None:
     # Upwards: what is less than a millisecond must not become 0, which is no limit.
     return None if seconds is None else math.ceil(round(seconds * 1000, 6))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from headway.errors import UnknownRevisionsError
 from headway.migrator.core import Core, sql_of
 from headway.narration.changes import changed_error
-from headway.planning import Plan, Step, plan_stamp, require_agreed
+from headway.planning import Plan, SealedPlan, Step, plan_stamp, require_agreed, still_sealed
 from headway.results import Direction, RepairAction, RepairReport, RunReport
+from headway.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from headway.alembic_bridge import RevisionCode, Scope
     from headway.doorway import Doorway
+    from headway.planning import Imprint
     from headway.results import RunOptions
     from headway.revisions import Graph
     from headway.session import Session
@@ -27,7 +29,7 @@ class Running(Core):
 
     async def upgrade(
         self,
-        target: str | Plan = "head",
+        target: str | Plan | SealedPlan = "head",
         *,
         options: RunOptions | None = None,
         agreed: Plan | None = None,
@@ -35,8 +37,8 @@ class Running(Core):
         """Apply what is missing up to ``target``, one transaction a revision.
 
         Args:
-            target: a revision identifier, as ``alembic upgrade`` takes it; or a plan from ``plan``, which
-                is then run as it was made or not at all.
+            target: a revision identifier, as ``alembic upgrade`` takes it; or a plan from ``plan``, or one
+                that ``seal`` has sealed, which is then run as it was made or not at all.
             options: how long to wait for what; the settings say it for what is ``None``.
             agreed: the most that may run; less will do, where another migrator came first. The engine asks
                 nobody: to name what ``losses`` says of it, and get it agreed to, is the caller's.
@@ -47,6 +49,8 @@ class Running(Core):
 
         Raises:
             ResolutionError: the target names nothing, or several heads.
+            PlanMovedError: something that the sealed plan was made from has moved; looked at before the lock
+                is taken, and again when it is held.
             RefusedError: the database has moved since the plan was made, or more would run than was agreed
                 to.
             UnknownRevisionsError: the database holds revisions unknown here.
@@ -64,7 +68,7 @@ class Running(Core):
 
     async def downgrade(
         self,
-        target: str | Plan = "-1",
+        target: str | Plan | SealedPlan = "-1",
         *,
         options: RunOptions | None = None,
         agreed: Plan | None = None,
@@ -134,6 +138,27 @@ class Running(Core):
             async with self._target.door(session, options, {}) as door:
                 return await Repair(door, scope, graph).execute(wish, revisions, reason)
 
+    async def _settled(
+        self,
+        session: Session,
+        graph: Graph,
+        rows: tuple[str, ...],
+        target: str | Plan | SealedPlan,
+        direction: Direction,
+    ) -> Plan:
+        """The plan to run; a sealed one once nothing that it was made from has moved."""
+        if not isinstance(target, SealedPlan):
+            return self._planned(graph, rows, target, direction)
+        imprint = await self._imprint(session)
+        return await in_thread(lambda: still_sealed(target, graph, rows, imprint, direction))
+
+    async def _imprint(self, session: Session) -> Imprint:
+        from headway.imprint import take_imprint
+
+        handed = self._target.alembic.options
+        ours = {handed.version_table.name, handed.ledger.history, handed.ledger.view}
+        return await session.run(lambda connection: take_imprint(connection, session.database, ours))
+
     async def _require_unchanged(self, session: Session, graph: Graph, plan: Plan) -> None:
         """What is applied and stays so must be what was applied; what is undone goes anyway."""
         record = await self._target.record(session)
@@ -146,7 +171,7 @@ class Running(Core):
 
     async def _run(
         self,
-        target: str | Plan,
+        target: str | Plan | SealedPlan,
         direction: Direction,
         options: RunOptions | None,
         agreed: Plan | None,
@@ -159,7 +184,7 @@ class Running(Core):
             scope, rows = await self._target.scope(session)
             await require_none_late(session, self._target.ledger(), graph, rows)
             try:
-                plan = self._planned(graph, rows, target, direction)
+                plan = await self._settled(session, graph, rows, target, direction)
             except UnknownRevisionsError as error:
                 raise await self._target.dated(session, error) from None
             await self._require_unchanged(session, graph, plan)
@@ -169,7 +194,7 @@ class Running(Core):
             async with self._target.door(session, options, plan.applies) as door:
                 # Another migrator may have been at work until the lock was ours.
                 now = await session.run(lambda _: scope.versions())
-                plan = self._planned(graph, now, target, direction)
+                plan = await self._settled(session, graph, now, target, direction)
                 if now != rows:
                     await self._require_unchanged(session, graph, plan)
                 if agreed is not None:

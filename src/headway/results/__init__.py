@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headway.results.authoring import Change, CheckReport, Difference, LockReport, Rename, RevisionReport
+from headway.results.preview import LiveTable, Obstacle, Preview, relations_of
 from headway.results.record import Application, JournalledStatement, LedgerEntry, Operation, Outcome
 from headway.results.review import (
     Effort,
@@ -53,15 +54,18 @@ __all__ = [
     "JournalledStatement",
     "LedgerEntry",
     "LintReport",
+    "LiveTable",
     "LockMode",
     "LockReport",
     "Loss",
     "Mark",
+    "Obstacle",
     "Operation",
     "Outcome",
     "Peer",
     "PendingReport",
     "Pooling",
+    "Preview",
     "RelationLock",
     "Rename",
     "RepairAction",
@@ -79,4 +83,5 @@ __all__ = [
     "StatusReport",
     "StepResult",
     "StepReview",
+    "relations_of",
 ]

@@ -10,13 +10,17 @@ import click
 from headway.cli import documents, pictures
 from headway.cli.commands.preview import show_plan, show_sql
 from headway.cli.consent import announce, confirm_option, require_consent, warn
-from headway.cli.options import Example, Verb, run_options
+from headway.cli.options import Example, Verb, run_options, scratch_options
+from headway.cli.planfile import goal_of, plan_option
 from headway.cli.sitting import sitting
 from headway.results import Direction
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headway import Plan
     from headway.cli.invocation import Invocation
+    from headway.cli.planfile import Goal
     from headway.cli.sitting import Sitting
     from headway.results import RunOptions, RunReport
 
@@ -32,24 +36,29 @@ _sql = click.option("--sql", "as_sql", is_flag=True, help="Print the SQL instead
         Example("headway upgrade +1", "one revision"),
         Example("headway upgrade billing@head", "one branch"),
         Example("headway upgrade --dry-run", "show what would run"),
+        Example("headway upgrade --plan plan.json", "run what headway plan --out has sealed"),
         Example("headway upgrade --confirm shop", "in production, where it destroys data"),
         Example("headway upgrade --lock-timeout 2s", "wait longer for busy tables"),
         Example("headway upgrade 3f2a:head --sql", "the SQL of that range"),
     ],
 )
-@click.argument("target", default="head")
+@click.argument("target", required=False)
 @_dry_run
 @_sql
+@plan_option
 @confirm_option
+@scratch_options
 @run_options
 @click.pass_obj
 def upgrade(  # each is a word of the command line
     invocation: Invocation,
-    target: str,
+    target: str | None,
     *,
     dry_run: bool,
     as_sql: bool,
+    plan_file: Path | None,
     confirm: str | None,
+    scratch: str | None,
     options: RunOptions,
 ) -> None:
     """Apply the revisions up to TARGET, each in a transaction of its own.
@@ -57,15 +66,16 @@ def upgrade(  # each is a word of the command line
     In production, and where HEADWAY_PROTECTED is set, it names the data that is lost and takes the database's
     name for consent: typed on a terminal, or as --confirm.
     """
+    goal = goal_of(target, plan_file, as_sql=as_sql, usual="head")
     with sitting(invocation) as desk:
         if as_sql:
-            show_sql(desk, target, Direction.UPGRADE)
+            show_sql(desk, str(goal), Direction.UPGRADE)
         elif dry_run:
-            show_plan(desk, target, Direction.UPGRADE)
+            show_plan(desk, goal, Direction.UPGRADE, scratch=scratch)
         else:
             announce(desk, confirm=confirm)
-            agreed = _agreed(desk, target, confirm=confirm) if desk.protected else None
-            _show_run(desk, desk.run(desk.migrator.upgrade(target, options=options, agreed=agreed)))
+            agreed = _agreed(desk, goal, confirm=confirm) if desk.protected else None
+            _show_run(desk, desk.run(desk.migrator.upgrade(goal, options=options, agreed=agreed)))
 
 
 up = copy(upgrade)
@@ -82,21 +92,25 @@ up.name = "up"
         Example("headway downgrade head:base --sql", "the SQL of that range"),
     ],
 )
-@click.argument("target")
+@click.argument("target", required=False)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; not enough in production.")
 @_dry_run
 @_sql
+@plan_option
 @confirm_option
+@scratch_options
 @run_options
 @click.pass_obj
-def downgrade(  # each is a word of the command line
+def downgrade(  # noqa: PLR0913  # each is a word of the command line
     invocation: Invocation,
-    target: str,
+    target: str | None,
     *,
     yes: bool,
     dry_run: bool,
     as_sql: bool,
+    plan_file: Path | None,
     confirm: str | None,
+    scratch: str | None,
     options: RunOptions,
 ) -> None:
     """Undo revisions, down to TARGET.
@@ -105,15 +119,18 @@ def downgrade(  # each is a word of the command line
     is development. Without a terminal, --yes must answer; in production, and where HEADWAY_PROTECTED is
     set, only the database's name will do: typed, or as --confirm.
     """
+    goal = goal_of(target, plan_file, as_sql=as_sql, usual=None)
     with sitting(invocation) as desk:
         if as_sql:
-            show_sql(desk, target, Direction.DOWNGRADE)
+            show_sql(desk, str(goal), Direction.DOWNGRADE)
         elif dry_run:
-            show_plan(desk, target, Direction.DOWNGRADE)
+            show_plan(desk, goal, Direction.DOWNGRADE, scratch=scratch)
         else:
             announce(desk, confirm=confirm)
-            plan = _confirmed(desk, target, yes=yes, confirm=confirm)
-            _show_run(desk, desk.run(desk.migrator.downgrade(plan, options=options)))
+            agreed = _confirmed(desk, goal, yes=yes, confirm=confirm)
+            # A sealed plan is looked over once more by the run itself, under the lock.
+            what = goal if plan_file else agreed
+            _show_run(desk, desk.run(desk.migrator.downgrade(what, options=options, agreed=agreed)))
 
 
 @click.command(
@@ -151,7 +168,7 @@ def stamp(
             desk.terminal.say(f"stamped: {before} -> {after}")
 
 
-def _agreed(desk: Sitting, target: str, *, confirm: str | None) -> Plan:
+def _agreed(desk: Sitting, target: Goal, *, confirm: str | None) -> Plan:
     """The plan that was agreed to; the run may do less than that, and no more."""
     planned = desk.run(desk.migrator.plan(target))
     if not planned.steps:
@@ -164,7 +181,7 @@ def _agreed(desk: Sitting, target: str, *, confirm: str | None) -> Plan:
     return planned
 
 
-def _confirmed(desk: Sitting, target: str, *, yes: bool, confirm: str | None) -> Plan:
+def _confirmed(desk: Sitting, target: Goal, *, yes: bool, confirm: str | None) -> Plan:
     """The plan that was agreed to; the run does it and no other."""
     planned = desk.run(desk.migrator.plan(target, direction=Direction.DOWNGRADE))
     if not planned.steps:
