@@ -41,7 +41,7 @@ _NAME = "CASE WHEN {0}.nspname = 'public' THEN {1}.relname ELSE {0}.nspname || '
 # A partitioned relation comes with its partitions, however many the live database has of them; anything else
 # by itself. What a lock keeps from being measured is told from the pages that the last VACUUM or ANALYZE saw.
 _MEMBERS = """
-    SELECT {name} AS relation, class.oid, class.relkind, class.relispartition,
+    SELECT {name} AS relation, class.oid, CAST(class.relkind AS text) AS relkind,
         CASE WHEN class.relispartition THEN (
             SELECT {root_name} FROM pg_catalog.pg_class AS root
             JOIN pg_catalog.pg_namespace AS home ON home.oid = root.relnamespace
@@ -55,7 +55,7 @@ _MEMBERS = """
     JOIN pg_catalog.pg_class AS member ON member.oid = tree.relid
     WHERE {name} = ANY(CAST(:names AS text[]))
         AND pg_catalog.left(place.nspname, 3) <> 'pg_'
-        AND class.relkind = ANY(CAST(:kinds AS text[]))
+        AND CAST(class.relkind AS text) = ANY(CAST(:kinds AS text[]))
     ORDER BY relation
 """
 _MEASURED = "coalesce(pg_catalog.pg_table_size(member.oid), 0)"
@@ -182,17 +182,16 @@ def _holders(
     wants: Sequence[_Want], members: Mapping[int, frozenset[str]], holders: Iterable[Row[Any]]
 ) -> Iterator[Obstacle]:
     said: set[tuple[int, str]] = set()
-    for row in holders:
-        try:
-            held = LockMode(row.mode)
-        except ValueError:  # a predicate lock of SERIALIZABLE, which nobody waits for
-            continue
-        for want in wants:
-            if want.relation in members[row.oid] and want.mode.conflicts_with(held):
-                if (row.pid, want.relation) not in said:
-                    said.add((row.pid, want.relation))
-                    yield _obstacle(want, held, row)
-                break
+    # A predicate lock of SERIALIZABLE is among them, which nobody waits for.
+    modes = [(LockMode(row.mode), row) for row in holders if row.mode in {*LockMode}]
+    for held, row in sorted(modes, key=lambda each: each[0].strength, reverse=True):
+        conflicts = (
+            want for want in wants if want.relation in members[row.oid] and want.mode.conflicts_with(held)
+        )
+        want = next(conflicts, None)
+        if want is not None and (row.pid, want.relation) not in said:
+            said.add((row.pid, want.relation))
+            yield _obstacle(want, held, row)
 
 
 def _snapshots(
