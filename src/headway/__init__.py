@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headway.database import open_database
     from headway.errors import (
+        BackupFailedError,
         CapabilityError,
         ChangedRevisionsError,
         ConfigurationError,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
         VersionConflictError,
     )
     from headway.events import (
+        BackupFinished,
+        BackupStarted,
         Event,
         Listener,
         LockWaiting,
@@ -65,6 +68,7 @@ if TYPE_CHECKING:
     from headway.results import (
         Alteration,
         Application,
+        Backup,
         CancelBlockers,
         Capabilities,
         Change,
@@ -115,6 +119,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "headway.database": ("open_database",),
     "headway.errors": (
+        "BackupFailedError",
         "CapabilityError",
         "ChangedRevisionsError",
         "ConfigurationError",
@@ -142,6 +147,8 @@ _HOMES = {
         "VersionConflictError",
     ),
     "headway.events": (
+        "BackupFinished",
+        "BackupStarted",
         "Event",
         "Listener",
         "LockWaiting",
@@ -168,6 +175,7 @@ _HOMES = {
     "headway.results": (
         "Alteration",
         "Application",
+        "Backup",
         "CancelBlockers",
         "Capabilities",
         "Change",
@@ -234,6 +242,10 @@ def __dir__() -> list[str]:
 __all__ = [
     "Alteration",
     "Application",
+    "Backup",
+    "BackupFailedError",
+    "BackupFinished",
+    "BackupStarted",
     "CancelBlockers",
     "Capabilities",
     "CapabilityError",

@@ -286,6 +286,28 @@ class CapabilityError(RefusedError):
         self.capability = capability
 
 
+class BackupFailedError(HeadwayError):
+    """The backup that was to come first did not succeed; no revision was run.
+
+    Attributes:
+        command: what was run, redacted.
+        output: the end of what it printed, redacted; "" when it printed nothing.
+    """
+
+    def __init__(self, command: str, how: str, output: str) -> None:
+        super().__init__(
+            f"the backup {how}, and so no revision was run: {command}",
+            hint="Mend the command and run it again; it finds the database by PGHOST, PGPORT, PGUSER, "
+            "PGPASSWORD and PGDATABASE.",
+        )
+        self.command = command
+        self.output = output
+
+    def facts(self) -> list[str]:
+        """What the command printed at its end."""
+        return [f"output: {self.output}"] if self.output else []
+
+
 class OutcomeUnknownError(HeadwayError):
     """The connection broke during COMMIT and the server cannot say whether it took effect.
 

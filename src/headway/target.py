@@ -24,12 +24,14 @@ from headway.errors import (
     ConfigurationError,
     DatabaseError,
     HeadwayError,
+    RefusedError,
     UnknownRevisionsError,
 )
 from headway.events import tell
 from headway.narration.changes import changed_error, origin
 from headway.planning import deleted
 from headway.project import connects_itself
+from headway.settings import libpq_variables
 from headway.threads import in_thread
 from headway.url import AnyURL, DatabaseURL, SQLiteURL
 
@@ -142,6 +144,20 @@ class Target:
             return str(self._connection.engine.url.database)
         url, _, _ = await self._url()
         return url.name
+
+    async def backup_variables(self) -> dict[str, str]:
+        """The environment in which a backup's command finds the database; **the password is in it**.
+
+        Raises:
+            RefusedError: there is no URL to tell it: the connection is the caller's, or leads to a file.
+        """
+        url = None if self._connection is not None else (await self._url())[0]
+        if isinstance(url, DatabaseURL):
+            return libpq_variables(url)
+        raise RefusedError(
+            "a backup command is told by a PostgreSQL URL where its database is, and here there is none",
+            hint="Copy the file yourself." if url else "Give the Migrator a url instead of a connection.",
+        )
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:

@@ -153,20 +153,6 @@ async def test_who_only_looks_at_something_else_is_in_the_way_of_concurrently_al
         assert (await _survey(session, _locking("t"))).obstacles == ()
 
 
-async def test_a_prepared_transaction_is_in_the_way_too(session: Session, database_url: str) -> None:
-    _execute(database_url, "CREATE TABLE t (id int)")
-    with psycopg.connect(database_url) as connection:
-        if connection.execute("SHOW max_prepared_transactions").fetchone() == ("0",):
-            pytest.skip("this server keeps no prepared transactions")
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'left'")
-        try:
-            [obstacle] = (await _survey(session, _locking("t"))).obstacles
-            assert obstacle.peer.pid == 0
-        finally:
-            connection.execute("ROLLBACK PREPARED 'left'")
-
-
 async def test_a_table_that_somebody_alters_is_measured_without_waiting_for_it(
     session: Session, database_url: str
 ) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from headway.cli.invocation import Colour, Invocation
-from headway.results import CancelBlockers, RunOptions
+from headway.results import Backup, CancelBlockers, RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -170,6 +170,39 @@ def run_options(verb: Callable[..., Any]) -> Callable[..., Any]:
         return verb(*arguments, options=options, **others)
 
     for option in reversed(_RUN_OPTIONS):
+        with_options = option(with_options)
+    return with_options
+
+
+_BACKUP_OPTIONS = (
+    click.option(
+        "--backup-command",
+        metavar="COMMAND",
+        help="Run this in a shell first, if there is anything to do; no revision is run unless it succeeds. "
+        "It finds the database as pg_dump does, by PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE.",
+    ),
+    click.option(
+        "--backup-timeout",
+        type=DURATION,
+        metavar="DURATION",
+        help="How long that may take. Default: no limit.",
+    ),
+)
+
+
+def backup_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb the options of a backup that comes first; it gets ``backup``, ``None`` without one."""
+
+    @wraps(verb)
+    def with_options(
+        *arguments: Any, backup_command: str | None, backup_timeout: float | None, **others: Any
+    ) -> Any:
+        if backup_command is not None and not backup_command.strip():
+            raise click.UsageError("--backup-command says nothing.")
+        backup = None if backup_command is None else Backup(backup_command, backup_timeout or None)
+        return verb(*arguments, backup=backup, **others)
+
+    for option in reversed(_BACKUP_OPTIONS):
         with_options = option(with_options)
     return with_options
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headway.alembic_bridge import RevisionCode, Scope
     from headway.doorway import Doorway
     from headway.planning import Imprint
-    from headway.results import RunOptions
+    from headway.results import Backup, RunOptions
     from headway.revisions import Graph
     from headway.session import Session
 
@@ -33,6 +33,7 @@ class Running(Core):
         *,
         options: RunOptions | None = None,
         agreed: Plan | None = None,
+        backup: Backup | None = None,
     ) -> RunReport:
         """Apply what is missing up to ``target``, one transaction a revision.
 
@@ -42,6 +43,8 @@ class Running(Core):
             options: how long to wait for what; the settings say it for what is ``None``.
             agreed: the most that may run; less will do, where another migrator came first. The engine asks
                 nobody: to name what ``losses`` says of it, and get it agreed to, is the caller's.
+            backup: runs under the lock, when there is something to do, and must succeed first; it goes on
+                record with every step.
 
         Returns:
             The report; its ``steps`` are empty when the target was reached already, and then nothing was
@@ -55,6 +58,7 @@ class Running(Core):
                 to.
             UnknownRevisionsError: the database holds revisions unknown here.
             ChangedRevisionsError: revisions that are applied, and stay so, are not what was applied.
+            BackupFailedError: the backup did not succeed, and no revision was run.
             StepFailedError: a revision failed; those before it stay, it and the rest are not applied.
             CapabilityError: this server cannot be migrated safely the way it is reached, or lacks an
                 extension that a revision creates.
@@ -64,7 +68,7 @@ class Running(Core):
             OutcomeUnknownError: a COMMIT got no answer, and the server cannot say what became of it.
             TransactionOpenError: the caller's connection has begun a transaction.
         """
-        return await self._run(target, Direction.UPGRADE, options, agreed)
+        return await self._run(target, Direction.UPGRADE, options, agreed, backup)
 
     async def downgrade(
         self,
@@ -72,12 +76,13 @@ class Running(Core):
         *,
         options: RunOptions | None = None,
         agreed: Plan | None = None,
+        backup: Backup | None = None,
     ) -> RunReport:
         """Undo revisions down to ``target``, one transaction a revision. Asks nobody; see ``losses``.
 
         Returns and raises as ``upgrade`` does.
         """
-        return await self._run(target, Direction.DOWNGRADE, options, agreed)
+        return await self._run(target, Direction.DOWNGRADE, options, agreed, backup)
 
     async def stamp(self, *targets: str, purge: bool = False, options: RunOptions | None = None) -> RunReport:
         """Write revisions into the version table without running them.
@@ -138,6 +143,14 @@ class Running(Core):
             async with self._target.door(session, options, {}) as door:
                 return await Repair(door, scope, graph).execute(wish, revisions, reason)
 
+    async def _back_up(self, door: Doorway, backup: Backup, variables: Mapping[str, str]) -> None:
+        """Under the lock, so that what is backed up is what the run begins with; no transaction is open."""
+        from headway.backup import back_up
+
+        redact = door.session.redact
+        shown = await back_up(backup, variables, run_id=door.run_id, redact=redact, emit=door.emit)
+        door.remarks["backup"] = shown
+
     async def _settled(
         self,
         session: Session,
@@ -175,6 +188,7 @@ class Running(Core):
         direction: Direction,
         options: RunOptions | None,
         agreed: Plan | None,
+        backup: Backup | None,
     ) -> RunReport:
         graph = await self._graph_on_record()
         async with self._target.session() as session:
@@ -191,6 +205,7 @@ class Running(Core):
             if not plan.steps and await self._target.interrupted(session) is None:
                 return nothing_to_do(direction.value, session.database, rows, self._target.tell)
             in_sql = await sql_of(plan)
+            variables = await self._target.backup_variables() if backup is not None else {}
             async with self._target.door(session, options, plan.applies) as door:
                 # Another migrator may have been at work until the lock was ours.
                 now = await session.run(lambda _: scope.versions())
@@ -199,6 +214,10 @@ class Running(Core):
                     await self._require_unchanged(session, graph, plan)
                 if agreed is not None:
                     require_agreed(plan, agreed)
+                if isinstance(target, SealedPlan):
+                    door.remarks["plan"] = target.checksum
+                if backup is not None and plan.steps:
+                    await self._back_up(door, backup, variables)
                 return await self._execute(door, scope, graph, plan, in_sql)
 
     async def _execute(

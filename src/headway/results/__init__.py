@@ -16,6 +16,7 @@ from headway.results.review import (
     StepReview,
 )
 from headway.results.running import (
+    Backup,
     CancelBlockers,
     Direction,
     Loss,
@@ -41,6 +42,7 @@ from headway.results.standing import (
 __all__ = [
     "Alteration",
     "Application",
+    "Backup",
     "CancelBlockers",
     "Capabilities",
     "Change",

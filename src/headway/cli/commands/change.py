@@ -10,7 +10,7 @@ import click
 from headway.cli import documents, pictures
 from headway.cli.commands.preview import show_plan, show_sql
 from headway.cli.consent import announce, confirm_option, require_consent, warn
-from headway.cli.options import Example, Verb, run_options, scratch_options
+from headway.cli.options import Example, Verb, backup_options, run_options, scratch_options
 from headway.cli.planfile import goal_of, plan_option
 from headway.cli.sitting import sitting
 from headway.results import Direction
@@ -18,7 +18,7 @@ from headway.results import Direction
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from headway import Plan
+    from headway import Backup, Plan
     from headway.cli.invocation import Invocation
     from headway.cli.planfile import Goal
     from headway.cli.sitting import Sitting
@@ -48,9 +48,10 @@ _sql = click.option("--sql", "as_sql", is_flag=True, help="Print the SQL instead
 @plan_option
 @confirm_option
 @scratch_options
+@backup_options
 @run_options
 @click.pass_obj
-def upgrade(  # each is a word of the command line
+def upgrade(  # noqa: PLR0913  # each is a word of the command line
     invocation: Invocation,
     target: str | None,
     *,
@@ -59,6 +60,7 @@ def upgrade(  # each is a word of the command line
     plan_file: Path | None,
     confirm: str | None,
     scratch: str | None,
+    backup: Backup | None,
     options: RunOptions,
 ) -> None:
     """Apply the revisions up to TARGET, each in a transaction of its own.
@@ -75,7 +77,9 @@ def upgrade(  # each is a word of the command line
         else:
             announce(desk, confirm=confirm)
             agreed = _agreed(desk, goal, confirm=confirm) if desk.protected else None
-            _show_run(desk, desk.run(desk.migrator.upgrade(goal, options=options, agreed=agreed)))
+            _show_run(
+                desk, desk.run(desk.migrator.upgrade(goal, options=options, agreed=agreed, backup=backup))
+            )
 
 
 up = copy(upgrade)
@@ -99,6 +103,7 @@ up.name = "up"
 @plan_option
 @confirm_option
 @scratch_options
+@backup_options
 @run_options
 @click.pass_obj
 def downgrade(  # noqa: PLR0913  # each is a word of the command line
@@ -111,6 +116,7 @@ def downgrade(  # noqa: PLR0913  # each is a word of the command line
     plan_file: Path | None,
     confirm: str | None,
     scratch: str | None,
+    backup: Backup | None,
     options: RunOptions,
 ) -> None:
     """Undo revisions, down to TARGET.
@@ -130,7 +136,9 @@ def downgrade(  # noqa: PLR0913  # each is a word of the command line
             agreed = _confirmed(desk, goal, yes=yes, confirm=confirm)
             # A sealed plan is looked over once more by the run itself, under the lock.
             what = goal if plan_file else agreed
-            _show_run(desk, desk.run(desk.migrator.downgrade(what, options=options, agreed=agreed)))
+            _show_run(
+                desk, desk.run(desk.migrator.downgrade(what, options=options, agreed=agreed, backup=backup))
+            )
 
 
 @click.command(
