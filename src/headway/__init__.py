@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         Alteration,
         Application,
         Backup,
+        BundleReport,
         CancelBlockers,
         Capabilities,
         Change,
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
         StatusReport,
         StepResult,
         StepReview,
+        VerifyReport,
     )
     from headway.settings import Environment, Settings, load_settings
     from headway.startup import Startup
@@ -218,6 +220,7 @@ _HOMES = {
         "StatusReport",
         "StepResult",
         "StepReview",
+        "VerifyReport",
     ),
     "headway.settings": ("Environment", "Settings", "load_settings"),
     "headway.startup": ("Startup",),
@@ -246,6 +249,7 @@ __all__ = [
     "BackupFailedError",
     "BackupFinished",
     "BackupStarted",
+    "BundleReport",
     "CancelBlockers",
     "Capabilities",
     "CapabilityError",
@@ -339,6 +343,7 @@ __all__ = [
     "StepStarted",
     "TransactionOpenError",
     "UnknownRevisionsError",
+    "VerifyReport",
     "VersionConflictError",
     "Waiting",
     "Warned",

@@ -190,6 +190,11 @@ class Target:
         return ledger_for(self.dialect, self.alembic.options.ledger, self.alembic.options.version_table)
 
     @property
+    def unasked(self) -> bool:
+        """Whether nobody has said which database, so that asking would start the embedded server."""
+        return self._connection is None and self._settings.database is None
+
+    @property
     def dialect(self) -> str:
         """What SQLAlchemy calls the database system."""
         if self._connection is not None:

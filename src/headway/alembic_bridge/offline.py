@@ -76,7 +76,7 @@ def render_sql(project: AlembicProject, plan: Plan, *, dialect: str = "postgresq
     except HeadwayError:
         raise
     except Exception as error:
-        raise _unwritable(under_way, error) from error
+        raise unwritable(under_way, error) from error
     return output.getvalue()
 
 
@@ -98,7 +98,8 @@ def _load_revisions(project: AlembicProject) -> None:
         ) from error
 
 
-def _unwritable(step: Step, error: Exception) -> StepFailedError:
+def unwritable(step: Step, error: Exception) -> StepFailedError:
+    """The error for a step that cannot be written as SQL, with the line of its file and a way out."""
     title = f"{step.revision} ({step.description})" if step.description else step.revision
     if isinstance(error, CompileError):
         hint = (

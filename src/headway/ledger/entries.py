@@ -46,7 +46,8 @@ def _host() -> str:
 
 
 @cache
-def _versions() -> Mapping[str, str]:
+def written_by() -> Mapping[str, str]:
+    """The versions of python, headway and alembic, as an entry has them."""
     found = {"python": platform.python_version()}
     for package in ("headway", "alembic"):
         try:
@@ -89,7 +90,7 @@ class NewEntry:
     applied: bool | None = None
     os_user: str = field(default_factory=os_user)
     host: str = field(default_factory=_host)
-    versions: Mapping[str, str] = field(default_factory=_versions)
+    versions: Mapping[str, str] = field(default_factory=written_by)
     remarks: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from headway.errors import HeadwayError
 from headway.migrator.core import sql_of
-from headway.migrator.reviewing import Reviewing
+from headway.migrator.linting import EMBEDDED, Linting
 from headway.planning import SealedPlan, seal, still_valid
 from headway.results import LintReport, Preview, StatementReview, StepReview
+from headway.sqlite import DIALECT as SQLITE
 from headway.sqltext import shown
 from headway.threads import in_thread
 
@@ -16,11 +18,10 @@ if TYPE_CHECKING:
     from headway.alembic_bridge import Foreseen
     from headway.planning import Plan, Step
 
-_NOT_ASKED = "no scratch database was asked for"
-_NOBODY = "this headway watches nobody yet"
+_LOCKS_ALL = "SQLite locks the whole file for every change"
 
 
-class Previewing(Reviewing):
+class Previewing(Linting):
     """A plan beside the database it is for, and on paper."""
 
     async def preview(self, plan: Plan, *, scratch: str | None = None) -> Preview:
@@ -82,14 +83,24 @@ class Previewing(Reviewing):
         return await in_thread(lambda: seal(plan, target, graph, imprint, preview.steps))
 
     async def _reviewed(self, plan: Plan, scratch: str | None) -> LintReport:
+        if self._target.dialect == SQLITE:
+            return await self._foreseen(plan)
+        try:
+            return await self.review(plan, scratch=scratch)
+        except HeadwayError as error:
+            if scratch != EMBEDDED:
+                raise
+            # Nobody asked for it by name, and a plan that is not watched is better than none.
+            return replace(await self.review(plan, scratch=None), unwatched=error.message)
+
+    async def _foreseen(self, plan: Plan) -> LintReport:
+        """What the steps' text tells, where there is nobody to watch."""
         from headway.alembic_bridge import foresee
 
         await sql_of(plan)
         project = await self._target.load()
         found = await in_thread(lambda: [(step, foresee(project, step)) for step in plan.steps])
-        return LintReport(
-            tuple(_unwatched(*each) for each in found), unwatched=_NOT_ASKED if scratch is None else _NOBODY
-        )
+        return LintReport(tuple(_unwatched(*each) for each in found), unwatched=_LOCKS_ALL)
 
 
 def _unwatched(step: Step, seen: Foreseen) -> StepReview:

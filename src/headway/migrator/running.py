@@ -187,8 +187,8 @@ class Running(Core):
         target: str | Plan | SealedPlan,
         direction: Direction,
         options: RunOptions | None,
-        agreed: Plan | None,
-        backup: Backup | None,
+        agreed: Plan | None = None,
+        backup: Backup | None = None,
     ) -> RunReport:
         graph = await self._graph_on_record()
         async with self._target.session() as session:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from headway.planning.changes import changes, deleted, forgotten
 from headway.planning.history import history_range
 from headway.planning.identifiers import merge_command, refuse_url, resolve
-from headway.planning.plan import Plan, Step, plan_downgrade, plan_range, plan_upgrade
+from headway.planning.plan import Plan, Step, plan_back, plan_downgrade, plan_range, plan_upgrade
 from headway.planning.record import read_record
 from headway.planning.sealing import Imprint, SealedPlan, moved, seal, still_sealed
 from headway.planning.stamping import plan_stamp
@@ -47,6 +47,7 @@ __all__ = [
     "merge_command",
     "moved",
     "pending",
+    "plan_back",
     "plan_downgrade",
     "plan_range",
     "plan_stamp",

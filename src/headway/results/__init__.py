@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headway.results.authoring import Change, CheckReport, Difference, LockReport, Rename, RevisionReport
+from headway.results.bundling import BundleReport, VerifyReport
 from headway.results.preview import LiveTable, Obstacle, Preview, relations_of
 from headway.results.record import Application, JournalledStatement, LedgerEntry, Operation, Outcome
 from headway.results.review import (
@@ -43,6 +44,7 @@ __all__ = [
     "Alteration",
     "Application",
     "Backup",
+    "BundleReport",
     "CancelBlockers",
     "Capabilities",
     "Change",
@@ -85,5 +87,6 @@ __all__ = [
     "StatusReport",
     "StepResult",
     "StepReview",
+    "VerifyReport",
     "relations_of",
 ]

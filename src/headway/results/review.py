@@ -191,12 +191,13 @@ class LintReport:
     """What lint found. ``steps`` are those examined, in order; empty when there was nothing to examine.
 
     ``oracle`` is the server that was watched (``PostgreSQL 18.4``), ``None`` when none was; ``unwatched``
-    then says why, in words.
+    then says why, in words. ``fail_on`` is the least severity with which lint fails, ``OFF`` when none does.
     """
 
     steps: tuple[StepReview, ...] = ()
     oracle: str | None = None
     unwatched: str | None = None
+    fail_on: Severity = Severity.ERROR
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -210,5 +211,6 @@ class LintReport:
 
     @property
     def failed(self) -> bool:
-        """Whether any finding that is not silenced is an error."""
-        return any(finding.severity is Severity.ERROR for finding in self.findings)
+        """Whether any finding that is not silenced is as bad as ``fail_on``."""
+        failing = {Severity.ERROR: {Severity.ERROR}, Severity.WARNING: {Severity.ERROR, Severity.WARNING}}
+        return any(finding.severity in failing.get(self.fail_on, set()) for finding in self.findings)

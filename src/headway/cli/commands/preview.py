@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli import documents, outlook
+from headway.cli.failure import shorten
 from headway.cli.options import Example, Verb, scratch_options
 from headway.cli.planfile import write_plan
 from headway.cli.sitting import sitting
@@ -62,15 +63,46 @@ def plan(
         Example("headway sql > schema.sql", "everything, from nothing to head"),
         Example("headway sql 3f2a:head", "only what comes after 3f2a"),
         Example("headway sql --downgrade head:base", "the way back"),
+        Example("headway sql 3f2a:head --bundle release", "scripts for psql, the way back, and a review"),
     ],
 )
 @click.argument("target", metavar="[[FROM:]TO]", default="head")
 @click.option("--downgrade", "downwards", is_flag=True, help="The SQL of a downgrade; needs FROM:TO.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write upgrade.sql, rollback.sql and a pair for each revision, guarded for psql, with a review.",
+)
+@click.option("--force", is_flag=True, help="With --bundle: write into a folder that holds other files.")
 @click.pass_obj
-def sql(invocation: Invocation, target: str, *, downwards: bool) -> None:
-    """Print the SQL of a run, for review or to apply by hand. No database is asked."""
+def sql(invocation: Invocation, target: str, bundle: Path | None, *, downwards: bool, force: bool) -> None:
+    """Print the SQL of a run, for review or to apply by hand. No database is asked.
+
+    With --bundle nothing is printed but the files: what a DBA reviews and applies with psql. Afterwards
+    "headway verify --bundle DIR" proves that it was.
+    """
+    if bundle is not None and downwards:
+        raise click.UsageError("a bundle holds both ways: write FROM:TO upwards, without --downgrade.")
+    if force and bundle is None:
+        raise click.UsageError("--force goes with --bundle.")
     with sitting(invocation) as desk:
+        if bundle is not None:
+            _write_bundle(desk, bundle, target, force=force)
+            return
         show_sql(desk, target, Direction.DOWNGRADE if downwards else Direction.UPGRADE)
+
+
+def _write_bundle(desk: Sitting, folder: Path, span: str, *, force: bool) -> None:
+    report = desk.run(desk.migrator.bundle(folder, span, force=force))
+    if desk.terminal.json:
+        desk.terminal.answer(documents.render(documents.describe(report)))
+        return
+    desk.terminal.answer("\n".join(shorten(path) for path in report.paths))
+    for revision in report.manual:
+        desk.terminal.say(f"{revision} is a manual step: upgrade.sql stops before it, and says how to go on")
+    for revision in report.irreversible:
+        desk.terminal.say(f"{revision} has no way back in rollback.sql, which says why")
 
 
 def show_plan(
