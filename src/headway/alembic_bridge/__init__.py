@@ -19,7 +19,7 @@ from headway.alembic_bridge.authoring import (
     write_revision,
 )
 from headway.alembic_bridge.code import RevisionCode
-from headway.alembic_bridge.destruction import losses_of, reads_data
+from headway.alembic_bridge.destruction import Foreseen, foresee, losses_of, reads_data
 from headway.alembic_bridge.environment import HANDOVER, AlembicProject, EnvironmentOptions, TargetMetadata
 from headway.alembic_bridge.execution import CommandScope, CommandStep, Scope
 from headway.alembic_bridge.offline import configure_offline, render_sql, run_offline
@@ -44,6 +44,7 @@ __all__ = [
     "Draft",
     "EnvironmentContext",
     "EnvironmentOptions",
+    "Foreseen",
     "RevisionCode",
     "Scope",
     "ScriptedStatement",
@@ -52,6 +53,7 @@ __all__ = [
     "alembics_own_environment",
     "configure_offline",
     "differences",
+    "foresee",
     "invoke",
     "load_all_sql",
     "load_code",

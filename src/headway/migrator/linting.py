@@ -210,7 +210,7 @@ class Linting(Reviewing):
         if self._target.unasked:
             return ()
         try:
-            _, rows, *_ = await self._target.versions()
+            rows = (await self._target.standing()).rows
             return graph.applied(rows)
         except HeadwayError:
             return ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headway.results.authoring import Change, CheckReport, Difference, LockReport, Rename, RevisionReport
 from headway.results.bundling import BundleReport, VerifyReport
+from headway.results.preview import LiveTable, Obstacle, Preview, relations_of
 from headway.results.record import Application, JournalledStatement, LedgerEntry, Operation, Outcome
 from headway.results.review import (
     Effort,
@@ -16,6 +17,7 @@ from headway.results.review import (
     StepReview,
 )
 from headway.results.running import (
+    Backup,
     CancelBlockers,
     Direction,
     Loss,
@@ -41,6 +43,7 @@ from headway.results.standing import (
 __all__ = [
     "Alteration",
     "Application",
+    "Backup",
     "BundleReport",
     "CancelBlockers",
     "Capabilities",
@@ -55,15 +58,18 @@ __all__ = [
     "JournalledStatement",
     "LedgerEntry",
     "LintReport",
+    "LiveTable",
     "LockMode",
     "LockReport",
     "Loss",
     "Mark",
+    "Obstacle",
     "Operation",
     "Outcome",
     "Peer",
     "PendingReport",
     "Pooling",
+    "Preview",
     "RelationLock",
     "Rename",
     "RepairAction",
@@ -82,4 +88,5 @@ __all__ = [
     "StepResult",
     "StepReview",
     "VerifyReport",
+    "relations_of",
 ]
