@@ -20,7 +20,7 @@ Key: TypeAlias = tuple[int, int, int]
 
 _Object: TypeAlias = tuple[int, int]
 
-_COMMENT = -100_000
+COMMENT = -100_000
 """From here downwards are the places of comments, which share the rows of what they are on."""
 _PUBLIC = "schema public"
 _NEEDS_TWO = frozenset({"owner of sequence", "partition"})
@@ -39,8 +39,9 @@ class Part:
         make: the statement that makes it, without a semicolon at its end; of a column and a constraint what
             CREATE TABLE says of it, of a table what stands before its columns. Names have their schemas.
         rest: of a table what stands behind its columns; of a column ``local``, or ``inherited`` from a
-            parent; of a constraint its table's name as SQL has it; else "" or for this room alone.
-        drop: the statement that takes it back; ``None`` where it goes with something else.
+            parent; of a constraint its table's name as SQL has it; of a comment its text; else "" or for
+            this room alone.
+        drop: the statement that takes it back; ``None`` where it can only go with something else.
         key: tells it from all others of this reading, and nothing else.
         needs: the keys of parts that must be there before.
     """
@@ -113,7 +114,7 @@ def read_parts(
 
 def _part(row: Any) -> Part:
     kind, catalogue, oid, position, schema, table, name, make, rest, drop = row
-    place = _COMMENT - position if kind == "comment" else position
+    place = COMMENT - position if kind == "comment" else position
     return Part(kind, schema, table, name, _statement(make), rest or "", drop, (catalogue, oid, place))
 
 

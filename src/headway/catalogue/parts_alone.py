@@ -219,6 +219,7 @@ _STATISTICS = part(
     "facts.oid",
     name="facts.stxname",
     make="pg_catalog.pg_get_statisticsobjdef(facts.oid)",
+    drop="pg_catalog.format('DROP STATISTICS %I.%I', place.nspname, facts.stxname)",
     source="pg_catalog.pg_statistic_ext AS facts JOIN place ON place.oid = facts.stxnamespace",
 )
 
@@ -233,7 +234,7 @@ _COMMENTS = """
                 SELECT pg_catalog.format('%I ON DOMAIN %s', con.conname,
                     pg_catalog.format_type(con.contypid, NULL))
                 FROM pg_catalog.pg_constraint AS con WHERE con.oid = said.objoid)
-            ELSE what.identity END, said.description), NULL, NULL
+            ELSE what.identity END, said.description), said.description, NULL
     FROM pg_catalog.pg_description AS said
     CROSS JOIN pg_catalog.pg_identify_object(said.classoid, said.objoid, said.objsubid) AS what
     WHERE (said.objoid >= 16384 OR what.type = 'schema') AND what.type <> 'extension'

@@ -167,6 +167,7 @@ _INDEXES = part(
     table="stored.relname",
     name="index.relname",
     make="pg_catalog.pg_get_indexdef(entry.indexrelid)",
+    drop="pg_catalog.format('DROP INDEX %I.%I', stored.nspname, index.relname)",
     source="""stored JOIN pg_catalog.pg_index AS entry ON entry.indrelid = stored.oid
         JOIN pg_catalog.pg_class AS index ON index.oid = entry.indexrelid
         WHERE entry.indisvalid AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS con
@@ -247,6 +248,7 @@ _TRIGGERS = part(
     table="relation.relname",
     name="act.tgname",
     make="pg_catalog.pg_get_triggerdef(act.oid)",
+    drop="pg_catalog.format('DROP TRIGGER %I ON %s', act.tgname, relation.called)",
     source=f"relation JOIN pg_catalog.pg_trigger AS act ON act.tgrelid = relation.oid WHERE {_OWN_TRIGGER}",
 )
 _TRIGGER_STATES = part(
@@ -271,6 +273,7 @@ _RULES = part(
     table="relation.relname",
     name="rule.rulename",
     make="pg_catalog.rtrim(pg_catalog.pg_get_ruledef(rule.oid), ';')",
+    drop="pg_catalog.format('DROP RULE %I ON %s', rule.rulename, relation.called)",
     source="relation JOIN pg_catalog.pg_rewrite AS rule ON rule.ev_class = relation.oid "
     "WHERE rule.rulename <> '_RETURN'",
 )
@@ -291,6 +294,7 @@ _POLICIES = part(
             FROM pg_catalog.unnest(policy.polroles) AS role (one) WHERE policy.polroles <> '{0}'),
         ' USING (' || pg_catalog.pg_get_expr(policy.polqual, policy.polrelid) || ')',
         ' WITH CHECK (' || pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid) || ')')""",
+    drop="pg_catalog.format('DROP POLICY %I ON %s', policy.polname, relation.called)",
     source="relation JOIN pg_catalog.pg_policy AS policy ON policy.polrelid = relation.oid",
 )
 
