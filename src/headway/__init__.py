@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from headway.results import (
         Alteration,
         Application,
+        BaselineReport,
         CancelBlockers,
         Capabilities,
         Change,
@@ -154,6 +155,7 @@ _HOMES = {
     "headway.project": ("Project", "load_project"),
     "headway.results": (
         "Application",
+        "BaselineReport",
         "CancelBlockers",
         "Capabilities",
         "Alteration",
@@ -210,6 +212,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "Alteration",
     "Application",
+    "BaselineReport",
     "CancelBlockers",
     "Capabilities",
     "CapabilityError",

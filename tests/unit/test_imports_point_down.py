@@ -31,7 +31,7 @@ _LAYERS = {
     "autocommit alone indexes sqlite catalogue op",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping repair runner target waiting startup "
-    "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch",
+    "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch holding",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "bundle fleet",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headway.baseline.indexcode import index_code
-from headway.baseline.script import UNCHECKED, statements_of
+from headway.baseline.script import UNCHECKED, statements_of, told
 from headway.baseline.tablecode import drop_table_code, foreign_key_code, table_code
 from headway.baseline.wording import verbatim
 
@@ -27,13 +27,16 @@ class PythonCode:
     imports: tuple[str, ...]
 
 
-def python_of(steps: Sequence[Step], catalogue: Catalogue, *, vectors: bool) -> PythonCode:
+def python_of(
+    steps: Sequence[Step], catalogue: Catalogue, *, vectors: bool, unspoken: Sequence[str] = ()
+) -> PythonCode:
     """The revision's code; "" in both directions where there is nothing to make.
 
     Args:
         steps: in order.
         catalogue: the same database, read in parts that Alembic's operations are made of.
         vectors: whether the file may import pgvector.
+        unspoken: what the revision leaves out, in words.
     """
     made = [line for step in steps for line in _made(step, catalogue, vectors=vectors)]
     if UNCHECKED in statements_of(steps)[0]:
@@ -45,6 +48,7 @@ def python_of(steps: Sequence[Step], catalogue: Catalogue, *, vectors: bool) -> 
         imports.append("import pgvector.sqlalchemy")
     if "postgresql." in re.sub(r"op\.execute\(.*", "", code):
         imports.append("from sqlalchemy.dialects import postgresql")
+    made = [*(f"# {' '.join(line.split())}" for line in told(unspoken)), *made]
     return PythonCode("\n    ".join(made), "\n    ".join(dropped), tuple(imports))
 
 

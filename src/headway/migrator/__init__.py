@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from headway.migrator.adopting import Adopting
 from headway.migrator.reviewing import Reviewing
 from headway.migrator.starting import Starting
-from headway.migrator.writing import Writing
 
 __all__ = ["Migrator"]
 
 
-class Migrator(Reviewing, Writing, Starting):
+class Migrator(Reviewing, Adopting, Starting):
     """One project on one database.
 
     Every method returns data and prints nothing; none blocks the event loop while the database works;

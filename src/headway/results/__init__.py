@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from headway.results.authoring import Change, CheckReport, Difference, LockReport, Rename, RevisionReport
+from headway.results.authoring import (
+    BaselineReport,
+    Change,
+    CheckReport,
+    Difference,
+    LockReport,
+    Rename,
+    RevisionReport,
+)
 from headway.results.record import Application, JournalledStatement, LedgerEntry, Operation, Outcome
 from headway.results.review import (
     Effort,
@@ -40,6 +48,7 @@ from headway.results.standing import (
 __all__ = [
     "Alteration",
     "Application",
+    "BaselineReport",
     "CancelBlockers",
     "Capabilities",
     "Change",
