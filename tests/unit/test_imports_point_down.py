@@ -26,8 +26,8 @@ _LAYERS = {
     L0: "errors results events",
     L1: "revisions planning integrity sqlfiles lint settings syntax sqltext kinds url project narration "
     "lockfile rebasing",
-    L2: "database baseline capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
-    "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
+    L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
+    "baseline peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
     "autocommit alone indexes sqlite catalogue op",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping repair runner target waiting startup "

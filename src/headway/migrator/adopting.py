@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -15,10 +16,11 @@ from headway.results import BaselineReport
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from headway.catalogue import Parts
     from headway.holding import Holding, Proof
+    from headway.project import Project
     from headway.results import RevisionReport, RunOptions
 
 _ON_EMBEDDED = "embedded"
@@ -64,17 +66,18 @@ class Adopting(Writing, Running):
         from headway.holding import holding_of, reported
 
         await self._require_new()
-        held = await holding_of(self._target, schemas)
-        if not held.parts.all:
-            return BaselineReport(held.database, None, unspoken=held.parts.unspoken)
-        written = await self._write_first(message, rev_id, held)
-        try:
-            proof = await self._replayed("heads", held.parts, schemas, scratch, whole=True)
-        except BaseException:
-            for path in written.paths:
-                path.unlink(missing_ok=True)
-            raise
-        await self._written(written)
+        with _folder_kept_if_used(self.project):
+            held = await holding_of(self._target, schemas)
+            if not held.parts.all:
+                return BaselineReport(held.database, None, unspoken=held.parts.unspoken)
+            written = await self._write_first(message, rev_id, held)
+            try:
+                proof = await self._replayed("heads", held.parts, schemas, scratch, whole=True)
+            except BaseException:
+                for path in written.paths:
+                    path.unlink(missing_ok=True)
+                raise
+            await self._written(written)
         report = reported(held, written.revision, proof, written.paths)
         if not (stamp and report.proven):
             return report
@@ -217,3 +220,18 @@ class Adopting(Writing, Running):
             left = await holding_of(target, schemas) if whole else before
             differences = compare(after.parts, parts, column_order=whole)
             return Proof(before.server, differences, compare(before.parts, left.parts))
+
+
+@contextmanager
+def _folder_kept_if_used(project: Project) -> Iterator[None]:
+    """Make the folder of a project of SQL revisions, which may not be there before the first one."""
+    folder = project.script_location
+    new = project.plain_sql and not folder.exists()
+    if new:
+        folder.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        if new:
+            with suppress(OSError):  # it holds the revision now
+                folder.rmdir()
