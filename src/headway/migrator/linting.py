@@ -224,7 +224,8 @@ def _report(found: Sequence[Subject], report: LintReport, policy: Policy, *, str
     from headway.reviewer import judged
 
     try:
-        return replace(report, steps=tuple(judged(subject, policy) for subject in found))
+        steps = tuple(judged(subject, policy) for subject in found)
+        return replace(report, steps=steps, fail_on=policy.fail_on)
     except ConfigurationError:
         if strict:
             raise
