@@ -149,6 +149,7 @@ def test_on_the_command_line(project: ProjectFolder, database_url: str) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert "downgrade" in tool("downgrade", "--plan", "plan.json", "--yes").stderr
     assert tool("upgrade", "r1", "--plan", "plan.json").returncode == 2
+    assert "--plan: absent.json cannot be read" in tool("upgrade", "--plan", "absent.json").stderr
     assert "CREATE TABLE users" in tool("upgrade", "--dry-run", "--plan", "plan.json", "--no-scratch").stdout
     path.write_text(
         path.read_text(encoding="ascii").replace("CREATE TABLE", "CREATE  TABLE"), encoding="ascii"
