@@ -47,7 +47,9 @@ _STRENGTH = {Severity.OFF: 0, Severity.WARNING: 1, Severity.ERROR: 2}
     ],
 )
 @click.argument("selection", nargs=-1, metavar="[[FROM:]TO | FILE...]")
-@click.option("--git-base", metavar="REF", help="Only revisions whose files are not in this commit, or differ.")
+@click.option(
+    "--git-base", metavar="REF", help="Only revisions whose files are not in this commit, or differ."
+)
 @click.option("--scratch-url", metavar="URL", help="Watch them in a database of our own on this server.")
 @click.option("--no-scratch", is_flag=True, help="Ask no server: judge the text of the statements alone.")
 @click.option(
@@ -57,7 +59,9 @@ _STRENGTH = {Severity.OFF: 0, Severity.WARNING: 1, Severity.ERROR: 2}
     default=Format.TEXT.value,
     help="How the report is written. Default: text.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file."
+)
 @click.option(
     "--fail-on",
     type=click.Choice([item.value for item in Severity]),
@@ -65,7 +69,7 @@ _STRENGTH = {Severity.OFF: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 )
 @click.option("--fix", is_flag=True, help="First rewrite what has a mechanical safe form; see git diff.")
 @click.pass_obj
-def lint(
+def lint(  # noqa: PLR0913  # one for each option
     invocation: Invocation,
     selection: tuple[str, ...],
     *,
@@ -96,12 +100,14 @@ def lint(
         if chosen is not Format.JSON:
             desk.terminal.say(findings.verdict(report))
         least = Severity(fail_on) if fail_on else desk.migrator.policy().fail_on
-        return ExitCode.LINT if _fails(report, least) else ExitCode.DONE
+        return ExitCode.FINDINGS if _fails(report, least) else ExitCode.DONE
 
 
 def _selected(words: tuple[str, ...], git_base: str | None) -> tuple[str | None, tuple[Path, ...]]:
     """A span, or files: what there is a file of is one."""
-    files = tuple(Path(word) for word in words if Path(word).suffix in {".py", ".sql"} or Path(word).is_file())
+    files = tuple(
+        Path(word) for word in words if Path(word).suffix in {".py", ".sql"} or Path(word).is_file()
+    )
     spans = [word for word in words if Path(word) not in files]
     if len(spans) + bool(files) + bool(git_base) > 1:
         raise click.UsageError("Say which revisions by one range, by files, or by --git-base.")
