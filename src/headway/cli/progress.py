@@ -65,13 +65,9 @@ class Progress:
         self._spinner: Status | None = None
         self._database: str | None = None
         self._doing: str | None = None
-        self.hushed = False
-        """Whether what runs is a rehearsal: nobody is to take its steps for those of the database."""
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
-        if self.hushed and not isinstance(event, ServerStarting):
-            return
         match event:
             case RunStarted() | RunFinished() | RunFailed():
                 self._turn(event)

@@ -58,14 +58,6 @@ class Sitting:
             self._progress.stop()
             self.say_notes()
 
-    def rehearse(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        """As :meth:`run`, of what runs in a scratch database: its steps are not drawn."""
-        self._progress.hushed = True
-        try:
-            return self.run(coroutine)
-        finally:
-            self._progress.hushed = False
-
     def name_database(self, database: str) -> None:
         """Say which database this is about, unless that was said."""
         self._progress.name_database(database)
