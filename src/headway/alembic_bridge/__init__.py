@@ -18,6 +18,7 @@ from headway.alembic_bridge.authoring import (
     write_merge,
     write_revision,
 )
+from headway.alembic_bridge.baselining import write_with_code
 from headway.alembic_bridge.code import RevisionCode
 from headway.alembic_bridge.destruction import Foreseen, foresee, losses_of, reads_data
 from headway.alembic_bridge.environment import HANDOVER, AlembicProject, EnvironmentOptions, TargetMetadata
@@ -69,4 +70,5 @@ __all__ = [
     "write_merge",
     "write_pair",
     "write_revision",
+    "write_with_code",
 ]

@@ -116,7 +116,8 @@ def _difference(item: Difference) -> str:
     mark, colour = _CHANGES[item.change]
     if item.kind == "table":
         return click.style(f"{mark} table {item.place}", fg=colour, bold=True)
-    subject = " ".join(word for word in (item.kind, item.name, item.attribute) if word)
+    name = item.name if item.table or not item.schema else f"{item.schema}.{item.name}"
+    subject = " ".join(word for word in (item.kind, name, item.attribute) if word)
     what = " -> ".join(text for text in (item.old, item.new) if text)
     indent = "   " if item.place else " "
     return click.style(f"{mark}{indent}{subject}", fg=colour) + (f": {what}" if what else "")

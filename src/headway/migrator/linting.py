@@ -212,7 +212,8 @@ class Linting(Reviewing):
         if self._target.unasked:
             return ()
         try:
-            return graph.applied((await self._target.standing()).rows)
+            rows = (await self._target.standing()).rows
+            return graph.applied(rows)
         except HeadwayError:
             return ()
 

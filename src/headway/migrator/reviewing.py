@@ -37,12 +37,12 @@ class Reviewing(Looking, Running):
                 _, rows = await self._target.scope(session)
                 return await self._settled(session, graph, rows, target, direction)
         standing = await self._target.standing()
-        rows = standing.rows
+        rows, record = standing.rows, standing.record
         await self._require_none_late(graph, rows)
         try:
             return self._planned(graph, rows, target, direction)
         except UnknownRevisionsError as error:
-            raise dated(error, standing.record) from None
+            raise dated(error, record) from None
 
     async def losses(self, plan: Plan) -> tuple[Loss, ...]:
         """The data a plan destroys, with the server's estimates of how much; empty when none.

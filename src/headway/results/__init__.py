@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from headway.results.authoring import Change, CheckReport, Difference, LockReport, Rename, RevisionReport
+from headway.results.authoring import (
+    BaselineReport,
+    Change,
+    CheckReport,
+    Difference,
+    LockReport,
+    Rename,
+    RevisionReport,
+)
 from headway.results.bundling import BundleReport, VerifyReport
 from headway.results.preview import LiveTable, Obstacle, Preview, relations_of
 from headway.results.record import Application, JournalledStatement, LedgerEntry, Operation, Outcome
@@ -45,6 +53,7 @@ __all__ = [
     "Application",
     "Backup",
     "BundleReport",
+    "BaselineReport",
     "CancelBlockers",
     "Capabilities",
     "Change",

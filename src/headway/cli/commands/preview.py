@@ -15,7 +15,10 @@ from headway.cli.sitting import sitting
 from headway.results import Direction
 
 if TYPE_CHECKING:
-    from headway import SealedPlan
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from headway import BundleReport, SealedPlan
     from headway.cli.invocation import Invocation
     from headway.cli.sitting import Sitting
 
@@ -75,8 +78,23 @@ def plan(
     help="Write upgrade.sql, rollback.sql and a pair for each revision, guarded for psql, with a review.",
 )
 @click.option("--force", is_flag=True, help="With --bundle: write into a folder that holds other files.")
+@click.option(
+    "--scratch-url",
+    metavar="URL",
+    help="With --bundle: replay for the review on this server, in a database of our own. Default: embedded.",
+)
+@click.option("--no-scratch", is_flag=True, help="With --bundle: review the text alone, without a server.")
 @click.pass_obj
-def sql(invocation: Invocation, target: str, bundle: Path | None, *, downwards: bool, force: bool) -> None:
+def sql(  # each is an option
+    invocation: Invocation,
+    target: str,
+    bundle: Path | None,
+    scratch_url: str | None,
+    *,
+    downwards: bool,
+    force: bool,
+    no_scratch: bool,
+) -> None:
     """Print the SQL of a run, for review or to apply by hand. No database is asked.
 
     With --bundle nothing is printed but the files: what a DBA reviews and applies with psql. Afterwards
@@ -84,21 +102,24 @@ def sql(invocation: Invocation, target: str, bundle: Path | None, *, downwards: 
     """
     if bundle is not None and downwards:
         raise click.UsageError("a bundle holds both ways: write FROM:TO upwards, without --downgrade.")
-    if force and bundle is None:
-        raise click.UsageError("--force goes with --bundle.")
+    if bundle is None and (force or scratch_url or no_scratch):
+        raise click.UsageError("--force, --scratch-url and --no-scratch go with --bundle.")
     with sitting(invocation) as desk:
         if bundle is not None:
-            _write_bundle(desk, bundle, target, force=force)
+            scratch = None if no_scratch else scratch_url or "embedded"
+            _write_bundle(desk, desk.migrator.bundle(bundle, target, scratch=scratch, force=force))
             return
         show_sql(desk, target, Direction.DOWNGRADE if downwards else Direction.UPGRADE)
 
 
-def _write_bundle(desk: Sitting, folder: Path, span: str, *, force: bool) -> None:
-    report = desk.run(desk.migrator.bundle(folder, span, force=force))
+def _write_bundle(desk: Sitting, writing: Coroutine[Any, Any, BundleReport]) -> None:
+    report = desk.run(writing)
     if desk.terminal.json:
         desk.terminal.answer(documents.render(documents.describe(report)))
         return
     desk.terminal.answer("\n".join(shorten(path) for path in report.paths))
+    if report.unwatched:
+        desk.terminal.say(f"reviewed by its text alone: {report.unwatched}")
     for revision in report.manual:
         desk.terminal.say(f"{revision} is a manual step: upgrade.sql stops before it, and says how to go on")
     for revision in report.irreversible:
