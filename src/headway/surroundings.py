@@ -98,6 +98,7 @@ class _Want:
     statement: int
     relation: str
     mode: LockMode
+    is_index: bool
     concurrently: bool
 
 
@@ -171,7 +172,14 @@ def _wants(steps: Iterable[StepReview]) -> Iterator[_Want]:
         for statement in step.statements:
             concurrently = _is_concurrent(statement)
             for lock in statement.locks:
-                yield _Want(step.revision, statement.position, lock.relation, lock.mode, concurrently)
+                yield _Want(
+                    step.revision,
+                    statement.position,
+                    lock.relation,
+                    lock.mode,
+                    lock.kind == "index",
+                    concurrently,
+                )
 
 
 def _is_concurrent(statement: StatementReview) -> bool:
@@ -181,7 +189,8 @@ def _is_concurrent(statement: StatementReview) -> bool:
 def _holders(
     wants: Sequence[_Want], members: Mapping[int, frozenset[str]], holders: Iterable[Row[Any]]
 ) -> Iterator[Obstacle]:
-    said: set[tuple[int, str]] = set()
+    """Each session once for each table that it is in the way at, and for an index where it is at no table."""
+    found: dict[tuple[int, str], tuple[_Want, Obstacle]] = {}
     # A predicate lock of SERIALIZABLE is among them, which nobody waits for.
     modes = [(LockMode(row.mode), row) for row in holders if row.mode in {*LockMode}]
     for held, row in sorted(modes, key=lambda each: each[0].strength, reverse=True):
@@ -189,9 +198,12 @@ def _holders(
             want for want in wants if want.relation in members[row.oid] and want.mode.conflicts_with(held)
         )
         want = next(conflicts, None)
-        if want is not None and (row.pid, want.relation) not in said:
-            said.add((row.pid, want.relation))
-            yield _obstacle(want, held, row)
+        if want is not None and (row.pid, want.relation) not in found:
+            found[row.pid, want.relation] = want, _obstacle(want, held, row)
+    at_tables = {pid for (pid, _), (want, _) in found.items() if not want.is_index}
+    for (pid, _), (want, obstacle) in found.items():
+        if not want.is_index or pid not in at_tables:
+            yield obstacle
 
 
 def _snapshots(

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from commandline import CommandLine
-from headway import DatabaseURL, Direction, LockWaiting, Migrator, PlanMovedError, SealedPlan
+from headway import DatabaseURL, Direction, Effort, LockWaiting, Migrator, PlanMovedError, SealedPlan
 from headway.lock import lock_key
 from headway.project import VersionTable
 
@@ -149,6 +149,7 @@ def test_on_the_command_line(project: ProjectFolder, database_url: str) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert "downgrade" in tool("downgrade", "--plan", "plan.json", "--yes").stderr
     assert tool("upgrade", "r1", "--plan", "plan.json").returncode == 2
+    assert "--plan: absent.json cannot be read" in tool("upgrade", "--plan", "absent.json").stderr
     assert "CREATE TABLE users" in tool("upgrade", "--dry-run", "--plan", "plan.json", "--no-scratch").stdout
     path.write_text(
         path.read_text(encoding="ascii").replace("CREATE TABLE", "CREATE  TABLE"), encoding="ascii"
@@ -176,3 +177,27 @@ async def test_an_sqlite_file_has_sealed_plans_too(project: ProjectFolder, tmp_p
     with pytest.raises(PlanMovedError, match="table other is new in the database"):
         await migrator.upgrade(sealed)
     assert len((await migrator.upgrade(await _sealed(migrator))).steps) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_traced_plan_has_facts_live_sizes_and_who_is_in_the_way_and_seals_alike(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("users")
+    migrator = Migrator(project.ini, url=database_url)
+    await migrator.upgrade()
+    project.revision("r2", "r1", upgrade="op.execute('ALTER TABLE users ALTER id TYPE bigint')")
+    plan = await migrator.plan()
+    with psycopg.connect(database_url, application_name="idler") as idler:
+        idler.execute("INSERT INTO users SELECT generate_series(1, 1000)")
+        preview = await migrator.preview(plan, scratch=database_url)
+    assert (preview.oracle or "").startswith("PostgreSQL ")
+    [statement] = preview.steps[0].statements
+    assert (statement.traced, statement.effort) == (True, Effort.REWRITE)
+    assert (preview.size_of(statement) or 0) > 30_000
+    assert [(it.relation, it.peer.application_name) for it in preview.obstacles] == [("users", "idler")]
+    sealed = await migrator.seal(plan, preview, target="head")
+    again = await migrator.preview(plan, scratch=database_url)
+    assert (await migrator.seal(plan, again, target="head")).render() == sealed.render()
+    assert again.obstacles == ()
+    assert (await migrator.upgrade(sealed)).after == ("r2",)

@@ -137,6 +137,19 @@ async def test_a_session_with_a_lock_that_conflicts_is_in_the_way(
     assert (obstacle.revision, obstacle.statement, obstacle.wanted) == ("r1", 1, wanted)
 
 
+async def test_a_session_is_named_at_the_table_and_not_at_its_indexes_too(
+    session: Session, database_url: str
+) -> None:
+    _execute(database_url, "CREATE TABLE t (id int PRIMARY KEY)")
+    table = RelationLock("t", "table", LockMode.ACCESS_EXCLUSIVE)
+    index = RelationLock("t_pkey", "index", LockMode.ACCESS_EXCLUSIVE)
+    with _holding(database_url, "INSERT INTO t VALUES (1)", "SELECT * FROM t WHERE id = 1"):
+        both = await _survey(session, _steps(StatementReview(1, "ALTER TABLE", locks=(index, table))))
+        alone = await _survey(session, _steps(StatementReview(1, "REINDEX INDEX", locks=(index,))))
+    assert [it.relation for it in both.obstacles] == ["t"]
+    assert [it.relation for it in alone.obstacles] == ["t_pkey"]
+
+
 async def test_who_only_looks_at_something_else_is_in_the_way_of_concurrently_alone(
     session: Session, database_url: str
 ) -> None:

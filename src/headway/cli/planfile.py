@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 plan_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--plan",
     "plan_file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Run what `headway plan --out FILE` has sealed, in place of TARGET; exit 3 if anything has moved.",
 )
@@ -38,8 +38,7 @@ def goal_of(target: str | None, plan_file: Path | None, *, as_sql: bool, usual: 
         usual: the target where none is given; ``None`` when one must be.
 
     Raises:
-        UsageError: both are given, or neither.
-        HeadwayError: the file cannot be read.
+        UsageError: both are given, or neither; or the file cannot be read.
         RefusedError: it is no sealed plan, or is not as it was written.
     """
     if plan_file is None:
@@ -54,7 +53,8 @@ def goal_of(target: str | None, plan_file: Path | None, *, as_sql: bool, usual: 
     try:
         text = plan_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise HeadwayError(f"{plan_file} cannot be read: {_reason(error)}") from error
+        problem = f"--plan: {plan_file} cannot be read: {_reason(error)}"
+        raise click.UsageError(problem, ctx=click.get_current_context()) from error
     return SealedPlan.read(text, source=str(plan_file))
 
 

@@ -136,8 +136,8 @@ def show_plan(
 ) -> None:
     """Print what a run to a target (``None``: head, or one back) would do, and seal it if asked to."""
     planned = desk.run(desk.migrator.plan(target, direction=direction))
+    desk.name_database(desk.run(desk.migrator.database()))
     preview = desk.run(desk.migrator.preview(planned, scratch=scratch))
-    desk.name_database(preview.database)
     if out is not None:
         asked = target if isinstance(target, str) else _USUAL[direction]
         write_plan(out, desk.run(desk.migrator.seal(planned, preview, target=asked)))
