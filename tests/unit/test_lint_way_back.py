@@ -26,6 +26,15 @@ TRUE = [
         "ALTER TABLE users DROP CONSTRAINT u",
     ),
     ("CREATE EXTENSION IF NOT EXISTS vector", "SELECT 1"),
+    (
+        "ALTER TYPE mood RENAME TO old; CREATE TYPE mood AS ENUM ('a'); DROP TYPE old",
+        "ALTER TYPE mood RENAME TO new; CREATE TYPE mood AS ENUM ('b'); DROP TYPE new",
+    ),
+    ("CREATE SCHEMA s; CREATE TABLE s.a (id int); CREATE INDEX i ON s.a (id)", "DROP SCHEMA s CASCADE"),
+    (
+        "CREATE TABLE a (b int) PARTITION BY RANGE (b); CREATE TABLE a1 PARTITION OF a DEFAULT",
+        "DROP TABLE a",
+    ),
 ]
 
 UNTRUE = [

@@ -90,14 +90,14 @@ class Schema:
     """What statements have made; what came about otherwise is not in it.
 
     Attributes:
-        tables: by no order.
+        named: tables by their names without a schema, for there may be thousands.
         enums: labels by the name of their type.
         domains: by name.
         steady: functions that are STABLE or IMMUTABLE.
         utc: whether the transaction has said that its time zone is UTC.
     """
 
-    tables: tuple[Table, ...] = ()
+    named: Mapping[str, tuple[Table, ...]] = field(default_factory=dict)
     enums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     domains: Mapping[str, deeds.CreateDomain] = field(default_factory=dict)
     steady: frozenset[str] = frozenset()
@@ -118,16 +118,19 @@ class Schema:
         draft = _Draft(self)
         for deed in done:
             draft.take(deed)
-        return Schema(tuple(draft.tables), draft.enums, draft.domains, frozenset(draft.steady), draft.utc)
+        return Schema(draft.named, draft.enums, draft.domains, frozenset(draft.steady), draft.utc)
 
     def resolved(self, type_: Type) -> Type:
         """What values of a type are stored as: of a domain, its own type; else itself."""
         domain = self.domains.get(type_.name.name)
         return type_ if domain is None else self.resolved(domain.base)
 
+    def _tables(self) -> Iterator[Table]:
+        return (table for those in self.named.values() for table in those)
+
     def table(self, name: Name) -> Table | None:
         """What is known of a table; ``None`` when nothing is."""
-        return next((table for table in self.tables if table.name.means(name)), None)
+        return next((table for table in self.named.get(name.name, ()) if table.name.means(name)), None)
 
     def column(self, table: Name, column: str) -> KnownColumn | None:
         """What is known of a column; ``None`` when nothing is."""
@@ -141,7 +144,7 @@ class Schema:
 
     def owner(self, index: Name) -> Table | None:
         """The table of an index; ``None`` when it is not known."""
-        found = (table for table in self.tables if index.name in table.indexes)
+        found = (table for table in self._tables() if index.name in table.indexes)
         return next((table for table in found if index.schema in {None, table.name.schema}), None)
 
     def is_part(self, name: Name, of: Name) -> bool:
@@ -152,13 +155,13 @@ class Schema:
 
     def partitions(self, parent: Name) -> tuple[Table, ...]:
         """The partitions of a table that were seen."""
-        return tuple(table for table in self.tables if table.parent and table.parent.means(parent))
+        return tuple(table for table in self._tables() if table.parent and table.parent.means(parent))
 
     def referring(self, name: Name) -> tuple[Table, ...]:
         """The tables with foreign keys to a table."""
         return tuple(
             table
-            for table in self.tables
+            for table in self._tables()
             if any(each.refers and each.refers.means(name) for each in table.foreign_keys)
         )
 
@@ -166,7 +169,7 @@ class Schema:
         """The tables with a column of a domain."""
         return tuple(
             table
-            for table in self.tables
+            for table in self._tables()
             if any(each.type.name.means(domain) for each in table.columns.values())
         )
 
@@ -175,7 +178,7 @@ class _Draft:
     """A schema while deeds are done to it."""
 
     def __init__(self, schema: Schema) -> None:
-        self.tables = list(schema.tables)
+        self.named = dict(schema.named)
         self.enums = dict(schema.enums)
         self.domains = dict(schema.domains)
         self.steady = set(schema.steady)
@@ -186,27 +189,32 @@ class _Draft:
         if done is not None:
             done(self, deed)
 
+    def _tables(self) -> list[Table]:
+        return [table for those in self.named.values() for table in those]
+
     def _known(self, name: Name) -> Table:
-        return next((table for table in self.tables if table.name.means(name)), Table(name))
+        return next((it for it in self.named.get(name.name, ()) if it.name.means(name)), Table(name))
 
     def put(self, table: Table) -> None:
         """A table in its new state, in the place of the old."""
         self.drop(table.name)
-        self.tables.append(table)
+        self.named[table.name.name] = (*self.named.get(table.name.name, ()), table)
 
     def drop(self, name: Name) -> None:
-        self.tables = [table for table in self.tables if not table.name.means(name)]
+        kept = tuple(it for it in self.named.get(name.name, ()) if not it.name.means(name))
+        self.named[name.name] = kept
 
     def drop_whole(self, name: Name) -> None:
         """A table goes with its partitions."""
         self.drop(name)
-        for part in [table.name for table in self.tables if table.parent and table.parent.means(name)]:
+        for part in [it.name for it in self._tables() if it.parent and it.parent.means(name)]:
             self.drop_whole(part)
 
     def create_table(self, deed: deeds.CreateTable) -> None:
         if deed.if_not_exists and self._known(deed.name).whole:
             return
-        self.drop_whole(deed.name)  # it could not be made if it were still there
+        if self._known(deed.name).whole:
+            self.drop_whole(deed.name)  # it could not be made if it were still there
         parent = self._known(deed.parent) if deed.parent else None
         table = Table(
             deed.name,
@@ -281,11 +289,13 @@ class _Draft:
             self.drop_whole(deed.name)
         elif deed.kind == "schema":
             gone = {deed.name.name} | ({None} if deed.name.name == PUBLIC else set())
-            self.tables = [table for table in self.tables if table.name.schema not in gone]
+            for table in self._tables():
+                if table.name.schema in gone:
+                    self.drop(table.name)
         elif deed.kind == "index":
-            self.tables = [
-                replace(table, indexes=_without(table.indexes, deed.name.name)) for table in self.tables
-            ]
+            for table in self._tables():
+                if deed.name.name in table.indexes:
+                    self.put(replace(table, indexes=_without(table.indexes, deed.name.name)))
         elif deed.kind in {"type", "domain"}:
             self.enums.pop(deed.name.name, None)
             self.domains.pop(deed.name.name, None)
@@ -296,7 +306,9 @@ class _Draft:
             self.drop(deed.name)
             self.put(replace(table, name=deed.to))
         elif deed.kind == "index":
-            self.tables = [_index_renamed(table, deed) for table in self.tables]
+            for table in self._tables():
+                if deed.name.name in table.indexes:
+                    self.put(_index_renamed(table, deed))
         elif deed.kind in {"type", "domain"}:
             if deed.name.name in self.enums:
                 self.enums[deed.to.name] = self.enums.pop(deed.name.name)
@@ -350,8 +362,6 @@ def _without(known: Mapping[str, _T], name: str) -> dict[str, _T]:
 
 
 def _index_renamed(table: Table, deed: deeds.Rename) -> Table:
-    if deed.name.name not in table.indexes:
-        return table
     kept = _without(table.indexes, deed.name.name)
     return replace(table, indexes={**kept, deed.to.name: table.indexes[deed.name.name]})
 

@@ -32,6 +32,8 @@ class Change(StrEnum):
 
 _VERBS = {Change.MADE: "drop", Change.GONE: "bring back", Change.ALTERED: "change back"}
 _OF_A_TABLE = frozenset({"column", "constraint", "type of column", "NOT NULL of column", "default of column"})
+_OBJECTS = frozenset({"table", "view", "index", "type", "sequence"})
+_KINDS = {"materialized view": "view", "foreign table": "table", "domain": "type"}
 _LOSING = frozenset({"table", "column"})
 
 
@@ -160,8 +162,10 @@ def _create(balance: Balance, deed: deeds.Create) -> None:
 
 
 def _drop(balance: Balance, deed: deeds.Drop) -> None:
-    kind = {"materialized view": "view", "foreign table": "table", "domain": "type"}.get(deed.kind, deed.kind)
-    if kind in {"table", "view", "index", "type", "sequence"}:
+    kind = _KINDS.get(deed.kind, deed.kind)
+    if kind == "schema" and deed.cascade:
+        balance.certain = False  # with all that is in it
+    if kind in _OBJECTS:
         balance.drop(kind, deed.name.name)
 
 
@@ -179,9 +183,10 @@ def _rename_column(balance: Balance, deed: deeds.RenameColumn) -> None:
 
 
 def _rename(balance: Balance, deed: deeds.Rename) -> None:
-    if deed.kind in {"table", "view", "index", "sequence"} and deed.name.name != deed.to.name:
-        balance.drop(deed.kind, deed.name.name)
-        balance.make(deed.kind, deed.to.name)
+    kind = _KINDS.get(deed.kind, deed.kind)
+    if kind in _OBJECTS and deed.name.name != deed.to.name:
+        balance.drop(kind, deed.name.name)
+        balance.make(kind, deed.to.name)
 
 
 def _add_constraint(balance: Balance, deed: deeds.AddConstraint) -> None:

@@ -69,7 +69,7 @@ def _missing(subject: Subject, balance: Balance, body: Body, line: int | None, p
     elif body is Body.RAISES:
         hazard = f"there is no way back from this, as the downgrade says: {what}"
     else:
-        file = "a .down.sql" if in_sql else "a function downgrade()"
+        file = ".down.sql" if in_sql else "function downgrade()"
         hazard = f"there is no way back from this, for the revision has no {file}: {what}"
     raising = 'raise NotImplementedError("…why it cannot be undone…")'
     return Alarm(
@@ -100,7 +100,8 @@ def _faults(subject: Subject, balance: Balance, undone: Sequence[Act]) -> Iterat
         yield from subject.left
         return
     back = balance_of(undone)
-    if subject.undo is None or subject.undo.unseen is not None or not (back.certain and balance.certain):
+    whole = subject.undo is not None and subject.undo.unseen is None and subject.step.unseen is None
+    if not (whole and back.certain and balance.certain):
         return
     yield from balance.not_undone_by(back)
     yield from back.takes_more_than(balance)
