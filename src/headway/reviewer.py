@@ -137,4 +137,4 @@ def _undo(project: AlembicProject, back: Step) -> StepReview | None:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
+    return path.read_bytes().decode("utf-8", errors="replace")  # with its line ends, for --fix keeps them

@@ -204,3 +204,33 @@ def test_fix_rewrites_what_is_mechanical_and_says_so(project: ProjectFolder) -> 
     assert "r2.py" in told.stderr
     assert "postgresql_concurrently=True" in file.read_text()
     assert "index-not-concurrent" not in told.stdout
+
+
+def test_fix_leaves_alone_what_the_configured_database_has_applied(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("users")
+    body = "op.create_index('ix{0}', 'users', ['id'])"
+    applied = project.revision("r2", "r1", upgrade=body.format(2), downgrade="op.drop_index('ix2')")
+    before = applied.read_text()
+
+    async def run() -> list[Path]:
+        async with Migrator(project.ini, url=database_url) as migrator:
+            await migrator.upgrade()
+        project.revision("r3", "r2", upgrade=body.format(3), downgrade="op.drop_index('ix3')")
+        async with Migrator(project.ini, url=database_url) as migrator:
+            return [path for path, _ in await migrator.mend(await migrator.lint(scratch=None))]
+
+    assert {path.name for path in asyncio.run(run())} == {"r3.py"}
+    assert applied.read_text() == before
+
+
+def test_without_an_embedded_server_the_report_says_why_nobody_was_watched(
+    history: ProjectFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HEADWAY_POSTGRES_BIN", str(tmp_path))
+    report = linted(history, "r1:r2")
+    assert report.oracle is None
+    assert report.unwatched is not None
+    assert str(tmp_path) in report.unwatched
+    assert "index-not-concurrent" in {it.rule for it in report.findings}

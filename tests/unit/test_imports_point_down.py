@@ -28,11 +28,11 @@ _LAYERS = {
     "lockfile rebasing checkout",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
     "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
-    "autocommit alone indexes sqlite catalogue op oracle",
+    "autocommit alone indexes sqlite catalogue op baseline oracle onlooking imprint surroundings",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping repair runner target waiting startup "
     "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch "
-    "rehearsal reviewer bundle",
+    "rehearsal reviewer bundle backup holding",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "fleet",

@@ -5,17 +5,25 @@ Rendering is pure: the same content gives the same bytes. Gathering the content 
 
 from headway.bundle.content import BundleStep, Content, Scripts, Setting, content_of
 from headway.bundle.folder import read_manifest, verify_files, write_folder
+from headway.bundle.holdings import Holdings, held_by
 from headway.bundle.manifest import MANIFEST, files_of
+from headway.bundle.report import Drawn, by_text
 from headway.bundle.script import script_of
+from headway.bundle.verdict import differences
 
 __all__ = [
     "MANIFEST",
     "BundleStep",
     "Content",
+    "Drawn",
+    "Holdings",
     "Scripts",
     "Setting",
+    "by_text",
     "content_of",
+    "differences",
     "files_of",
+    "held_by",
     "read_manifest",
     "script_of",
     "verify_files",

@@ -54,6 +54,7 @@ class BundleStep:
         source: the file's text, for a step that must be run by headway.
         before: the version table's rows before it, sorted.
         after: its rows afterwards, sorted.
+        parents: its ``down_revision``, then its dependencies.
         checksum: what the ledger keeps of the file; ``None`` when it cannot be read.
         transactional: whether it runs in one transaction.
         timeouts: of the step.
@@ -71,6 +72,7 @@ class BundleStep:
     source: str
     before: tuple[str, ...]
     after: tuple[str, ...]
+    parents: tuple[str, ...]
     checksum: str | None
     transactional: bool
     timeouts: Timeouts
@@ -200,6 +202,7 @@ def _step(
         source=step.path.read_text(encoding="utf-8", errors="replace") if unseen else "",
         before=step.before,
         after=step.after,
+        parents=step.parents,
         checksum=checksum,
         transactional=scripted.transactional,
         timeouts=timeouts,

@@ -7,12 +7,17 @@ import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from headway.bundle.markdown import markdown
+from headway.bundle.page import page
+from headway.bundle.report import report_of
 from headway.bundle.script import script_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headway.bundle.content import BundleStep, Content
+    from headway.bundle.report import Drawn
+    from headway.results import LintReport
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -21,12 +26,13 @@ FORMAT = 1
 _UNFIT = re.compile(r"[^A-Za-z0-9_.-]")
 
 
-def files_of(content: Content, reports: Mapping[str, str]) -> dict[str, str]:
+def files_of(content: Content, lint: LintReport, drawn: Drawn) -> dict[str, str]:
     """Every file of the bundle by name, the manifest last.
 
     Args:
         content: the bundle.
-        reports: further files, such as ``review.md``.
+        lint: what is known of its steps.
+        drawn: the catalogue on both sides of it.
     """
     files = {
         "upgrade.sql": script_of(content, content.upgrade, "upgrade.sql"),
@@ -35,7 +41,9 @@ def files_of(content: Content, reports: Mapping[str, str]) -> dict[str, str]:
     for step in (*content.upgrade, *content.rollback):
         name = file_of(step, len(content.upgrade))
         files[name] = script_of(content, (step,), name)
-    files = {**dict(sorted(files.items())), **reports}
+    files = dict(sorted(files.items()))
+    report = report_of(content, lint, drawn, {name: checksum(text) for name, text in files.items()})
+    files |= {"review.md": markdown(report), "review.html": page(report)}
     return {**files, MANIFEST: _manifest(content, files)}
 
 

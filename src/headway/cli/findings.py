@@ -15,14 +15,14 @@ from headway.results import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from headway.results import Finding, LintReport, StepReview
+    from headway.results import Finding, LintReport, StatementReview, StepReview
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 
 def findings(report: LintReport) -> str:
     """Each revision that something is to be said of, with its findings; "" when there is none."""
-    told = ["\n\n".join(_step(step)) for step in report.steps if step.findings or step.unseen]
+    told = ["\n\n".join(_step(step)) for step in report.steps if step.findings or _unwatched(step)]
     return "\n\n".join(told)
 
 
@@ -49,8 +49,18 @@ def _step(step: StepReview) -> Iterator[str]:
     silenced = [f"  {it.rule}{_line(it)} is allowed: {it.silenced}" for it in step.findings if it.silenced]
     if silenced:
         yield click.style("\n".join(silenced), dim=True)
-    if step.unseen:
-        yield click.style(f"  not seen to its end: {step.unseen}", dim=True)
+    if unwatched := _unwatched(step):
+        yield click.style("\n".join(f"  {line}" for line in unwatched), dim=True)
+
+
+def _unwatched(step: StepReview) -> list[str]:
+    """What of a step was not seen, and why; a line each."""
+    lines = [
+        f"statement {it.position}{_line(it)}, was not watched, for it fails in an empty database: {it.error}"
+        for it in step.statements
+        if it.error is not None
+    ]
+    return [*lines, *([f"not seen to its end: {step.unseen}"] if step.unseen else [])]
 
 
 def _finding(finding: Finding) -> str:
@@ -67,5 +77,5 @@ def _finding(finding: Finding) -> str:
     return "\n".join(lines)
 
 
-def _line(finding: Finding) -> str:
-    return f", line {finding.line}" if finding.line is not None else ""
+def _line(at: Finding | StatementReview) -> str:
+    return f", line {at.line}" if at.line is not None else ""

@@ -212,7 +212,8 @@ class Linting(Reviewing):
         if self._target.unasked:
             return ()
         try:
-            return graph.applied((await self._target.standing()).rows)
+            rows = (await self._target.standing()).rows
+            return graph.applied(rows)
         except HeadwayError:
             return ()
 
@@ -231,7 +232,8 @@ def _report(found: Sequence[Subject], report: LintReport, policy: Policy, *, str
     from headway.reviewer import judged
 
     try:
-        return replace(report, steps=tuple(judged(subject, policy) for subject in found))
+        steps = tuple(judged(subject, policy) for subject in found)
+        return replace(report, steps=steps, fail_on=policy.fail_on)
     except ConfigurationError:
         if strict:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,6 @@ class Format(StrEnum):
 
 
 _WRITERS = {Format.GITHUB: github, Format.SARIF: sarif, Format.GITLAB: gitlab}
-_STRENGTH = {Severity.OFF: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 
 @click.command(
@@ -95,12 +95,13 @@ def lint(  # noqa: PLR0913  # one for each option
         if fix:
             _fix(desk, span, git_base, files)
         report = desk.run(desk.migrator.lint(span, git_base=git_base, files=files, scratch=scratch))
+        if fail_on:
+            report = replace(report, fail_on=Severity(fail_on))
         chosen = Format.JSON if desk.terminal.json else Format(written)
         _hand_over(desk, _written(desk.migrator, report, chosen), output)
         if chosen is not Format.JSON:
             desk.terminal.say(findings.verdict(report))
-        least = Severity(fail_on) if fail_on else desk.migrator.policy().fail_on
-        return ExitCode.FINDINGS if _fails(report, least) else ExitCode.DONE
+        return ExitCode.FINDINGS if report.failed else ExitCode.DONE
 
 
 def _selected(words: tuple[str, ...], git_base: str | None) -> tuple[str | None, tuple[Path, ...]]:
@@ -140,10 +141,3 @@ def _hand_over(desk: Sitting, text: str, output: Path | None) -> None:
     text = click.unstyle(text)
     output.write_text(text if text.endswith("\n") or not text else f"{text}\n", encoding="utf-8")
     desk.terminal.say(f"written: {shorten(output)}")
-
-
-def _fails(report: LintReport, least: Severity) -> bool:
-    """Whether a finding is as bad as that; never, when that is ``off``."""
-    if least is Severity.OFF:
-        return False
-    return any(_STRENGTH[finding.severity] >= _STRENGTH[least] for finding in report.findings)
