@@ -122,10 +122,13 @@ class Witness:
             after = self._relations()
             locks = self._locks(before)
         kept = before.keys() & after.keys()
+        made = {(it.name, it.table): it.file for oid, it in after.items() if it.table and oid not in before}
         facts.indexes |= {it.name: before[it.table].name for it in before.values() if it.table}
         facts.add(
             locks,
-            {before[oid].name for oid in kept if before[oid].file != after[oid].file},
+            {before[oid].name for oid in kept if before[oid].file != after[oid].file}
+            # An index that comes again under its name may have kept its file.
+            | {it.name for it in before.values() if made.get((it.name, it.table), it.file) != it.file},
             {before[oid].name for oid in kept if before[oid].scans != after[oid].scans},
         )
 

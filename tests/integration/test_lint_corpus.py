@@ -78,7 +78,9 @@ def test_what_headway_watches_is_what_the_labels_say(watched: Mapping[Case, Step
 
 
 def test_what_headway_finds_is_what_the_labels_say(watched: Mapping[Case, StepReview]) -> None:
-    assert {str(case): found for case, step in watched.items() if (found := _wrong(case, step))} == {}
+    # Behind a revision that failed, another one that fails is not examined: here they stand in one chain.
+    seen = {case: step for case, step in watched.items() if not (case.sqlstate and step.unseen)}
+    assert {str(case): found for case, step in seen.items() if (found := _wrong(case, step))} == {}
 
 
 def _confirmed(case: Case, facts: Facts) -> bool:

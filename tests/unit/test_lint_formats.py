@@ -10,7 +10,7 @@ from headway.lint import RULES, Subject, examine, github, gitlab, sarif
 from headway.results import Finding, LintReport, Severity
 from lint_subjects import IRREVERSIBLE, before, step
 
-ROOT = Path("/work/repo")
+ROOT = Path("/repository")
 FILE = ROOT / "db" / "versions" / "1 50%,a:b.py"
 
 
