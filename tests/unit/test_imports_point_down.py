@@ -27,8 +27,8 @@ _LAYERS = {
     L1: "revisions planning integrity sqlfiles lint settings syntax sqltext kinds url project narration "
     "lockfile rebasing",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
-    "baseline peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
-    "autocommit alone indexes sqlite catalogue op",
+    "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
+    "autocommit alone indexes sqlite catalogue op baseline",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping repair runner target waiting startup "
     "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch holding",
