@@ -17,7 +17,6 @@ from headway.results import Change, Direction, Mark, State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from headway import Plan
     from headway.cli.terminal import Terminal
     from headway.results import Difference, Loss, PendingReport, RevisionStatus, RunReport, StatusReport
 
@@ -79,26 +78,6 @@ def revisions(terminal: Terminal, items: Sequence[RevisionStatus], *, paths: boo
 def names(items: Iterable[RevisionStatus]) -> str:
     """The identifiers, in a row."""
     return ", ".join(item.revision for item in items) or "none"
-
-
-def plan(terminal: Terminal, planned: Plan, losses: Sequence[Loss]) -> str:
-    """The steps in order, and what data they destroy."""
-    if not planned.steps:
-        return f"nothing to do: at {_place(planned.before)}"
-    title = f"{planned.direction.value} {_place(planned.before)} -> {_place(planned.after)}, in order:"
-    rows = [
-        (
-            Cell(f"  {number}", "dim"),
-            Cell(step.revision, "bold"),
-            Cell(step.description),
-            Cell(shorten(step.path), "dim"),
-        )
-        for number, step in enumerate(planned.steps, start=1)
-    ]
-    parts = [title + "\n" + tables.render(terminal, rows)]
-    if losses:
-        parts.append(destroyed(losses))
-    return "\n\n".join(parts)
 
 
 def destroyed(losses: Sequence[Loss]) -> str:

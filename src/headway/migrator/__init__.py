@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from headway.migrator.adopting import Adopting
-from headway.migrator.reviewing import Reviewing
+from headway.migrator.bundling import Bundling
+from headway.migrator.previewing import Previewing
 from headway.migrator.starting import Starting
 
 __all__ = ["Migrator"]
 
 
-class Migrator(Reviewing, Adopting, Starting):
+class Migrator(Bundling, Previewing, Adopting, Starting):
     """One project on one database.
 
     Every method returns data and prints nothing; none blocks the event loop while the database works;
