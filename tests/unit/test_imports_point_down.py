@@ -58,7 +58,7 @@ OPEN_TO_AUTOGENERATE = (
     "alembic.runtime.migration.MigrationContext",
     "alembic.runtime.plugins",
 )
-# What the command line shares with other edges: the embedded server it hands out, and the words; of lint, what
+# What the command line shares with other edges: the embedded server it hands out, the words; of lint, what
 # its rules are called and how its report is written.
 OPEN_TO_CLI = frozenset({"embedded", "lint", "narration"})
 MAY_PRINT = frozenset({"cli", "__main__"})
