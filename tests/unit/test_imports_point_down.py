@@ -28,7 +28,7 @@ _LAYERS = {
     "lockfile rebasing checkout",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
     "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
-    "autocommit alone indexes sqlite catalogue op baseline oracle onlooking imprint surroundings",
+    "autocommit alone indexes sqlite catalogue op oracle onlooking imprint surroundings baseline",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping repair runner target waiting startup "
     "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch "
