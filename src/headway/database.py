@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -21,7 +22,7 @@ from headway.threads import in_thread
 from headway.url import AnyURL, DatabaseURL, SQLiteURL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from sqlalchemy.engine import Engine
@@ -295,12 +296,25 @@ def require_usable(url: AnyURL) -> None:
         sqlite.require_usable(url)
 
 
-async def look(
-    url: AnyURL, table: VersionTable, *, source: str
-) -> tuple[tuple[str, ...], str | None, dict[str, Application]]:
-    """The version table's rows, the revision that was interrupted, if any, and how each came to be applied.
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a database says of its revisions.
 
-    Without SQLAlchemy.
+    Attributes:
+        rows: the version table's, sorted.
+        dirty: the revision that was interrupted; ``None`` as a rule.
+        record: how each applied revision came to be so; empty to a role that may not read the ledger.
+        ledger: whether there is a ledger that may be read.
+    """
+
+    rows: tuple[str, ...]
+    dirty: str | None = None
+    record: Mapping[str, Application] = field(default_factory=dict)
+    ledger: bool = False
+
+
+async def look(url: AnyURL, table: VersionTable, *, source: str) -> Glance:
+    """Ask a database for its revisions, without SQLAlchemy.
 
     Raises:
         ConnectionFailedError: the database cannot be reached.
@@ -313,11 +327,14 @@ async def look(
         rows, record = await in_thread(
             lambda: (sqlite.fetch_versions(url, table), sqlite.fetch_record(url, table))
         )
-        return rows, None, record
+        return Glance(rows, record=record or {}, ledger=record is not None)
     async with driver_connection(url, source=source) as connection:
         rows = await fetch_versions(connection, table)
-        dirty = await fetch_dirty(connection, table)
-        return rows, dirty, await fetch_record(connection, table)
+        dirty = await _ask_ledger(connection, _DIRTY, table)
+        if dirty is None:
+            return Glance(rows)
+        record = read_record(await _ask_ledger(connection, _RECORD, table) or ())
+        return Glance(rows, str(dirty[0]["revision"]) if dirty else None, record, ledger=True)
 
 
 async def fetch_versions(
@@ -376,40 +393,25 @@ async def _who(connection: asyncpg.Connection[asyncpg.Record]) -> tuple[str, str
     )
 
 
-async def fetch_dirty(connection: asyncpg.Connection[asyncpg.Record], table: VersionTable) -> str | None:
-    """The revision that was interrupted, as ``Ledger.dirty`` finds it; ``None`` as a rule.
-
-    ``None``, too, to a role that may not read the ledger: an application's probe needs no right to it, for an
-    upgrade that was interrupted has not written its version, so the version rows alone say ``behind``.
-    """
-    found = await _ask_ledger(connection, _DIRTY, table)
-    return str(found[0]["revision"]) if found else None
-
-
-async def fetch_record(
-    connection: asyncpg.Connection[asyncpg.Record], table: VersionTable
-) -> dict[str, Application]:
-    """How each applied revision came to be so, as ``Ledger.record_of`` finds it.
-
-    Empty to a role that may not read the ledger: it is not told of revisions that were changed since.
-    """
-    return read_record(await _ask_ledger(connection, _RECORD, table))
-
-
 async def _ask_ledger(
     connection: asyncpg.Connection[asyncpg.Record], question: str, table: VersionTable
-) -> list[asyncpg.Record]:
+) -> list[asyncpg.Record] | None:
+    """The answer; ``None`` where there is no ledger, or none that this role may read.
+
+    An application's probe needs no right to it: an upgrade that was interrupted has not written its version,
+    so the version rows alone say ``behind``.
+    """
     history = _qualified(table.schema, "migration_history")
     try:
         return await connection.fetch(question.format(history=history, **_OWN), table.schema, table.name)
     except asyncpg.UndefinedColumnError:
         pass
     except _NO_LEDGER:
-        return []
+        return None
     try:
         return await connection.fetch(question.format(history=history, **_ALL))
     except asyncpg.UndefinedColumnError:
-        return []  # somebody else's table
+        return None  # somebody else's table
 
 
 def _qualified(schema: str | None, name: str) -> str:

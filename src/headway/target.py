@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import uuid
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,13 +55,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a database stands: its version rows, and what the ledger says."""
+    """Where a database stands: its name, masked, its version rows, and what the ledger says.
+
+    ``dirty`` is the revision that was interrupted; ``None`` as a rule.
+    """
 
     database: str
     rows: tuple[str, ...]
-    dirty: LedgerEntry | None
-    ledger: bool
-    record: Mapping[str, Application]
+    dirty: str | None = None
+    ledger: bool = False
+    record: Mapping[str, Application] = field(default_factory=dict)
 
     @property
     def applied_at(self) -> dict[str, datetime]:
@@ -179,36 +183,41 @@ class Target:
         return "sqlite" if isinstance(self._settings.database, SQLiteURL) else "postgresql"
 
     async def standing(self) -> Standing:
-        """Where the database stands, the ledger's word included; three questions."""
-        from sqlalchemy.exc import DBAPIError
-
-        from headway.diagnosis import read_error
-
+        """Where the database stands; three questions, and without SQLAlchemy where a URL allows it."""
+        table = self._project.version_table()
+        if self._connection is None and table is not None:
+            url, source, label = await self._url()
+            seen = await look(url, table, source=source)
+            return Standing(label, seen.rows, seen.dirty, seen.ledger, seen.record)
         missing = self._settings.database if self._connection is None else None
         if isinstance(missing, SQLiteURL) and not missing.path.exists():
             # Opening it would make it.
             require_usable(missing)
             await self.load()
-            return Standing(missing.masked, (), dirty=None, ledger=False, record={})
+            return Standing(missing.masked, ())
         async with self.session() as session:
             _, rows = await self.scope(session)
-            ledger = self.ledger()
+            return await session.run(partial(self._ask, session.database, rows))
 
-            def ask(connection: Connection) -> Standing:
-                try:
-                    return Standing(
-                        session.database,
-                        rows,
-                        dirty=ledger.dirty(connection),
-                        ledger=ledger.exists(connection),
-                        record=ledger.record_of(connection),
-                    )
-                except DBAPIError as error:
-                    if read_error(error).sqlstate != INSUFFICIENT_PRIVILEGE:
-                        raise  # else as in interrupted
-                    return Standing(session.database, rows, dirty=None, ledger=False, record={})
+    def _ask(self, database: str, rows: tuple[str, ...], connection: Connection) -> Standing:
+        from sqlalchemy.exc import DBAPIError
 
-            return await session.run(ask)
+        from headway.diagnosis import read_error
+
+        ledger = self.ledger()
+        try:
+            dirty = ledger.dirty(connection)
+            return Standing(
+                database,
+                rows,
+                dirty.revision if dirty else None,
+                ledger.exists(connection),
+                ledger.record_of(connection),
+            )
+        except DBAPIError as error:
+            if read_error(error).sqlstate != INSUFFICIENT_PRIVILEGE:
+                raise  # else as in interrupted
+            return Standing(database, rows)
 
     async def interrupted(self, session: Session) -> LedgerEntry | None:
         """The step that was interrupted and not brought to its end; ``None`` as a rule."""
@@ -246,25 +255,11 @@ class Target:
         The same error where the database cannot be asked.
         """
         try:
-            database, _, _, record = await self.versions()
+            standing = await self.standing()
         except HeadwayError:
             return error
-        found = deleted(error.missing, record)
-        return changed_error(database, found) if found else error
-
-    async def versions(self) -> tuple[str, tuple[str, ...], str | None, Mapping[str, Application]]:
-        """The database's name, masked, its version rows, and what the ledger has to say.
-
-        That is the revision that was interrupted, if any, and how each applied one came to be so. Without
-        SQLAlchemy where a URL allows it.
-        """
-        table = self._project.version_table()
-        if self._connection is None and table is not None:
-            url, source, label = await self._url()
-            return label, *await look(url, table, source=source)
-        standing = await self.standing()
-        dirty = standing.dirty.revision if standing.dirty else None
-        return standing.database, standing.rows, dirty, standing.record
+        found = deleted(error.missing, standing.record)
+        return changed_error(standing.database, found) if found else error
 
     @asynccontextmanager
     async def door(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-import headway
+from commandline import CommandLine
 from headway import Direction, Migrator
 
 if TYPE_CHECKING:
@@ -230,19 +226,7 @@ async def test_the_command_refuses_to_destroy_unasked_and_nothing_is_lost(
     project: ProjectFolder, database_url: str, downgrade: str
 ) -> None:
     await _losses(project, database_url, downgrade, "CREATE TABLE a AS SELECT 1 AS n")
-    names = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE")
-    plain = {name: os.environ[name] for name in names if name in os.environ}
-    source = str(Path(headway.__file__).parent.parent)
-    done = subprocess.run(  # noqa: ASYNC221  # nothing else runs in this loop
-        [sys.executable, "-m", "headway", "downgrade", "base"],
-        cwd=project.root,
-        env=plain | {"PYTHONPATH": source, "DATABASE_URL": database_url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+    done = CommandLine(project.root, database_url)("downgrade", "base")
     assert done.returncode == 3
     assert "this destroys data:" in done.stderr
     with psycopg.connect(database_url) as connection:

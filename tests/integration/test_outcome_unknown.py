@@ -108,6 +108,7 @@ def _assert_converges(two: ProjectFolder, url: str, *, took_effect: bool) -> Non
     assert _rows(url, succeeded) == [("r1",), ("r2",)]
 
 
+@pytest.mark.slow
 @took_effect
 def test_a_commit_lost_with_the_server_ends_in_what_to_check_and_the_next_run_converges(
     two: ProjectFolder, database_url: str, fault: Fault, *, took_effect: bool

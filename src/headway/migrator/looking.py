@@ -45,11 +45,12 @@ class Looking(Core):
             ChangedRevisionsError: they do not, because an applied revision was deleted.
         """
         graph = await self._graph_on_record()
-        database, rows, dirty, record = await self._target.versions()
+        standing = await self._target.standing()
+        rows, dirty, record = standing.rows, standing.dirty, standing.record
         await self._require_none_late(graph, rows)
         strangers = unknown(graph, rows)
         return PendingReport(
-            database=database,
+            database=standing.database,
             state=assess(graph, rows, dirty=dirty),
             current=rows,
             heads=graph.heads,
@@ -88,6 +89,10 @@ class Looking(Core):
         described = describe(graph, graph.revisions, rows, standing.applied_at)
         strangers = unknown(graph, rows, standing.applied_at)
         changed = await self._changed(graph, graph.applied(rows), standing.record, all_known=not strangers)
+        halfway = None
+        if dirty:
+            async with self._target.session() as session:
+                halfway = await self._target.interrupted(session)
         return StatusReport(
             standing.database,
             assess(graph, rows, standing.applied_at, dirty=dirty),
@@ -95,7 +100,7 @@ class Looking(Core):
             graph.heads,
             described + strangers,
             ledger=standing.ledger,
-            dirty=interruption(dirty) if dirty else None,
+            dirty=interruption(halfway) if halfway else None,
             changed=changed,
         )
 
@@ -119,7 +124,7 @@ class Looking(Core):
         graph = await self._graph()
         rows: tuple[str, ...] = ()
         if span is not None and "current" in span:
-            _, rows, *_ = await self._target.versions()
+            rows = (await self._target.standing()).rows
         return describe(graph, history_range(graph, span, rows), rows)
 
     async def wait(self, target: str | None = "heads", *, timeout_s: float = 60.0) -> PendingReport:

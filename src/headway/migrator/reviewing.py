@@ -25,7 +25,7 @@ class Reviewing(Looking, Running):
             UnknownRevisionsError: the database holds revisions unknown here.
         """
         graph = await self._graph()
-        _, rows, *_ = await self._target.versions()
+        rows = (await self._target.standing()).rows
         await self._require_none_late(graph, rows)
         return self._planned(graph, rows, target, direction)
 

@@ -172,8 +172,8 @@ class Writing(Looking):
         graph = await self._graph()
         applied: set[str] = set()
         if ask_database:
-            _, rows, _, record = await self._target.versions()
-            applied = {*graph.applied(rows), *record}
+            standing = await self._target.standing()
+            applied = {*graph.applied(standing.rows), *standing.record}
         return await in_thread(partial(move, self.project, graph, revision, onto, applied))
 
     async def _written(self, report: RevisionReport) -> RevisionReport:

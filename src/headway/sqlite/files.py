@@ -90,14 +90,14 @@ def fetch_versions(url: SQLiteURL, table: VersionTable) -> tuple[str, ...]:
         return tuple(sorted(str(row[0]) for row in rows))
 
 
-def fetch_record(url: SQLiteURL, table: VersionTable) -> dict[str, Application]:
-    """How each applied revision came to be so, as ``Ledger.record_of`` finds it; empty without a ledger."""
+def fetch_record(url: SQLiteURL, table: VersionTable) -> dict[str, Application] | None:
+    """How each applied revision came to be so, as ``Ledger.record_of`` finds it; ``None``: no ledger."""
     with _opened(url) as connection:
         columns = _LEDGER_COLUMNS
         if connection is not None:
             columns -= {row[1] for row in connection.execute("PRAGMA table_info(migration_history)")}
         if connection is None or columns:
-            return {}
+            return None
         connection.row_factory = sqlite3.Row
         own = "(SELECT * FROM migration_history WHERE version_table = ?)"
         return read_record(connection.execute(RECORD.format(rows=own), (f"main.{table.name}",)))

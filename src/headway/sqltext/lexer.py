@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -42,14 +43,6 @@ _LOUD = {
 }
 
 
-def _either(alternatives: dict[str, str]) -> re.Pattern[str]:
-    named = (f"(?P<{name}>{pattern})" for name, pattern in alternatives.items())
-    return re.compile("|".join(named), re.DOTALL)
-
-
-_TOKEN = _either(_QUIET | _LOUD)
-# What is between literals, names and comments as one: a fraction of the time.
-_PIECE = _either({"other": f"(?:{'|'.join(_QUIET.values())})++"} | _LOUD)
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
@@ -95,6 +88,15 @@ _KINDS = {
 }
 
 
+# Compiled at first use: most commands read no SQL, and this takes longer than all else they import of ours.
+@cache
+def _either(*, coarse: bool) -> re.Pattern[str]:
+    # What is between literals, names and comments as one takes a fraction of the time.
+    quiet = {"other": f"(?:{'|'.join(_QUIET.values())})++"} if coarse else _QUIET
+    named = (f"(?P<{name}>{pattern})" for name, pattern in (quiet | _LOUD).items())
+    return re.compile("|".join(named), re.DOTALL)
+
+
 def tokens(sql: str, *, coarse: bool = False) -> Iterator[Token]:
     """Take a text apart; what is opened and never closed goes on to the end of it.
 
@@ -105,7 +107,7 @@ def tokens(sql: str, *, coarse: bool = False) -> Iterator[Token]:
     Returns:
         The tokens in order; none for an empty text.
     """
-    pattern, at = _PIECE if coarse else _TOKEN, 0
+    pattern, at = _either(coarse=coarse), 0
     while found := pattern.match(sql, at):
         group = str(found.lastgroup)
         end, closed = found.end(), True
