@@ -19,8 +19,8 @@ IRREVERSIBLE = "def upgrade():\n    ...\n\n\ndef downgrade():\n    raise NotImpl
 MADE_BEFORE = (
     "CREATE TABLE orgs (id bigint PRIMARY KEY)",
     """CREATE TABLE users (
-        id bigint PRIMARY KEY, email varchar(50), age int, price numeric(10, 2), seen timestamp, org_id bigint,
-        CONSTRAINT users_email_known CHECK (email IS NOT NULL)
+        id bigint PRIMARY KEY, email varchar(50), age int, price numeric(10, 2), seen timestamp,
+        org_id bigint, note varchar(50), CONSTRAINT users_email_known CHECK (email IS NOT NULL)
     )""",
     "CREATE TABLE posts (id bigint PRIMARY KEY, user_id bigint CONSTRAINT posts_user REFERENCES users (id))",
     "CREATE TABLE events (id bigint, at date) PARTITION BY RANGE (at)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from sqlalchemy import text
 
 from headway.alembic_bridge import load_code
 from headway.errors import HeadwayError
+from headway.events import StepStarted
 from headway.oracle import read_both_ways, trace
 from headway.planning import Plan
 from headway.threads import in_thread
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from headway.alembic_bridge import RevisionCode, Scope
+    from headway.events import Event
     from headway.oracle import Trace
     from headway.planning import Step
     from headway.session import Session
@@ -51,6 +54,7 @@ class Rehearsal:
         target: the scratch database.
         engine: runs steps as ``upgrade`` does.
         way_back: the step that undoes another one; ``None`` when it is not to be tried.
+        tell: hears of each step that is watched when it begins.
     """
 
     def __init__(
@@ -58,10 +62,13 @@ class Rehearsal:
         target: Target,
         engine: Callable[[Plan], Awaitable[object]],
         way_back: Callable[[Step], Step | None],
+        tell: Callable[[Event], None],
     ) -> None:
         self._target = target
         self._engine = engine
         self._way_back = way_back
+        self._tell = tell
+        self._run_id = uuid.uuid4().hex
         self._lacking: str | None = None
         self.server = ""
 
@@ -101,7 +108,12 @@ class Rehearsal:
         self.server = self.server or await session.run(_name)
         # What the engine did before it failed is done.
         done = next((n for n, step in enumerate(steps) if step.before == rows), 0)
-        return {step: await self._watch(session, scope, step) for step in steps[done:]}
+        found = {}
+        for number, step in enumerate(steps[done:], start=done + 1):
+            about = (step.revision, step.direction, step.description, number, len(steps))
+            self._tell(StepStarted(self._run_id, *about))
+            found[step] = await self._watch(session, scope, step)
+        return found
 
     async def _watch(self, session: Session, scope: Scope, step: Step) -> Rehearsed:
         try:

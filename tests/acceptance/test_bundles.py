@@ -55,6 +55,7 @@ def test_a_bundle_leaves_what_a_run_leaves(
     assert "the database is at elsewhere" in wrong.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROJECTS)
 def test_the_way_back_leaves_what_a_downgrade_leaves(
     name: str, tmp_path: Path, database_urls: Sequence[str]

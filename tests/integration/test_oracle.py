@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from alembic import op
-from sqlalchemy import text
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from headway.alembic_bridge import AlembicProject, RevisionCode, Scope
 from headway.oracle import Trace, trace
@@ -313,3 +315,105 @@ def test_what_each_statement_does(bench: Bench) -> None:
         if seen != (case.locks, case.rewritten, case.scanned, None, None):
             wrong.append(f"{name}: {last.sql}\n   {seen}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_what_fails_for_want_of_rows_is_left_out_and_the_rest_is_watched(bench: Bench) -> None:
+    bench.prepare(SHOP)
+
+    def upgrade() -> None:
+        op.execute("CREATE TABLE fresh (id integer)")
+        op.execute("INSERT INTO users (id) SELECT max(id) FROM users")
+        op.execute("CREATE INDEX i ON users (n)")
+
+    found = bench.trace(upgrade)
+    made, failed, built = found.statements
+    assert (made.error, built.error, built.scanned) == (None, None, ("users",))
+    assert failed.error is not None
+    assert "null value" in failed.error
+    assert not failed.traced
+    assert (found.unseen, found.complete) == (None, False)
+    assert bench.query("SELECT to_regclass('fresh') IS NOT NULL AND to_regclass('i') IS NOT NULL") is True
+
+
+def test_what_is_committed_is_not_done_again_when_something_fails_behind_it(bench: Bench) -> None:
+    bench.prepare(SHOP)
+
+    def upgrade() -> None:
+        op.execute("INSERT INTO orders VALUES (1)")
+        with op.get_context().autocommit_block():
+            op.execute("INSERT INTO orders VALUES (2)")
+            op.execute("INSERT INTO orders VALUES (2)")
+        op.execute("INSERT INTO orders VALUES (3)")
+
+    found = bench.trace(upgrade)
+    assert [it.transactional for it in found.statements] == [True, False, False, True]
+    assert [it.error is None for it in found.statements] == [True, True, False, True]
+    assert bench.query("SELECT count(*) FROM orders") == 3
+
+
+def test_a_revision_that_is_not_transactional_is_watched_statement_by_statement(bench: Bench) -> None:
+    bench.prepare(SHOP)
+
+    def upgrade() -> None:
+        op.execute("CREATE TABLE fresh (id integer)")
+        op.execute("CREATE INDEX CONCURRENTLY i ON fresh (id)")
+        with op.get_context().autocommit_block():
+            op.execute("ALTER TABLE fresh ALTER id TYPE bigint")
+
+    found = bench.trace(upgrade, transactional=False)
+    assert [it.transactional for it in found.statements] == [False] * 3
+    assert [
+        {lock.relation: lock.mode for lock in it.locks if lock.kind == "table"} for it in found.statements
+    ] == [
+        {},
+        {"fresh": SUE},
+        {"fresh": AE},
+    ]
+    assert [it.rewritten for it in found.statements] == [(), (), ("fresh", "i")]
+
+
+def test_a_statement_that_may_not_run_in_the_transaction_is_said_to_fail(bench: Bench) -> None:
+    bench.prepare(SHOP)
+    found = bench.trace(_sending(["CREATE INDEX CONCURRENTLY i ON users (n)", "DROP VIEW few"]))
+    refused, after = found.statements
+    assert refused.error is not None
+    assert "transaction block" in refused.error
+    assert (after.error, after.strongest) == (None, AE)
+
+
+def test_a_failure_that_a_savepoint_takes_back_is_the_revisions_own_affair(bench: Bench) -> None:
+    bench.prepare(SHOP)
+
+    def upgrade() -> None:
+        connection = op.get_bind()
+        with suppress(DBAPIError), connection.begin_nested():
+            connection.exec_driver_sql("DROP TABLE nothing")
+        op.execute("DROP VIEW few")
+
+    found = bench.trace(upgrade)
+    assert (found.unseen, found.complete) == (None, True)
+    assert [(it.sql, it.strongest) for it in found.statements] == [("DROP VIEW few", AE)]
+
+
+def test_questions_to_the_catalogue_and_secrets_are_not_shown(bench: Bench) -> None:
+    bench.prepare(SHOP)
+
+    def upgrade() -> None:
+        assert inspect(op.get_bind()).has_table("users")
+        op.execute("COMMENT ON TABLE users IS 'password hunter2'")
+
+    (only,) = bench.trace(upgrade).statements
+    assert only.sql.startswith("COMMENT ON TABLE users")
+    assert "hunter2" not in only.sql
+
+
+def test_a_revision_that_raises_keeps_what_it_made_until_then(bench: Bench) -> None:
+    bench.prepare(SHOP)
+
+    def upgrade() -> None:
+        op.execute("CREATE TABLE fresh (id integer)")
+        raise LookupError("no rows")
+
+    found = bench.trace(upgrade)
+    assert found.unseen == "it ends early in an empty database: LookupError: no rows"
+    assert bench.query("SELECT to_regclass('fresh') IS NOT NULL") is True

@@ -86,13 +86,14 @@ def test_a_text_within_a_string_is_no_comment() -> None:
 
 
 def test_an_sql_revision_is_silenced_by_its_comments() -> None:
-    above = f"-- headway: revision=r1\n\nSELECT 1;\n-- headway: allow index-not-concurrent: twelve rows\n{INDEX};\n"
+    allow = "-- headway: allow index-not-concurrent: twelve rows"
+    above = f"-- headway: revision=r1\n\nSELECT 1;\n{allow}\n{INDEX};\n"
     assert found(above, 5, "1_a.up.sql") == {"index-not-concurrent": "twelve rows"}
-    beside = f"SELECT 1;\n{INDEX}; -- headway: allow index-not-concurrent: twelve rows\n"
+    beside = f"SELECT 1;\n{INDEX}; {allow}\n"
     assert found(beside, 2, "1_a.up.sql") == {"index-not-concurrent": "twelve rows"}
-    top = f"-- headway: allow index-not-concurrent: twelve rows\n\nSELECT 1;\n{INDEX};\n"
+    top = f"{allow}\n\nSELECT 1;\n{INDEX};\n"
     assert found(top, 4, "1_a.up.sql") == {"index-not-concurrent": "twelve rows"}
-    other = f"-- headway: allow index-not-concurrent: twelve rows\nSELECT 1;\n{INDEX};\n"
+    other = f"{allow}\nSELECT 1;\n{INDEX};\n"
     assert found(other, 3, "1_a.up.sql") == {"index-not-concurrent": None, "silence-unused": None}
 
 

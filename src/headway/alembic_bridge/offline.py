@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import traceback
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from alembic.op import get_context
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import RevisionStep
@@ -19,6 +21,8 @@ from headway.results import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from alembic.runtime.migration import MigrationStep
 
     from headway.alembic_bridge.environment import AlembicProject, EnvironmentOptions
     from headway.planning import Plan, Step
@@ -43,8 +47,28 @@ def configure_offline(
 def run_offline(environment: EnvironmentContext) -> None:
     """Print the configured context's steps; Alembic's own loop writes BEGIN, versions and COMMIT."""
     context = environment.get_context()
+    steps = context._migrations_fn  # noqa: SLF001  # Alembic offers no other way to it
+    if steps is not None:
+        context._migrations_fn = lambda *asked: map(_outside, steps(*asked))  # noqa: SLF001  # as above
     with environment_of(environment), operations_of(Operations(context)), context.begin_transaction():
         context.run_migrations()
+
+
+def _outside(step: MigrationStep) -> MigrationStep:
+    """Let what says ``transactional = False`` be printed outside a transaction; one in SQL does so itself."""
+    # A stamp is a step too, and of no revision.
+    module = getattr(getattr(step, "revision", None), "module", None)
+    if getattr(module, "transactional", True):
+        return step
+    function = step.migration_fn
+
+    @wraps(function)  # the script says `Running upgrade` by its name
+    def outside() -> None:
+        with get_context().autocommit_block():
+            function()
+
+    step.migration_fn = outside
+    return step
 
 
 def render_sql(project: AlembicProject, plan: Plan, *, dialect: str = "postgresql") -> str:

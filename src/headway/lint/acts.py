@@ -64,33 +64,41 @@ class Act:
         """The lock on a relation as the statement's facts call it; ``None`` when there is none."""
         return next((each for each in self.review.locks if each.relation == relation), None)
 
+    def covers(self, relation: Name, other: Name) -> bool:
+        """Whether a relation is another one, or is divided into it and more."""
+        return relation.means(other) or self.schema.is_part(other, relation)
+
     def rewrites(self, deed: Deed) -> tuple[Name, ...]:
         """The relations that are written anew because of a deed."""
         return self._because_of(deed, self.review.rewritten, lambda effect: effect.rewrites)
 
     def scans(self, deed: Deed) -> tuple[Name, ...]:
         """The relations that are read through because of a deed."""
-        return self._because_of(deed, self.review.scanned, lambda effect: effect.scans)
+        found = (*self.review.scanned, *self.review.rewritten)  # what is written anew is read as well
+        return self._because_of(deed, found, lambda effect: effect.scans)
 
     def _because_of(
         self, deed: Deed, found: Iterable[str], chance: Callable[[Effect], Chance]
     ) -> tuple[Name, ...]:
         """Of the relations that were hit, those for which a deed is the likeliest reason of all."""
         here = {id(each): effects(each, self.schema, self.deeds) for each in self.deeds}
+        every = [effect for each in here.values() for effect in each]
         hit = [read_name(each) for each in found]
         blamed = []
         for effect in here.get(id(deed), ()):
-            if self.is_fresh(effect.relation) or not any(name.means(effect.relation) for name in hit):
+            if self.is_fresh(effect.relation) or not any(self._is_about(effect, name, every) for name in hit):
                 continue
-            likeliest = max(
-                chance(other)
-                for each in here.values()
-                for other in each
-                if other.relation.means(effect.relation)
-            )
-            if chance(effect) == likeliest:
+            rivals = [chance(other) for other in every if other.relation.means(effect.relation)]
+            if chance(effect) == max(rivals):
                 blamed.append(effect.relation)
         return tuple(dict.fromkeys(blamed))
+
+    def _is_about(self, effect: Effect, name: Name, every: Iterable[Effect]) -> bool:
+        """Whether a relation is that of an effect, or a partition of it that no effect names."""
+        if effect.relation.means(name):
+            return True
+        named = any(other.relation.means(name) for other in every)
+        return not named and self.schema.is_part(name, effect.relation)
 
 
 @dataclass(slots=True)

@@ -73,8 +73,23 @@ def _stored_alike(old: Type, new: Type) -> bool:
     return (before, after) == ("cidr", "inet")
 
 
+def is_timestamp(type_: Type) -> bool:
+    """Whether a type is a timestamp, with a zone or without."""
+    return type_.name.name in {"timestamp", "timestamptz"}
+
+
+def loses(old: Type, new: Type) -> bool:
+    """Whether some values of the old type do not fit the new one of the same family, or are rounded."""
+    if old.name.name == new.name.name == "numeric" and old.modifiers and new.modifiers:
+        (old_digits, old_scale), (new_digits, new_scale) = (
+            (*each, 0)[:2] for each in (old.modifiers, new.modifiers)
+        )
+        return new_scale < old_scale or new_digits - new_scale < old_digits - old_scale
+    return narrower(old, new)
+
+
 def narrower(old: Type, new: Type) -> bool:
-    """Whether some values of the old type do not fit the new one of the same family."""
+    """Whether the rows of the old type must be looked at, or written anew, for one of the same family."""
     before, after = old.name.name, new.name.name
     if before in _SIZES and after in _SIZES:
         return _SIZES[after] < _SIZES[before]

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from headway.lint.names import Name
+
 if TYPE_CHECKING:
-    from headway.lint.names import Name
     from headway.results import LockMode
 
 
@@ -141,19 +142,24 @@ class CreateEnum:
 
 @dataclass(frozen=True, slots=True)
 class CreateDomain:
-    """CREATE DOMAIN; ``constrained`` by NOT NULL or CHECK."""
+    """CREATE DOMAIN over ``base``; ``constrained`` by NOT NULL or CHECK."""
 
     name: Name
     constrained: bool = False
+    base: Type = field(default_factory=lambda: Type(Name("")))
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Anything else that comes into being; ``kind`` in PostgreSQL's words, such as ``sequence``."""
+    """Anything else that comes into being; ``kind`` in PostgreSQL's words, such as ``sequence``.
+
+    ``steady`` is a function that is STABLE or IMMUTABLE.
+    """
 
     kind: str
     name: Name
     if_not_exists: bool = False
+    steady: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +192,13 @@ class DropColumn:
 
 @dataclass(frozen=True, slots=True)
 class AlterType:
-    """ALTER TABLE … ALTER COLUMN … TYPE."""
+    """ALTER TABLE … ALTER COLUMN … TYPE; ``collates`` where it says COLLATE."""
 
     table: Name
     column: str
     type: Type
     using: Expression | None = None
+    collates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

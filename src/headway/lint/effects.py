@@ -59,7 +59,7 @@ def _default_partition(parent: Name, schema: Schema) -> Iterator[Effect]:
     """A default partition is read for rows that now belong elsewhere."""
     for table in schema.partitions(parent):
         if table.default_partition:
-            yield Effect(table.name, _AEL, Chance.SURE)
+            yield Effect(table.name, _AEL, Chance.POSSIBLE if _may_prove(table) else Chance.SURE)
 
 
 def _create_index(deed: deeds.CreateIndex, schema: Schema, _: object) -> Iterator[Effect]:
@@ -90,7 +90,8 @@ def _column_rewrites(column: deeds.Column, schema: Schema) -> Chance:
         return Chance.NONE
     if column.generated is not None:
         return Chance.SURE
-    by_default = functions.rewrite_chance(column.default.functions) if column.default else Chance.NONE
+    called = column.default.functions if column.default else frozenset()
+    by_default = functions.rewrite_chance(called, schema.steady)
     return max(by_default, domain_chance(column.type, schema))
 
 
@@ -99,14 +100,32 @@ def domain_chance(type_: deeds.Type, schema: Schema) -> Chance:
     if type_.name.name in BUILT_IN or type_.name.name in schema.enums:
         return Chance.NONE
     known = schema.domains.get(type_.name.name)
-    return Chance.POSSIBLE if known is None else Chance.SURE if known else Chance.NONE
+    if known is None:
+        return Chance.POSSIBLE
+    return Chance.SURE if known.constrained else Chance.NONE
 
 
 def _alter_type(deed: deeds.AlterType, schema: Schema, _: object) -> Iterator[Effect]:
     known = schema.column(deed.table, deed.column)
-    chance = columntypes.rewrite_chance(known.type if known else None, deed.type, deed.column, deed.using)
-    domain = domain_chance(deed.type, schema)
-    yield Effect(deed.table, _AEL, max(chance, domain), chance)
+    old = schema.resolved(known.type) if known else None
+    chance = columntypes.rewrite_chance(old, schema.resolved(deed.type), deed.column, deed.using)
+    if schema.utc and chance and columntypes.is_timestamp(deed.type):
+        chance = Chance.POSSIBLE  # from a timestamp without a zone it is the same in UTC
+    checked = Chance.SURE if _is_checked(deed, schema) else domain_chance(deed.type, schema)
+    yield Effect(deed.table, _AEL, max(chance, checked), chance)
+    table = schema.table(deed.table)
+    for name, index in table.indexes.items() if table and deed.collates else ():
+        if deed.column in index.columns:
+            yield Effect(type(deed.table)(name), _AEL, Chance.NONE, Chance.SURE, kind="index")
+
+
+def _is_checked(deed: deeds.AlterType, schema: Schema) -> bool:
+    """Whether a CHECK speaks of the column: it is made anew, and reads every row."""
+    table = schema.table(deed.table)
+    return table is not None and any(
+        each.condition is not None and deed.column in each.condition.columns and each.valid
+        for each in table.constraints.values()
+    )
 
 
 def _set_not_null(deed: deeds.SetNotNull, schema: Schema, beside: tuple[Deed, ...]) -> Iterator[Effect]:

@@ -330,8 +330,10 @@ _TEXT = (
     Rule(
         "several-statements-in-one-string",
         "several statements in one string",
-        _ERROR,
-        "asyncpg prepares statements, and PostgreSQL prepares only one at a time (42601).",
+        _WARNING,
+        "asyncpg prepares what it sends, and PostgreSQL prepares one statement at a time (42601): headway "
+        "cuts "
+        "the string, and whatever else runs the revision fails at it.",
     ),
     Rule(
         "name-too-long",

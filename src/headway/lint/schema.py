@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headway.lint import deeds
 from headway.lint.deeds import Constraint, Deed, Expression, Generated, Kind, Type
-from headway.lint.names import Name
+from headway.lint.names import PUBLIC, Name
 from headway.lint.parsing import read
 
 if TYPE_CHECKING:
@@ -87,11 +87,21 @@ def _proved(constraint: Constraint) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Tables, types and views that statements have named; what came about otherwise is not in it."""
+    """What statements have made; what came about otherwise is not in it.
+
+    Attributes:
+        tables: by no order.
+        enums: labels by the name of their type.
+        domains: by name.
+        steady: functions that are STABLE or IMMUTABLE.
+        utc: whether the transaction has said that its time zone is UTC.
+    """
 
     tables: tuple[Table, ...] = ()
     enums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    domains: Mapping[str, bool] = field(default_factory=dict)
+    domains: Mapping[str, deeds.CreateDomain] = field(default_factory=dict)
+    steady: frozenset[str] = frozenset()
+    utc: bool = False
 
     def after(self, step: StepReview) -> Schema:
         """The same once a step has run; steps are handed over in their order, from the first revision on.
@@ -99,7 +109,7 @@ class Schema:
         Raises:
             ConfigurationError: PostgreSQL's parser (extra ``lint``) is not installed.
         """
-        return self.having(
+        return replace(self, utc=False).having(
             deed for review in step.statements for each in read(review.sql).statements for deed in each
         )
 
@@ -108,7 +118,12 @@ class Schema:
         draft = _Draft(self)
         for deed in done:
             draft.take(deed)
-        return Schema(tuple(draft.tables), draft.enums, draft.domains)
+        return Schema(tuple(draft.tables), draft.enums, draft.domains, frozenset(draft.steady), draft.utc)
+
+    def resolved(self, type_: Type) -> Type:
+        """What values of a type are stored as: of a domain, its own type; else itself."""
+        domain = self.domains.get(type_.name.name)
+        return type_ if domain is None else self.resolved(domain.base)
 
     def table(self, name: Name) -> Table | None:
         """What is known of a table; ``None`` when nothing is."""
@@ -128,6 +143,12 @@ class Schema:
         """The table of an index; ``None`` when it is not known."""
         found = (table for table in self.tables if index.name in table.indexes)
         return next((table for table in found if index.schema in {None, table.name.schema}), None)
+
+    def is_part(self, name: Name, of: Name) -> bool:
+        """Whether a table is a partition of another one, at any depth."""
+        known = self.table(name)
+        parent = known.parent if known else None
+        return parent is not None and (parent.means(of) or self.is_part(parent, of))
 
     def partitions(self, parent: Name) -> tuple[Table, ...]:
         """The partitions of a table that were seen."""
@@ -157,6 +178,8 @@ class _Draft:
         self.tables = list(schema.tables)
         self.enums = dict(schema.enums)
         self.domains = dict(schema.domains)
+        self.steady = set(schema.steady)
+        self.utc = schema.utc
 
     def take(self, deed: Deed) -> None:
         done = _DONE.get(type(deed))
@@ -174,9 +197,16 @@ class _Draft:
     def drop(self, name: Name) -> None:
         self.tables = [table for table in self.tables if not table.name.means(name)]
 
+    def drop_whole(self, name: Name) -> None:
+        """A table goes with its partitions."""
+        self.drop(name)
+        for part in [table.name for table in self.tables if table.parent and table.parent.means(name)]:
+            self.drop_whole(part)
+
     def create_table(self, deed: deeds.CreateTable) -> None:
         if deed.if_not_exists and self._known(deed.name).whole:
             return
+        self.drop_whole(deed.name)  # it could not be made if it were still there
         parent = self._known(deed.parent) if deed.parent else None
         table = Table(
             deed.name,
@@ -248,7 +278,10 @@ class _Draft:
 
     def drop_object(self, deed: deeds.Drop) -> None:
         if deed.kind in {"table", "foreign table"}:
-            self.drop(deed.name)
+            self.drop_whole(deed.name)
+        elif deed.kind == "schema":
+            gone = {deed.name.name} | ({None} if deed.name.name == PUBLIC else set())
+            self.tables = [table for table in self.tables if table.name.schema not in gone]
         elif deed.kind == "index":
             self.tables = [
                 replace(table, indexes=_without(table.indexes, deed.name.name)) for table in self.tables
@@ -296,11 +329,20 @@ class _Draft:
         self.enums[deed.type.name] = (*self.enums.get(deed.type.name, ()), deed.label)
 
     def create_domain(self, deed: deeds.CreateDomain) -> None:
-        self.domains[deed.name.name] = deed.constrained
+        self.domains[deed.name.name] = deed
 
     def alter_domain(self, deed: deeds.AlterDomain) -> None:
         if deed.what in {"ADD CONSTRAINT", "SET NOT NULL"}:
-            self.domains[deed.name.name] = True
+            known = self.domains.get(deed.name.name, deeds.CreateDomain(deed.name))
+            self.domains[deed.name.name] = replace(known, constrained=True)
+
+    def create(self, deed: deeds.Create) -> None:
+        if deed.steady:
+            self.steady.add(deed.name.name)
+
+    def set_parameter(self, deed: deeds.SetParameter) -> None:
+        if deed.name.lower() == "timezone":
+            self.utc = (deed.value or "").upper() in {"UTC", "GMT", "ETC/UTC"}
 
 
 def _without(known: Mapping[str, _T], name: str) -> dict[str, _T]:
@@ -366,4 +408,6 @@ _DONE: dict[type, Callable[..., None]] = {
     deeds.AddLabel: _Draft.add_label,
     deeds.CreateDomain: _Draft.create_domain,
     deeds.AlterDomain: _Draft.alter_domain,
+    deeds.Create: _Draft.create,
+    deeds.SetParameter: _Draft.set_parameter,
 }

@@ -92,7 +92,7 @@ def _in_python(source: str) -> Iterator[tuple[re.Match[str], int, int, int]]:
 
 
 def _back(tree: PythonSource, line: int) -> int:
-    """Where the downgrade begins that a line is in, for what is found there is of the whole; else the line."""
+    """Where the downgrade begins that a line is in, for it is found fault with as a whole; else the line."""
     function = tree.function("downgrade")
     inside = function is not None and function.lineno <= line <= (function.end_lineno or line)
     return function.lineno if function is not None and inside else line

@@ -6,8 +6,12 @@ import ast
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from headway.syntax import tree_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _COMPOUND = (
     ast.With,
@@ -52,6 +56,16 @@ class PythonSource:
         if not said:
             return Body.EMPTY
         return Body.RAISES if isinstance(said[0], ast.Raise) else Body.FULL
+
+    def executed(self, name: str) -> Iterator[tuple[str, int]]:
+        """The texts that a function executes, as far as they are written out, each with its line."""
+        for node in ast.walk(self.function(name) or ast.Pass()):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "execute" and node.args:
+                given = node.args[0]
+                if isinstance(given, ast.Call) and len(given.args) == 1:  # text("…")
+                    given = given.args[0]
+                if isinstance(given, ast.Constant) and isinstance(given.value, str):
+                    yield given.value, node.lineno
 
     def constant(self, name: str) -> tuple[object, int] | None:
         """A constant that the module assigns, with its line; ``None`` when it assigns none of that name."""

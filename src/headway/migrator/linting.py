@@ -14,6 +14,7 @@ from headway.errors import (
     RefusedError,
     ResolutionError,
 )
+from headway.events import ServerStarting, StepBlocked, StepProgress, StepStarted
 from headway.migrator.core import sql_of
 from headway.migrator.reviewing import Reviewing
 from headway.planning import Plan, plan_range, plan_upgrade
@@ -23,8 +24,9 @@ from headway.sqlfiles import down_path
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from headway.events import Event
     from headway.lint import Policy, Subject
     from headway.planning import Step
     from headway.rehearsal import Rehearsed
@@ -194,10 +196,10 @@ class Linting(Reviewing):
                 replayed = type(self)(
                     self.project,
                     settings=settings,
-                    listeners=self._listeners,
+                    listeners=[partial(_heard, tell)],
                     x_arguments=self._target.x_arguments,
                 )
-                rehearsal = Rehearsal(replayed._target, replayed._engine, partial(way_back, graph))  # noqa: SLF001  # its own kind
+                rehearsal = Rehearsal(replayed._target, replayed._engine, partial(way_back, graph), tell)  # noqa: SLF001  # its own kind
                 seen = await rehearsal.run(steps, wanted)
                 return seen, LintReport(oracle=rehearsal.server)
         except EmbeddedServerError as error:
@@ -210,13 +212,18 @@ class Linting(Reviewing):
         if self._target.unasked:
             return ()
         try:
-            _, rows, *_ = await self._target.versions()
-            return graph.applied(rows)
+            return graph.applied((await self._target.standing()).rows)
         except HeadwayError:
             return ()
 
     async def _engine(self, plan: Plan) -> None:
         await self._run(plan, plan.direction, None)
+
+
+def _heard(tell: Callable[[Event], None], event: Event) -> None:
+    """Of a replay it is told that it goes on, and not what became of a database that is gone behind it."""
+    if isinstance(event, ServerStarting | StepStarted | StepBlocked | StepProgress):
+        tell(event)
 
 
 def _report(found: Sequence[Subject], report: LintReport, policy: Policy, *, strict: bool) -> LintReport:

@@ -69,7 +69,7 @@ _STRENGTH = {Severity.OFF: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 )
 @click.option("--fix", is_flag=True, help="First rewrite what has a mechanical safe form; see git diff.")
 @click.pass_obj
-def lint(
+def lint(  # noqa: PLR0913  # one for each option
     invocation: Invocation,
     selection: tuple[str, ...],
     *,
@@ -100,7 +100,7 @@ def lint(
         if chosen is not Format.JSON:
             desk.terminal.say(findings.verdict(report))
         least = Severity(fail_on) if fail_on else desk.migrator.policy().fail_on
-        return ExitCode.LINT if _fails(report, least) else ExitCode.DONE
+        return ExitCode.FINDINGS if _fails(report, least) else ExitCode.DONE
 
 
 def _selected(words: tuple[str, ...], git_base: str | None) -> tuple[str | None, tuple[Path, ...]]:

@@ -136,6 +136,8 @@ def balance_of(acts: Iterable[Act]) -> Balance:
 def _create_table(balance: Balance, deed: deeds.CreateTable) -> None:
     if not deed.temporary:
         balance.make("table", deed.name.name)
+        if deed.parent is not None:
+            balance.columns["table", deed.name.name] = (deed.parent.name, ())
 
 
 def _create_index(balance: Balance, deed: deeds.CreateIndex) -> None:

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from headway.lint import columntypes, functions, recipes
 from headway.lint.alarms import BUILT_ANEW, COPIED, READ, Alarm
 from headway.lint.columntypes import Chance
-from headway.lint.deeds import AddColumn, AlterType, Generated, Kind, SetNotNull
+from headway.lint.deeds import AddColumn, AlterType, Constraint, Expression, Generated, Kind, SetNotNull
 from headway.lint.effects import domain_chance
-from headway.lint.judging.constraints import builds_key, checks_rows, looks_up
+from headway.lint.judging.constraints import builds_key, checks_rows, looks_up, needs_value
 from headway.lint.names import quoted
-from headway.lint.pen import text
-from headway.results import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +57,7 @@ def _rewriting(act: Act, deed: AddColumn, pen: Pen) -> Alarm:
     elif column.generated is Generated.SERIAL:
         rule, why = "volatile-default-rewrite", f"every row is given its number in {name} by nextval()"
         recipe = recipes.add_column_with_default(pen, table, column)
-    elif column.default and functions.rewrite_chance(column.default.functions):
+    elif column.default and functions.rewrite_chance(column.default.functions, act.schema.steady):
         rule = "volatile-default-rewrite"
         why = f"the default {column.default.text} of {name} is computed for every row"
         recipe = recipes.add_column_with_default(pen, table, column)
@@ -114,11 +112,12 @@ def alter_type(act: Act, deed: AlterType, pen: Pen) -> Iterator[Alarm]:
     if not act.existed(deed.table):
         return
     known = act.schema.column(deed.table, deed.column)
-    old = known.type if known is not None and known.type.name.name else None
+    old = act.schema.resolved(known.type) if known is not None and known.type.name.name else None
+    new = act.schema.resolved(deed.type)
     name = f"{deed.table}.{quoted(deed.column)}"
     change = f"{name} from {old.text} to {deed.type.text}" if old else f"{name} to {deed.type.text}"
     yield from _type_cost(act, deed, pen, change)
-    if old is not None and not columntypes.same_family(old, deed.type):
+    if old is not None and not columntypes.same_family(old, new):
         yield Alarm(
             rule="type-change-incompatible",
             act=act,
@@ -127,13 +126,29 @@ def alter_type(act: Act, deed: AlterType, pen: Pen) -> Iterator[Alarm]:
             f"{deed.type.text}",
             recipe=recipes.change_type(pen, deed.table, deed.column, deed.type.text),
         )
-    elif old is not None and columntypes.narrower(old, deed.type):
+    elif old is not None and columntypes.loses(old, new):
         yield Alarm(
-            rule="data-dependent",
+            rule="type-change-incompatible",
             act=act,
             on=deed.table,
-            hazard=f"changing {change} fails if a row holds a value that does not fit",
+            hazard=f"code that is still running sends values for {name} that {deed.type.text} does not "
+            "hold, and "
+            "the change fails, or rounds, if a row holds one already",
+            recipe=recipes.add_check(pen, deed.table, _fits(deed)),
         )
+
+
+def _fits(deed: AlterType) -> Constraint:
+    """The constraint that no value is too long, as far as lint can write it."""
+    condition = "… it fits …"
+    if deed.type.modifiers and deed.type.name.name in {"varchar", "bpchar"}:
+        condition = f"length({quoted(deed.column)}) <= {deed.type.modifiers[0]}"
+    return Constraint(
+        Kind.CHECK,
+        f"{deed.table.name}_{deed.column}_fits",
+        condition=Expression(condition),
+        text=f"CHECK ({condition})",
+    )
 
 
 def _type_cost(act: Act, deed: AlterType, pen: Pen, change: str) -> Iterator[Alarm]:
@@ -192,12 +207,5 @@ def set_not_null(act: Act, deed: SetNotNull, pen: Pen) -> Iterator[Alarm]:
         "finds one",
         recipe=recipes.set_not_null(pen, deed.table, deed.column),
     )
-    column = act.schema.column(deed.table, deed.column)
-    if not proof and (column is None or column.default is None):
-        yield Alarm(
-            rule="required-column",
-            act=act,
-            severity=Severity.WARNING,
-            hazard=f"code that is still running may insert rows without {name}, which then fails",
-            recipe=pen.remark(f"release code that always writes {text(deed.column)} first"),
-        )
+    if not proof:
+        yield from needs_value(act, deed.table, deed.column, pen)

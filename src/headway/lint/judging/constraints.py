@@ -10,7 +10,7 @@ from headway.lint.deeds import AddConstraint, AlterDomain, DropColumn, DropConst
 from headway.lint.effects import effects
 from headway.lint.names import Name, quoted, read_name
 from headway.lint.schema import default_name
-from headway.results import LockMode
+from headway.results import LockMode, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 def add_constraint(act: Act, deed: AddConstraint, pen: Pen) -> Iterator[Alarm]:
     """A constraint of a table that was there."""
     made, table = deed.constraint, deed.table
-    if not act.existed(table) or not act.scans(deed):
+    if not act.existed(table):
+        return
+    if made.kind is Kind.NOT_NULL and not _is_not_null(act, table, made):
+        yield from needs_value(act, table, made.columns[0], pen)
+    if not act.scans(deed):
         return
     match made.kind:
         case Kind.CHECK:
@@ -48,6 +52,25 @@ def add_constraint(act: Act, deed: AddConstraint, pen: Pen) -> Iterator[Alarm]:
             yield _nullable(act, table, made, pen)
         case _:
             yield builds_key(act, table, made, pen)
+
+
+def _is_not_null(act: Act, table: Name, made: Constraint) -> bool:
+    known = act.schema.column(table, *made.columns[:1])
+    return known is not None and known.not_null
+
+
+def needs_value(act: Act, table: Name, column: str, pen: Pen) -> Iterator[Alarm]:
+    """A column that refuses rows without it from now on, unless a default gives it a value."""
+    known = act.schema.column(table, column)
+    if known is None or known.default is None:
+        yield Alarm(
+            rule="required-column",
+            act=act,
+            severity=Severity.WARNING,
+            hazard=f"code that is still running may insert rows without {table}.{quoted(column)}, which "
+            "then fails",
+            recipe=pen.remark(f"release code that always writes {quoted(column)} first"),
+        )
 
 
 def _called(table: Name, made: Constraint) -> str:

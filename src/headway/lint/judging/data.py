@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headway.lint import recipes
 from headway.lint.alarms import COPIED, HELD, Alarm
-from headway.lint.deeds import ChangeRows, Reach
+from headway.lint.deeds import ChangeRows, Kind, Reach
 from headway.lint.names import quoted
 from headway.results import Severity
 
@@ -43,7 +43,19 @@ def change_rows(act: Act, deed: ChangeRows, pen: Pen) -> Iterator[Alarm]:
 def is_unbatched(act: Act, deed: ChangeRows) -> bool:
     """Whether a change may take many rows of a table that was there."""
     batched = " LIMIT " in deed.where.upper() or " BETWEEN " in deed.where.upper()
-    return act.existed(deed.table) and deed.reach is not Reach.NAMED and not batched
+    return act.existed(deed.table) and not batched and not _is_about_few(act, deed)
+
+
+def _is_about_few(act: Act, deed: ChangeRows) -> bool:
+    """Whether a condition names a key; of a table that lint has not seen being made it is believed."""
+    if deed.reach is not Reach.NAMED:
+        return False
+    known = act.schema.table(deed.table)
+    if known is None or not known.whole:
+        return True
+    keys = [each.columns for each in known.constraints.values() if each.kind in {Kind.PRIMARY, Kind.UNIQUE}]
+    keys += [each.columns for each in known.indexes.values() if each.unique]
+    return any(columns and {*columns} <= {*deed.keys} for columns in keys)
 
 
 def _some_of(deed: ChangeRows) -> str:

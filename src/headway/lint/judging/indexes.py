@@ -23,7 +23,7 @@ def create_index(act: Act, deed: deeds.CreateIndex, pen: Pen) -> Iterator[Alarm]
     name = str(deed.name) if deed.name else f"an index of {deed.table}"
     known = act.schema.table(deed.table)
     divided = known is not None and known.by is not None
-    scanned = act.scans(deed) or _partitionsread_name(act, deed)
+    scanned = act.scans(deed)
     if not deed.concurrently and scanned:
         yield Alarm(
             rule="index-not-concurrent",
@@ -55,16 +55,6 @@ def create_index(act: Act, deed: deeds.CreateIndex, pen: Pen) -> Iterator[Alarm]
             + (", and leaves an INVALID index behind" if deed.concurrently else ""),
             recipe=_duplicates(deed, pen),
         )
-
-
-def _partitionsread_name(act: Act, deed: deeds.CreateIndex) -> tuple[Name, ...]:
-    """The partitions whose rows an index of their parent reads, where that was watched."""
-    if deed.only or deed.concurrently:
-        return ()
-    known = act.schema.table(deed.table)
-    if known is None or known.by is None:
-        return ()
-    return tuple(map(read_name, act.review.scanned))
 
 
 def _duplicates(deed: deeds.CreateIndex, pen: Pen) -> str:

@@ -116,6 +116,7 @@ def alarms(scene: Scene) -> list[Alarm]:
         transactions.used_at_once,
     ):
         found += rule(scene.acts, scene.pen)
+    found += texts.several_statements(scene.subject, scene.acts, scene.pen)
     found += limits_at_the_top(scene.subject, scene.acts, scene.pen)
     found += wayback.way_back(scene.subject, scene.acts, scene.undone, scene.pen)
     if scene.subject.step.direction is Direction.DOWNGRADE:
@@ -131,7 +132,6 @@ def _of_statement(scene: Scene, act: Act) -> Iterator[Alarm]:
             raised += rule(act, deed, scene.pen)
     yield from raised
     yield from _unexplained(act, raised)
-    yield from texts.several_statements(act, scene.pen)
     yield from texts.long_names(act, scene.pen)
 
 
@@ -156,6 +156,8 @@ def _waits_alone(act: Act) -> bool:
 
 def _unexplained(act: Act, raised: list[Alarm]) -> Iterator[Alarm]:
     """Scans and rewrites under a lock that no rule has named."""
+    if any(getattr(deed, "concurrently", False) for deed in act.deeds):
+        return  # it reads under the weakest lock there is for it
     known = [name for alarm in raised for name in alarm.explains]
     for relations, rule, what, during in (
         (act.review.rewritten, "table-rewrite", "written anew", COPIED),
@@ -164,7 +166,7 @@ def _unexplained(act: Act, raised: list[Alarm]) -> Iterator[Alarm]:
         for relation in relations:
             name = read_name(relation)
             lock = act.lock_named(relation)
-            if any(name.means(each) for each in known) or act.is_fresh(name):
+            if any(act.covers(each, name) for each in known) or act.is_fresh(name):
                 continue
             if lock is not None and lock.kind != "index" and lock.mode.blocks_writes:
                 known.append(name)

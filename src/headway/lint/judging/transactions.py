@@ -123,8 +123,12 @@ def _long_under_lock(acts: Sequence[Act], pen: Pen) -> Iterator[Alarm]:
     held: list[tuple[Act, RelationLock]] = []
     for act in acts:
         what = _long(act)
-        if held and what and not _only_validates(act, held):
-            first, lock = max(held, key=lambda pair: pair[1].mode.strength)
+        worse = [pair for pair in held if not _takes(act, pair[1])]
+        if worse and what and not _only_validates(act, held):
+            first, lock = max(worse, key=lambda pair: pair[1].mode.strength)
+            if any(each == lock.relation for each in _copied_from(act)):
+                yield _read_while_locked(act, lock, first)
+                return
             since = f" (line {first.review.line})" if first.review.line else ""
             yield Alarm(
                 rule="several-hazards-in-one-transaction",
@@ -138,6 +142,22 @@ def _long_under_lock(acts: Sequence[Act], pen: Pen) -> Iterator[Alarm]:
                 ),
             )
         held += [(act, lock) for lock in _blocking(act)]
+
+
+def _takes(act: Act, lock: RelationLock) -> bool:
+    """Whether a statement needs as strong a lock itself, so that the one held before adds nothing."""
+    own = act.lock_named(lock.relation)
+    return own is not None and own.mode.strength >= lock.mode.strength
+
+
+def _read_while_locked(act: Act, lock: RelationLock, first: Act) -> Alarm:
+    return Alarm(
+        rule="table-scan-under-lock",
+        act=act,
+        on=read_name(lock.relation),
+        hazard=f"{lock.relation} is read through while it stays locked ({lock.mode.sql}) since statement "
+        f"{first.review.position}",
+    )
 
 
 def _only_validates(act: Act, held: Sequence[tuple[Act, RelationLock]]) -> bool:
@@ -162,18 +182,28 @@ def _blocking(act: Act) -> list[RelationLock]:
 
 def _long(act: Act) -> str:
     """What a statement does that grows with the rows; "" when nothing."""
-    copied = _there(act, act.review.rewritten)
-    if copied:
-        return f"{', '.join(copied)} is written anew"
+    anew = _there(act, act.review.rewritten)
+    if anew:
+        return f"{', '.join(anew)} is written anew"
     for deed in act.deeds:
         if isinstance(deed, deeds.ChangeRows) and is_unbatched(act, deed):
             return f"{deed.verb} goes through {deed.table}"
-        if isinstance(deed, deeds.Insert):
-            sources = [str(each) for each in deed.sources if act.existed(each)]
-            if sources:
-                return f"rows of {', '.join(sources)} are copied into {deed.table}"
+    copied = _copied_from(act)
+    if copied:
+        return f"rows of {', '.join(copied)} are copied"
     read = [each for each in _there(act, act.review.scanned) if _is_for_reading(act, each)]
     return f"{', '.join(read)} is read through" if read else ""
+
+
+def _copied_from(act: Act) -> list[str]:
+    """The tables whose rows a statement copies elsewhere."""
+    sources = [
+        source
+        for deed in act.deeds
+        if isinstance(deed, deeds.Insert | deeds.CreateTable)
+        for source in deed.sources
+    ]
+    return [str(source) for source in sources if act.existed(source)]
 
 
 def _there(act: Act, relations: Sequence[str]) -> list[str]:

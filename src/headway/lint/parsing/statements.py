@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headway.lint import deeds
 from headway.lint.deeds import Deed, Reading
 from headway.lint.names import Name
-from headway.lint.parsing.expressions import deparsed, reach
+from headway.lint.parsing.expressions import deparsed, reach, type_of
 from headway.lint.parsing.tables import alterations, domain_of, table_parts
 from headway.lint.parsing.tree import (
     below,
@@ -239,7 +239,15 @@ def _domain(node: Any) -> Deed:
     constrained = any(
         choice(inner(each), "contype") in {"CONSTR_CHECK", "CONSTR_NOTNULL"} for each in node.constraints
     )
-    return deeds.CreateDomain(name_of(node.domainname), constrained)
+    return deeds.CreateDomain(name_of(node.domainname), constrained, type_of(node.type_name))
+
+
+def _function(node: Any) -> Deed:
+    options = {inner(each).defname: inner(each) for each in node.options}
+    volatility = inner(options["volatility"].arg).sval if "volatility" in options else "volatile"
+    return deeds.Create(
+        "function", name_of(node.funcname), if_not_exists=bool(node.replace), steady=volatility != "volatile"
+    )
 
 
 _LOCKS = list(LockMode)
@@ -262,9 +270,7 @@ _STATEMENTS: dict[str, Callable[[Any], Deed | Iterable[Deed]]] = {
     "CreateExtensionStmt": lambda node: deeds.Create(
         "extension", Name(node.extname), if_not_exists=bool(node.if_not_exists)
     ),
-    "CreateFunctionStmt": lambda node: deeds.Create(
-        "function", name_of(node.funcname), if_not_exists=bool(node.replace)
-    ),
+    "CreateFunctionStmt": _function,
     "CreateTrigStmt": lambda node: deeds.Create(
         "trigger", Name(node.trigname, node.relation.relname), if_not_exists=bool(node.replace)
     ),

@@ -163,7 +163,8 @@ def _add_column(table: Name, command: Any) -> Deed:
 def _alter_type(table: Name, command: Any) -> Deed:
     definition = said(command, "def")
     using = expression(definition.raw_default) if definition.HasField("raw_default") else None
-    return deeds.AlterType(table, command.name, type_of(definition.type_name), using)
+    collates = definition.HasField("coll_clause")
+    return deeds.AlterType(table, command.name, type_of(definition.type_name), using, collates)
 
 
 def _set_default(table: Name, command: Any) -> Deed:
