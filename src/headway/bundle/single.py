@@ -106,6 +106,9 @@ def _outside(step: BundleStep, sql: str, sent: str) -> str:
     asked = step.timeouts.lock_timeout_ms or 0
     return (
         f"{present}"
+        # What was there before an earlier attempt began it counts, not what that one left.
+        "SELECT coalesce(:'headway_journal'::jsonb -> :headway_line ->> 'indexes_before',\n"
+        "    :'headway_present') AS present \\gset headway_\n"
         f"EXECUTE headway_journal(:headway_entry_id, :headway_line, {literal(presentable(sql))},\n"
         f"    {literal(_digest(step, sql))}, false, NULL, :'headway_present');\n"
         + (f"SET lock_timeout = {asked};\n" if patient else "")
