@@ -114,6 +114,7 @@ async def test_a_statement_that_takes_data_away_is_a_loss(
         (_executing("DO $$ BEGIN DROP TABLE a; END $$"), "a DO block cannot be looked into: DO $$ BEGIN"),
         (_executing("CALL clean_up(1)"), "clean_up cannot be looked into"),
         (_executing("SELECT s.clean_up('a')"), "s.clean_up() cannot be looked into"),
+        (_executing("SELECT s.setval('a')"), "s.setval() cannot be looked into"),
         (
             "op.get_bind().execute(sa.text('SELECT 1')).scalar()",
             "downgrade() reads data (AttributeError",
@@ -167,6 +168,11 @@ async def test_what_was_seen_before_a_revision_reads_data_is_told_too(
                 "CREATE FUNCTION f() RETURNS void BEGIN ATOMIC DELETE FROM a; TRUNCATE a; END; SELECT 1",
                 "SELECT count(*) FROM a WHERE n IN (1, 2) AND m::numeric(7, 2) > 0 FOR UPDATE",
                 "SELECT setval('s', coalesce(max(id), 1)) FROM a",
+                (
+                    "SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence('a', 'n'), "
+                    "CAST(pg_catalog.max(n) AS bigint)) FROM a HAVING pg_catalog.max(n) >= 1"
+                ),
+                'SELECT "pg_catalog" . "setval" (\'s\', 1)',
                 "WITH x AS (SELECT 1) INSERT INTO a (n) SELECT * FROM x",
             ],
         ),

@@ -18,8 +18,9 @@ from headway.alembic_bridge.authoring import (
     write_merge,
     write_revision,
 )
+from headway.alembic_bridge.baselining import write_with_code
 from headway.alembic_bridge.code import RevisionCode
-from headway.alembic_bridge.destruction import losses_of, reads_data
+from headway.alembic_bridge.destruction import Foreseen, foresee, losses_of, reads_data
 from headway.alembic_bridge.environment import HANDOVER, AlembicProject, EnvironmentOptions, TargetMetadata
 from headway.alembic_bridge.execution import CommandScope, CommandStep, Scope
 from headway.alembic_bridge.offline import configure_offline, render_sql, run_offline
@@ -44,6 +45,7 @@ __all__ = [
     "Draft",
     "EnvironmentContext",
     "EnvironmentOptions",
+    "Foreseen",
     "RevisionCode",
     "Scope",
     "ScriptedStatement",
@@ -52,6 +54,7 @@ __all__ = [
     "alembics_own_environment",
     "configure_offline",
     "differences",
+    "foresee",
     "invoke",
     "load_all_sql",
     "load_code",
@@ -67,4 +70,5 @@ __all__ = [
     "write_merge",
     "write_pair",
     "write_revision",
+    "write_with_code",
 ]

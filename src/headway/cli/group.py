@@ -134,6 +134,9 @@ root = LazyGroup(
         "init": Entry(
             f"{_COMMANDS}.init:init", "Begin a project, or take over one that Alembic runs.", _WRITE
         ),
+        "baseline": Entry(
+            f"{_COMMANDS}.baseline:baseline", "The first revision of a database that has none.", _WRITE
+        ),
         "revision": Entry(f"{_COMMANDS}.author:revision", "Write a new revision file.", _WRITE),
         "merge": Entry(f"{_COMMANDS}.author:merge", "Write a revision that joins several heads.", _WRITE),
         "rebase": Entry(

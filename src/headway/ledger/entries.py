@@ -75,6 +75,8 @@ class NewEntry:
         os_user: who runs it, by the operating system.
         host: where.
         versions: of headway, alembic and python; the server adds its own.
+        remarks: on the run, kept beside the versions: ``backup``, the command that came first; ``plan``, the
+            checksum of the sealed plan.
     """
 
     run_id: str
@@ -89,6 +91,7 @@ class NewEntry:
     os_user: str = field(default_factory=os_user)
     host: str = field(default_factory=_host)
     versions: Mapping[str, str] = field(default_factory=written_by)
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def leaves_applied(self) -> bool | None:
@@ -125,7 +128,9 @@ class NewEntry:
             "statements_total": self.statements_total,
             "os_user": clean(self.os_user),
             "host": clean(self.host),
-            "versions": json.dumps({name: clean(value) for name, value in self.versions.items()}),
+            "versions": json.dumps(
+                {name: clean(it) for name, it in {**self.versions, **self.remarks}.items()}
+            ),
             "journal": json.dumps(journal),
         }
 

@@ -212,7 +212,12 @@ class Linting(Reviewing):
         if self._target.unasked:
             return ()
         try:
+<<<<<<< HEAD
             return graph.applied((await self._target.standing()).rows)
+=======
+            rows = (await self._target.standing()).rows
+            return graph.applied(rows)
+>>>>>>> 16cf663ff2dd086960ae3e8e6713c6a4372fef9f
         except HeadwayError:
             return ()
 

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from headway.results.authoring import Change, CheckReport, Difference, LockReport, Rename, RevisionReport
+from headway.results.authoring import (
+    BaselineReport,
+    Change,
+    CheckReport,
+    Difference,
+    LockReport,
+    Rename,
+    RevisionReport,
+)
 from headway.results.bundling import BundleReport, VerifyReport
+from headway.results.preview import LiveTable, Obstacle, Preview, relations_of
 from headway.results.record import Application, JournalledStatement, LedgerEntry, Operation, Outcome
 from headway.results.review import (
     Effort,
@@ -16,6 +25,7 @@ from headway.results.review import (
     StepReview,
 )
 from headway.results.running import (
+    Backup,
     CancelBlockers,
     Direction,
     Loss,
@@ -41,7 +51,9 @@ from headway.results.standing import (
 __all__ = [
     "Alteration",
     "Application",
+    "Backup",
     "BundleReport",
+    "BaselineReport",
     "CancelBlockers",
     "Capabilities",
     "Change",
@@ -55,15 +67,18 @@ __all__ = [
     "JournalledStatement",
     "LedgerEntry",
     "LintReport",
+    "LiveTable",
     "LockMode",
     "LockReport",
     "Loss",
     "Mark",
+    "Obstacle",
     "Operation",
     "Outcome",
     "Peer",
     "PendingReport",
     "Pooling",
+    "Preview",
     "RelationLock",
     "Rename",
     "RepairAction",
@@ -82,4 +97,5 @@ __all__ = [
     "StepResult",
     "StepReview",
     "VerifyReport",
+    "relations_of",
 ]

@@ -34,6 +34,22 @@ class LockMode(StrEnum):
         """Its name as ``LOCK TABLE`` takes it: ``ACCESS EXCLUSIVE``."""
         return self.name.replace("_", " ")
 
+    def conflicts_with(self, other: LockMode) -> bool:
+        """Whether two sessions cannot hold them on one table at a time (PostgreSQL manual, table 13.2)."""
+        weaker, stronger = sorted((self.strength, other.strength))
+        if stronger < LockMode.SHARE.strength:
+            return weaker == stronger == LockMode.SHARE_UPDATE_EXCLUSIVE.strength
+        if weaker == stronger == LockMode.SHARE.strength:
+            return False
+        # Each mode from SHARE on is open to one more of the weakest: the first three, two, one, none.
+        open_to = {
+            LockMode.SHARE.strength: LockMode.ROW_SHARE.strength,
+            LockMode.SHARE_ROW_EXCLUSIVE.strength: LockMode.ROW_SHARE.strength,
+            LockMode.EXCLUSIVE.strength: LockMode.ACCESS_SHARE.strength,
+            LockMode.ACCESS_EXCLUSIVE.strength: 0,
+        }
+        return weaker > open_to[stronger]
+
     @property
     def blocks_writes(self) -> bool:
         """Whether INSERT, UPDATE and DELETE wait for it (they take ROW EXCLUSIVE)."""

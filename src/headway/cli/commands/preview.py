@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headway.cli import documents, pictures
+from headway.cli import documents, outlook
 from headway.cli.failure import shorten
-from headway.cli.options import Example, Verb
+from headway.cli.options import Example, Verb, scratch_options
+from headway.cli.planfile import write_plan
 from headway.cli.sitting import sitting
 from headway.results import Direction
 
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from headway import BundleReport
+    from headway import BundleReport, SealedPlan
     from headway.cli.invocation import Invocation
     from headway.cli.sitting import Sitting
+
+_USUAL = {Direction.UPGRADE: "head", Direction.DOWNGRADE: "-1"}
+"""Where to, where no target is named."""
 
 
 @click.command(
@@ -28,16 +32,30 @@ if TYPE_CHECKING:
     examples=[
         Example("headway plan", "up to head"),
         Example("headway plan --downgrade -1", "what undoing the newest revision would cost"),
+        Example("headway plan --out plan.json", "seal it, for headway upgrade --plan plan.json"),
     ],
 )
 @click.argument("target", required=False)
 @click.option("--downgrade", "downwards", is_flag=True, help="Plan a downgrade; TARGET is -1 by default.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Seal it in FILE, to be run as it is or not at all, by upgrade --plan or downgrade --plan.",
+)
+@scratch_options
 @click.pass_obj
-def plan(invocation: Invocation, target: str | None, *, downwards: bool) -> None:
-    """Show what a run to TARGET would do, in order, and what data it destroys. Nothing is changed."""
+def plan(
+    invocation: Invocation, target: str | None, *, downwards: bool, out: Path | None, scratch: str | None
+) -> None:
+    """Show what a run to TARGET would do, in order: its SQL, what that locks, reads, rewrites and destroys.
+
+    The database is only looked at: how large is what would be touched, and who would keep it waiting now.
+    What the SQL does is watched in a scratch database.
+    """
     direction = Direction.DOWNGRADE if downwards else Direction.UPGRADE
     with sitting(invocation) as desk:
-        show_plan(desk, target, direction)
+        show_plan(desk, target, direction, scratch=scratch, out=out)
 
 
 @click.command(
@@ -108,16 +126,27 @@ def _write_bundle(desk: Sitting, writing: Coroutine[Any, Any, BundleReport]) -> 
         desk.terminal.say(f"{revision} has no way back in rollback.sql, which says why")
 
 
-def show_plan(desk: Sitting, target: str | None, direction: Direction) -> None:
-    """Print the plan to a target (``None``: head, or one back), and what it destroys."""
+def show_plan(
+    desk: Sitting,
+    target: str | SealedPlan | None,
+    direction: Direction,
+    *,
+    scratch: str | None,
+    out: Path | None = None,
+) -> None:
+    """Print what a run to a target (``None``: head, or one back) would do, and seal it if asked to."""
     planned = desk.run(desk.migrator.plan(target, direction=direction))
-    losses = desk.run(desk.migrator.losses(planned))
-    database = desk.run(desk.migrator.database())
-    desk.name_database(database)
+    preview = desk.run(desk.migrator.preview(planned, scratch=scratch))
+    desk.name_database(preview.database)
+    if out is not None:
+        asked = target if isinstance(target, str) else _USUAL[direction]
+        write_plan(out, desk.run(desk.migrator.seal(planned, preview, target=asked)))
     if desk.terminal.json:
-        desk.terminal.answer(documents.render(documents.describe_plan(database, planned, losses)))
+        desk.terminal.answer(documents.render(documents.describe_preview(preview)))
     else:
-        desk.terminal.answer(pictures.plan(desk.terminal, planned, losses))
+        desk.terminal.answer(outlook.draw(preview))
+    if out is not None:
+        desk.terminal.say(f"sealed: headway {direction.value} --plan {out}")
 
 
 def show_sql(desk: Sitting, target: str, direction: Direction) -> None:
