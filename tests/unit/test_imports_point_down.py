@@ -32,11 +32,7 @@ _LAYERS = {
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping repair runner target waiting startup "
     "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch "
-<<<<<<< HEAD
-    "rehearsal reviewer bundle",
-=======
     "rehearsal reviewer bundle backup holding",
->>>>>>> 16cf663ff2dd086960ae3e8e6713c6a4372fef9f
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "fleet",
@@ -62,13 +58,8 @@ OPEN_TO_AUTOGENERATE = (
     "alembic.runtime.migration.MigrationContext",
     "alembic.runtime.plugins",
 )
-<<<<<<< HEAD
-# What the command line shares with other edges: the embedded server it hands out, and the words. Of lint
-# it has the rules' own words, and the formats of its report.
-=======
 # What the command line shares with other edges: the embedded server it hands out, and the words; of lint, what
 # its rules are called and how its report is written.
->>>>>>> 16cf663ff2dd086960ae3e8e6713c6a4372fef9f
 OPEN_TO_CLI = frozenset({"embedded", "lint", "narration"})
 MAY_PRINT = frozenset({"cli", "__main__"})
 # The embedded server's watcher is a process of its own, and ends as processes do. Loops ends `alembic` as
