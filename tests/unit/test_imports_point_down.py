@@ -58,8 +58,8 @@ OPEN_TO_AUTOGENERATE = (
     "alembic.runtime.migration.MigrationContext",
     "alembic.runtime.plugins",
 )
-# What the command line shares with other edges: the embedded server it hands out, and the words; of lint, what
-# its rules are called and how its report is written.
+# What the command line shares with other edges: the embedded server it hands out, and the words. Of lint
+# it has the rules' own words, and the formats of its report.
 OPEN_TO_CLI = frozenset({"embedded", "lint", "narration"})
 MAY_PRINT = frozenset({"cli", "__main__"})
 # The embedded server's watcher is a process of its own, and ends as processes do. Loops ends `alembic` as
