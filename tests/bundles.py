@@ -21,7 +21,8 @@ _LEDGER = """
     SELECT version_table, revision, operation, outcome, applied, transactional, description, checksum,
         sqlstate, error, statements_done, statements_total, database_user, versions->'server' AS server,
         (SELECT jsonb_agg(line - ARRAY['started_at', 'finished_at', 'digest', 'backend_pid', 'backend_start']
-                || jsonb_build_object('done', line ->> 'finished_at' IS NOT NULL) ORDER BY place)
+                || jsonb_build_object('done', line ->> 'finished_at' IS NOT NULL, 'indexes_before',
+                    regexp_replace(line ->> 'indexes_before', '[0-9]+', 'oid', 'g')) ORDER BY place)
             FROM jsonb_array_elements(journal) WITH ORDINALITY AS line (line, place)) AS journal
     FROM migration_history ORDER BY id
 """

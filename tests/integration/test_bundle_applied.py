@@ -29,7 +29,7 @@ op.execute("UPDATE people SET mail = 'a:b' WHERE id = 1; SELECT 1")
 def bundle(project: ProjectFolder, url: str, span: str = "head", name: str = "bundle") -> Path:
     """Write a bundle; the URL is not connected to."""
     folder = project.root / name
-    asyncio.run(Migrator(project.ini, url=url).bundle(folder, span))
+    asyncio.run(Migrator(project.ini, url=url).bundle(folder, span, scratch=None))
     return folder
 
 
@@ -348,3 +348,22 @@ def test_version_table_and_ledger_may_have_names_and_schemas_of_their_own(
     assert asyncio.run(migrator.pending()).at_head
     assert asyncio.run(migrator.verify_log()) == ()
     assert len(asyncio.run(migrator.log())) == 3
+
+
+def test_an_index_whose_build_failed_under_psql_is_cleared_by_a_run_and_by_no_script(
+    project: ProjectFolder, database_url: str
+) -> None:
+    path = project.revision("r1", upgrade="op.execute('CREATE UNIQUE INDEX CONCURRENTLY one_n ON one (n)')")
+    path.write_text(path.read_text() + "\ntransactional = False\n", encoding="utf-8")
+    folder = bundle(project, database_url)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE one AS SELECT 1 AS n FROM generate_series(1, 2)")
+    assert psql(database_url, "-f", folder / "upgrade.sql").returncode == 3
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DELETE FROM one WHERE ctid = (SELECT max(ctid) FROM one)")
+    again = psql(database_url, "-f", folder / "upgrade.sql")
+    assert again.returncode == 3
+    assert "already exists" in again.stdout
+    upgrade(project, database_url)
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT bool_and(indisvalid) FROM pg_index").fetchone() == (True,)

@@ -26,7 +26,7 @@ def applied(project: ProjectFolder, database_url: str) -> Path:
     """A bundle that psql has applied."""
     project.tables("first", "second")
     folder = project.root / "bundle"
-    asyncio.run(Migrator(project.ini, url=database_url).bundle(folder))
+    asyncio.run(Migrator(project.ini, url=database_url).bundle(folder, scratch=None))
     assert psql(database_url, "-f", folder / "upgrade.sql").returncode == 0
     return folder
 
@@ -60,15 +60,15 @@ TAMPERED = [
 ]
 
 
-@pytest.mark.parametrize(("change", "told"), TAMPERED, ids=[change for change, _ in TAMPERED])
-def test_what_a_run_would_not_have_left_is_told(  # one fixture for each thing that is set up
-    project: ProjectFolder, applied: Path, database_url: str, server_url: str, change: str, told: str
+def test_what_a_run_would_not_have_left_is_told(
+    project: ProjectFolder, applied: Path, database_url: str, server_url: str
 ) -> None:
     with psycopg.connect(database_url) as connection:
-        connection.execute(change.encode())
-    report = verify(project, database_url, server_url, applied)
-    assert not report.clean
-    assert any(told in line for line in report.differences), report.differences
+        for change, _ in TAMPERED:
+            connection.execute(change.encode())
+    lines = verify(project, database_url, server_url, applied).differences
+    for _, told in TAMPERED:
+        assert sum(told in line for line in lines) == 1, (told, lines)
 
 
 def test_a_stamp_is_no_upgrade(project: ProjectFolder, database_url: str, server_url: str) -> None:

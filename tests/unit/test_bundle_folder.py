@@ -27,7 +27,7 @@ URL = "postgresql://nobody@localhost:1/nowhere"
 def bundle(
     project: ProjectFolder, folder: Path, span: str = "head", *, force: bool = False
 ) -> dict[str, bytes]:
-    asyncio.run(Migrator(project.ini, url=URL).bundle(folder, span, force=force))
+    asyncio.run(Migrator(project.ini, url=URL).bundle(folder, span, scratch=None, force=force))
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -42,9 +42,14 @@ def test_the_same_input_gives_the_same_bytes_wherever_and_whenever_it_is_run(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     subprocess.run(
-        [sys.executable, "-m", "headway", "-c", project.ini, "sql", "--bundle", "bundle", "--url", URL],
+        [sys.executable, "-m", "headway", "-c", project.ini, "sql", "--bundle", "bundle", "--no-scratch"],
         cwd=elsewhere,
-        env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(headway.__file__).parents[1])},
+        env={
+            **os.environ,
+            "DATABASE_URL": URL,
+            "PYTHONHASHSEED": "7",
+            "PYTHONPATH": str(Path(headway.__file__).parents[1]),
+        },
         check=True,
         capture_output=True,
     )

@@ -63,7 +63,7 @@ def altered(before: Catalogue, after: Catalogue) -> tuple[TableChange, ...]:
     found = []
     for key in sorted({*before.tables, *after.tables}):
         old, new = before.tables.get(key), after.tables.get(key)
-        if old == new or _is_ours(old or new):
+        if old == new or is_ours(old or new):
             continue
         fate = Fate.NEW if old is None else Fate.GONE if new is None else Fate.CHANGED
         rules = tuple(line for line in _lines(_rules(old), _rules(new)) if line.fate is not Fate.SAME)
@@ -75,7 +75,7 @@ def altered(before: Catalogue, after: Catalogue) -> tuple[TableChange, ...]:
     return tuple(found)
 
 
-def _is_ours(table: Table | None) -> bool:
+def is_ours(table: Table | None) -> bool:
     """Whether it is the ledger or the version table, which are there on both sides but for the first time."""
     names = {column.name for column in table.columns} if table else set()
     return "ledger_layout" in names or names == {"version_num"}

@@ -88,11 +88,13 @@ def _placed(base: Sequence[str], steps: Sequence[BundleStep]) -> dict[str, _Node
 def _edge(above: _Node, below: _Node) -> str:
     if above.lane == below.lane:
         return f'<path class="edge" d="M{above.x} {above.y} V{below.y}"/>'
-    bend = below.y - _ROW // 2
-    return (
-        f'<path class="edge" d="M{above.x} {above.y} V{bend - 10} '
-        f'C{above.x} {bend + 6} {below.x} {bend - 6} {below.x} {below.y}"/>'
-    )
+    if below.lane > above.lane:  # a branch leaves at once, or it would seem to begin at what lies between
+        half, turn = above.y + _ROW // 2, above.y + _ROW
+        curve = f"M{above.x} {above.y} C{above.x} {half} {below.x} {half} {below.x} {turn} V{below.y}"
+    else:
+        half, turn = below.y - _ROW // 2, below.y - _ROW
+        curve = f"M{above.x} {above.y} V{turn} C{above.x} {half} {below.x} {half} {below.x} {below.y}"
+    return f'<path class="edge" d="{curve}"/>'
 
 
 def _mark(node: _Node, text_x: int) -> str:

@@ -64,7 +64,7 @@ def _head(report: Report, title: str) -> Iterator[str]:
     facts = {
         "Revisions": str(len(content.upgrade)),
         "Findings": f"{errors} errors, {warnings} warnings",
-        "Data lost": str(sum(len(each.review.losses) for each in report.upgrade)) + " places",
+        "Data lost by": f"{sum(each.loses for each in report.upgrade)} revisions",
         "Manual steps": str(sum(step.by_hand for step in content.upgrade)),
         "Cannot be undone": str(sum(step.by_hand for step in content.rollback)),
         "Made by": f"headway {content.setting.versions['headway']}",
@@ -114,7 +114,7 @@ def _marks(each: Reviewed, back: BundleStep | None) -> Iterator[str]:
     if each.step.by_hand:
         yield _tag("manual step", "warn")
     if each.review.losses:
-        yield _tag("data lost", "bad")
+        yield _tag("data lost", "bad") if each.loses else _tag("may lose data", "warn")
     if back is not None and back.by_hand:
         yield _tag("cannot be undone", "warn")
 
@@ -141,7 +141,8 @@ def _step(report: Report, each: Reviewed) -> Iterator[str]:
         yield from _finding(finding)
     if each.review.losses:
         losses = (f"<p>{escape(it.kind)} <code>{escape(it.what)}</code></p>" for it in each.review.losses)
-        yield f'<div class="note bad"><p><strong>Data lost</strong></p>{"".join(losses)}</div>'
+        said = "Data lost" if each.loses else "May lose data"
+        yield f'<div class="note bad"><p><strong>{said}</strong></p>{"".join(losses)}</div>'
     yield from (_statement(statement) for statement in each.review.statements)
     if not each.review.statements and not step.by_hand:
         yield '<p class="quiet">It sends nothing.</p>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headway.bundle.alterations import altered
+from headway.bundle.alterations import altered, is_ours
 from headway.results import Effort, LintReport, LockMode, Severity, StatementReview, StepReview
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Drawn:
         if self.before is None or self.after is None:
             return ()
         changed = {change.name for change in self.changes}
-        return tuple(sorted({named(*key) for key in self.after.tables} - changed))
+        tables = {named(*key) for key, table in self.after.tables.items() if not is_ours(table)}
+        return tuple(sorted(tables - changed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ class Reviewed:
     def count(self, severity: Severity) -> int:
         """How many of its findings are so bad."""
         return sum(each.severity is severity and each.silenced is None for each in self.review.findings)
+
+    @property
+    def loses(self) -> bool:
+        """Whether it is known to destroy data."""
+        return any(loss.kind != "unknown" for loss in self.review.losses)
 
 
 @dataclass(frozen=True, slots=True)

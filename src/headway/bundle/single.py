@@ -16,6 +16,7 @@ from headway.bundle.refusing import when
 from headway.bundle.usable import look, usable
 from headway.journal import digest
 from headway.kinds import Kind, is_concurrent, kind_of
+from headway.remains import dropped_index
 from headway.sqltext import presentable, skeleton
 
 if TYPE_CHECKING:
@@ -100,11 +101,14 @@ def _journal(step: BundleStep, sql: str, *, rowcount: str) -> str:
 
 def _outside(step: BundleStep, sql: str, sent: str) -> str:
     """Journalled before and after; what queues nobody behind it may wait for locks without end."""
-    present = look(sql) or "\\set headway_present null\n"
+    present = look(sql) or _dropped(sql)
     patient = is_concurrent(sql)
     asked = step.timeouts.lock_timeout_ms or 0
     return (
         f"{present}"
+        # What was there before an earlier attempt began it counts, not what that one left.
+        "SELECT coalesce(:'headway_journal'::jsonb -> :headway_line ->> 'indexes_before',\n"
+        "    :'headway_present') AS present \\gset headway_\n"
         f"EXECUTE headway_journal(:headway_entry_id, :headway_line, {literal(presentable(sql))},\n"
         f"    {literal(_digest(step, sql))}, false, NULL, :'headway_present');\n"
         + (f"SET lock_timeout = {asked};\n" if patient else "")
@@ -112,6 +116,16 @@ def _outside(step: BundleStep, sql: str, sent: str) -> str:
         + usable(sql, step.revision)
         + (f"SET lock_timeout = {step.lock_timeout_ms};\n" if patient else "")
         + "EXECUTE headway_journal_done(:headway_entry_id, :headway_line);\n"
+    )
+
+
+def _dropped(sql: str) -> str:
+    name = dropped_index(sql)
+    if name is None:
+        return "\\set headway_present null\n"
+    return (
+        f"SELECT coalesce('[' || pg_catalog.to_regclass({literal(name)})::oid::text || ']', '[]') "
+        "AS present \\gset headway_\n"
     )
 
 

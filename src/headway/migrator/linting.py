@@ -212,8 +212,7 @@ class Linting(Reviewing):
         if self._target.unasked:
             return ()
         try:
-            rows = (await self._target.standing()).rows
-            return graph.applied(rows)
+            return graph.applied((await self._target.standing()).rows)
         except HeadwayError:
             return ()
 
