@@ -91,6 +91,17 @@ async def test_a_changed_revision_is_caught_by_pending_status_upgrade_the_start_
             raise AssertionError("it was let in")
 
 
+async def test_re_parenting_that_makes_a_second_head_is_named_before_the_heads_are(
+    tool: CommandLine, project: ProjectFolder
+) -> None:
+    path = project.versions / "r3.py"
+    path.write_text(path.read_text().replace("down_revision = 'r2'", "down_revision = 'r1'"))
+    for verb in ("pending", "upgrade"):
+        done = tool(verb)
+        assert done.returncode == 7, done.stderr
+        assert re.search(rf"r3 re-parented: it came after r2, now r1; {_ORIGIN}", done.stderr), done.stderr
+
+
 async def test_alembics_own_upgrade_and_status_notice_an_edited_revision_too(
     tool: CommandLine, project: ProjectFolder, database_url: str
 ) -> None:

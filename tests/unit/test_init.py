@@ -238,3 +238,24 @@ def test_the_command_begins_a_project_once_and_then_looks_at_it(tmp_path: Path) 
     assert "+env.run(\n" in shown.stdout
     assert "it finds the database by get_url() (line 30)" in shown.stderr
     assert (tmp_path / "db" / "env.py").read_text() == CUSTOM
+
+
+def test_a_folder_of_sql_revisions_is_a_project_already_and_nothing_is_written(tmp_path: Path) -> None:
+    first = tmp_path / "migrations" / "20261120080000_add_users.up.sql"
+    first.parent.mkdir()
+    first.write_text("CREATE TABLE users (id int);\n")
+    with pytest.raises(RefusedError, match="migrations is a project already, of SQL revisions"):
+        begin(tmp_path, "migrations", models=None, toml=False)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [first]
+    assert Path("db/env.py") in begin(tmp_path, "db", models=None, toml=False).written
+
+
+def test_the_command_says_that_apply_would_leave_the_file_to_its_owner(tmp_path: Path) -> None:
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "env.py").write_text((_TEMPLATES / "multidb" / "env.py").read_text())
+    shown = CommandLine(tmp_path, "postgresql://nobody@127.0.0.1:1/none")("init")
+    assert shown.returncode == 0
+    assert "`headway init --apply` leaves this file to you" in shown.stderr
+    assert "--apply` would write" not in shown.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headway.errors import UnknownRevisionsError
+from headway.errors import ResolutionError, UnknownRevisionsError
 from headway.migrator.core import Core, sql_of
 from headway.narration.changes import changed_error
 from headway.planning import Plan, SealedPlan, Step, plan_stamp, require_agreed, still_sealed
@@ -13,7 +13,7 @@ from headway.results import Direction, RepairAction, RepairReport, RunReport
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from headway.alembic_bridge import RevisionCode, Scope
@@ -174,11 +174,13 @@ class Running(Core):
 
     async def _require_unchanged(self, session: Session, graph: Graph, plan: Plan) -> None:
         """What is applied and stays so must be what was applied; what is undone goes anyway."""
-        record = await self._target.record(session)
         staying = graph.applied(plan.before).keys() & graph.applied(
             plan.before if plan.direction is Direction.UPGRADE else plan.after
         )
-        changed = await self._changed(graph, staying, record)
+        await self._require_as_applied(session, graph, staying)
+
+    async def _require_as_applied(self, session: Session, graph: Graph, staying: Collection[str]) -> None:
+        changed = await self._changed(graph, staying, await self._target.record(session))
         if changed:
             raise changed_error(session.database, changed)
 
@@ -201,6 +203,11 @@ class Running(Core):
                 plan = await self._settled(session, graph, rows, target, direction)
             except UnknownRevisionsError as error:
                 raise await self._target.dated(session, error) from None
+            except ResolutionError:
+                if direction is Direction.UPGRADE:
+                    # An applied revision that was re-parented makes a head of what it came after.
+                    await self._require_as_applied(session, graph, graph.applied(rows).keys())
+                raise
             await self._require_unchanged(session, graph, plan)
             if not plan.steps and await self._target.interrupted(session) is None:
                 return nothing_to_do(direction.value, session.database, rows, self._target.tell)

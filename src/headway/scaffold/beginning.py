@@ -6,7 +6,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from headway.errors import ConfigurationError, HeadwayError
+from headway.errors import ConfigurationError, HeadwayError, RefusedError
+from headway.project.sqlfolder import holds_revisions
 from headway.scaffold import texts
 
 INI = "alembic.ini"
@@ -49,6 +50,8 @@ def begin(folder: Path, directory: str, *, models: str | None, toml: bool) -> Be
     Raises:
         ConfigurationError: the models are not named so, the directory lies elsewhere, or ``toml`` is asked
             for and there is no pyproject.toml.
+        RefusedError: the directory is a project already, of SQL revisions alone: with a configuration beside
+            them they would be looked for in ``versions``, and not be found.
         HeadwayError: a file cannot be written.
     """
     environment = texts.ENV_WITHOUT_MODELS if models is None else _environment(models)
@@ -56,6 +59,12 @@ def begin(folder: Path, directory: str, *, models: str | None, toml: bool) -> Be
     if place.is_absolute() or ".." in place.parts or not place.parts:
         raise ConfigurationError(
             "DIRECTORY", f"{directory!r} is no folder below this one", example="migrations"
+        )
+    if holds_revisions(folder / place):
+        raise RefusedError(
+            f"{place.as_posix()} is a project already, of SQL revisions; nothing was written",
+            hint="It needs no configuration: `headway up`. For revisions in Python beside them, begin in "
+            "another directory, `headway init DIRECTORY`, and move them to DIRECTORY/versions.",
         )
     source = "/src" if (folder / "src").is_dir() else ""
     settings = {"directory": place.as_posix(), "source": source}

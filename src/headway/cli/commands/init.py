@@ -94,7 +94,11 @@ def _take_over(invocation: Invocation, terminal: Terminal, *, apply_: bool) -> N
     else:
         terminal.answer(diff.rstrip("\n"))
         sys.stdout.flush()
-        terminal.say("this is what `headway init --apply` would write; nothing was changed")
+        terminal.say(
+            "a beginning only: `headway init --apply` leaves this file to you; nothing was changed"
+            if found.manual
+            else "this is what `headway init --apply` would write; nothing was changed"
+        )
 
 
 def _tell(terminal: Terminal, found: Adoption) -> None:
