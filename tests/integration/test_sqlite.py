@@ -452,6 +452,16 @@ async def test_a_run_cancelled_in_the_midst_of_a_statement_is_rolled_back_and_on
     assert tables(file) == {"whole"}
 
 
+@pytest.mark.asyncio
+async def test_what_compares_postgresqls_catalogue_is_refused(project: ProjectFolder, file: Path) -> None:
+    project.revision("r1", upgrade="op.execute('CREATE TABLE whole (id integer)')")
+    async with migrating(project, file) as migrator:
+        await migrator.upgrade()
+        for refused in (migrator.verify, migrator.baseline, migrator.verify_baseline):
+            with pytest.raises(errors.RefusedError, match="PostgreSQL's"):
+                await refused()
+
+
 # -- plain alembic, autogenerate, start-up ----------------------------------------------------------------
 
 _MODELS = """

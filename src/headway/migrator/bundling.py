@@ -172,6 +172,7 @@ class Bundling(Linting):
 
         Raises:
             ConfigurationError: the folder holds no bundle.
+            RefusedError: the project's database is not PostgreSQL.
             UnknownRevisionsError: the database, or the bundle, is at revisions unknown here.
             StepFailedError: a revision failed when it was replayed; and what else ``upgrade`` raises.
             EmbeddedServerError: the embedded server does not start.
@@ -179,6 +180,12 @@ class Bundling(Linting):
         from headway.bundle import differences
         from headway.scratch import scratch_database
 
+        if self._target.dialect != "postgresql":
+            raise RefusedError(
+                "The catalogue that is compared is PostgreSQL's, and this project's database is "
+                f"{self._target.dialect}.",
+                hint="`headway check` compares with the models; `headway log --verify` looks at the ledger.",
+            )
         graph = await self._graph_on_record()
         found = await self._holdings()
         wanted = found.rows
