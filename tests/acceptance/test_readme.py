@@ -10,6 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from headway.cli.group import root
+from headway.cli.invocation import Invocation
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,8 +69,8 @@ def test_every_command_of_the_readme_exists() -> None:
     }
     assert {"status", "upgrade", "dev url", "dev reset", "tests psql", "merge"} <= named
     for verb in sorted(named):
-        helped = run(f"{sys.executable} -m headway {verb} --help", ROOT)
-        assert helped.returncode == 0, f"{verb}\n{helped.stderr}"
+        helped = CliRunner().invoke(root, [*verb.split(), "--help"], obj=Invocation())
+        assert helped.exit_code == 0, f"{verb}\n{helped.output}"
 
 
 def verbs(row: str) -> list[str]:
