@@ -15,6 +15,7 @@ from headway import Migrator
 from servers import sibling
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from conftest import ProjectFolder
@@ -112,3 +113,18 @@ def test_the_command_line_says_it_with_its_exit_code(
     document = json.loads(done.stdout)
     assert document["clean"] is False
     assert "table public.second: missing" in document["differences"]
+
+
+def test_a_schema_for_the_version_table_that_stands_ready_is_made_for_the_replay(
+    project: ProjectFolder, database_urls: Sequence[str]
+) -> None:
+    project.env("version_table_schema='Our \"own'")
+    project.tables("first")
+    by_hand, scratch, *_ = database_urls
+    migrator = Migrator(project.ini, url=by_hand)
+    report = asyncio.run(migrator.bundle(project.root / "bundle", scratch=scratch))
+    assert report.unwatched is None
+    with psycopg.connect(by_hand) as connection:
+        connection.execute('CREATE SCHEMA "Our ""own"')
+    assert psql(by_hand, "-f", project.root / "bundle" / "upgrade.sql").returncode == 0
+    assert asyncio.run(migrator.verify(project.root / "bundle", scratch=scratch)).differences == ()

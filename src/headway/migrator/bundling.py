@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headway.errors import EmbeddedServerError, RefusedError, ResolutionError, StepFailedError
 from headway.migrator.core import sql_of
-from headway.migrator.linting import Linting
+from headway.migrator.linting import Linting, heard
 from headway.planning import Plan, plan_back, plan_range, require_known
 from headway.results import BundleReport, Direction, VerifyReport
 from headway.threads import in_thread
@@ -124,14 +124,11 @@ class Bundling(Linting):
     async def _drawn(self, plan: Plan, scratch: str | None) -> Drawn:
         """The tables on both sides of a plan, as a run leaves them in a database of our own."""
         from headway.bundle import Drawn
-        from headway.scratch import scratch_database
 
         if scratch is None:
             return Drawn(undrawn=_NOT_ASKED)
         try:
-            async with scratch_database(
-                self.settings, self.project.root, scratch, self._target.tell
-            ) as settings:
+            async with self._scratch(scratch) as settings:
                 replay = self._replaying(settings)
                 before = await replay._reached(plan.before)  # noqa: SLF001  # our own kind
                 after = await replay._reached(plan.after)  # noqa: SLF001  # as above
@@ -144,7 +141,7 @@ class Bundling(Linting):
         return type(self)(
             self.project,
             settings=settings,
-            listeners=self._listeners,
+            listeners=[partial(heard, self._target.tell)],
             x_arguments=self._target.x_arguments,
         )
 
@@ -177,7 +174,6 @@ class Bundling(Linting):
             EmbeddedServerError: the embedded server does not start.
         """
         from headway.bundle import differences
-        from headway.scratch import scratch_database
 
         graph = await self._graph_on_record()
         found = await self._holdings()
@@ -187,7 +183,7 @@ class Bundling(Linting):
         if folder is not None:
             wanted, scripted, faults = await in_thread(partial(_signed, Path(folder), graph))
         require_known(graph, wanted)
-        async with scratch_database(self.settings, self.project.root, scratch, self._target.tell) as settings:
+        async with self._scratch(scratch) as settings:
             replayed = await self._replaying(settings)._reached(wanted)  # noqa: SLF001  # as above
         chain = await self.verify_log()
         return VerifyReport(
