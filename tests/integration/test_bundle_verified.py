@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,6 +13,7 @@ import pytest
 from bundles import psql
 from commandline import CommandLine
 from headway import Migrator
+from headway.bundle import differences
 from servers import sibling
 
 if TYPE_CHECKING:
@@ -70,6 +72,45 @@ def test_what_a_run_would_not_have_left_is_told(
     lines = verify(project, database_url, server_url, applied).differences
     for _, told in TAMPERED:
         assert sum(told in line for line in lines) == 1, (told, lines)
+
+
+def test_a_difference_is_told_once_and_alone(
+    project: ProjectFolder, applied: Path, database_url: str, server_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE first ADD COLUMN extra int")
+        connection.execute("DROP TABLE second")
+        connection.execute("UPDATE migration_history SET description = 'x' WHERE id = 1")
+    assert verify(project, database_url, server_url, applied).differences == (
+        "column public.first.extra: is there, and no revision makes it",
+        "sequence public.second_id_seq: missing",
+        "table public.second: missing",
+        "ledger: r1: description 'x'; a run would have left: description 'create first'",
+        "ledger: entry 1 (upgrade r1) was changed after it was closed",
+    )
+
+
+def test_columns_in_another_order_are_told(
+    project: ProjectFolder, applied: Path, database_url: str, server_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE migration_history RENAME COLUMN sqlstate TO error_")
+        connection.execute("ALTER TABLE migration_history RENAME COLUMN error TO sqlstate")
+        connection.execute("ALTER TABLE migration_history RENAME COLUMN error_ TO error")
+    lines = verify(project, database_url, server_url, applied).differences
+    assert any(line.startswith("columns of public.migration_history: in this order: ") for line in lines)
+
+
+def test_the_ledgers_own_view_in_another_servers_words_is_no_difference(
+    project: ProjectFolder, applied: Path, database_url: str, server_url: str
+) -> None:
+    migrator = Migrator(project.ini, url=database_url)
+    here = asyncio.run(migrator._holdings())
+    assert here.own_views == {"view public.schema_migrations"}
+    reworded = {**here.objects, "view public.schema_migrations": "SELECT otherwise"}
+    newer = replace(here, server="99.1", objects=reworded)
+    assert differences(here, newer, ()) == ()
+    assert len(differences(here, replace(newer, server=here.server), ())) == 1
 
 
 def test_a_stamp_is_no_upgrade(project: ProjectFolder, database_url: str, server_url: str) -> None:

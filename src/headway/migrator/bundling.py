@@ -186,6 +186,7 @@ class Bundling(Linting):
         async with self._scratch(scratch) as settings:
             replayed = await self._replaying(settings)._reached(wanted)  # noqa: SLF001  # as above
         chain = await self.verify_log()
+        caveat = "" if found.major == replayed.major else ", which may print an expression in other words"
         return VerifyReport(
             database=found.database,
             current=found.rows,
@@ -195,7 +196,7 @@ class Bundling(Linting):
                 *differences(found, replayed, scripted),
                 *(f"ledger: {line}" for line in chain),
             ),
-            compared=(f"PostgreSQL {found.server}", f"a replay on PostgreSQL {replayed.server}"),
+            compared=(f"PostgreSQL {found.server}", f"a replay on PostgreSQL {replayed.server}{caveat}"),
         )
 
     async def _holdings(self) -> Holdings:
