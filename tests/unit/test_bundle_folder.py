@@ -93,6 +93,16 @@ def test_a_folder_of_other_files_is_refused_unless_forced(project: ProjectFolder
     assert bundle(project, folder, force=True)["todo.txt"] == b"keep"
 
 
+def test_a_folder_is_refused_before_any_server_is_asked(project: ProjectFolder, tmp_path: Path) -> None:
+    project.tables("first")
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.txt").touch()
+    with pytest.raises(RefusedError, match=r"0\.txt, 1\.txt, 2\.txt and 2 more"):
+        asyncio.run(Migrator(project.ini, url=URL).bundle(folder, scratch=URL))
+
+
 def test_an_earlier_bundle_gives_way_unless_somebody_changed_it(
     project: ProjectFolder, tmp_path: Path
 ) -> None:

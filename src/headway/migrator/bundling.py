@@ -56,8 +56,10 @@ class Bundling(Linting):
                 PostgreSQL.
             GraphError: an SQL revision holds what cannot be run.
         """
-        from headway.bundle import files_of, write_folder
+        from headway.bundle import files_of, require_ours, write_folder
 
+        if not force:
+            await in_thread(partial(require_ours, Path(folder)))
         graph = await self._graph()
         plan = await self._to_bundle(graph, span)
         content = await self._content(graph, plan)
