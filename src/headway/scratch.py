@@ -46,7 +46,7 @@ _ABANDONED = """
 
 @asynccontextmanager
 async def scratch_database(
-    settings: Settings, root: Path, where: str, tell: Callable[[Event], None]
+    settings: Settings, root: Path, where: str, tell: Callable[[Event], None], *, schema: str | None = None
 ) -> AsyncIterator[Settings]:
     """Settings that lead to an empty database, which is gone when the block ends, however it ends.
 
@@ -59,6 +59,7 @@ async def scratch_database(
         root: the project's folder.
         where: ``"embedded"``, or the URL of a database on a server where one more may be made.
         tell: hears when the embedded server is being started.
+        schema: one to make there, where a run expects to find it: the version table's.
 
     Raises:
         ConfigurationError: the URL cannot be read.
@@ -68,6 +69,10 @@ async def scratch_database(
     """
     opened = _embedded(settings, root, tell) if where == ON_EMBEDDED else _on_server(where)
     async with opened as url:
+        if schema is not None:
+            async with driver_connection(url, source="--scratch") as connection:
+                name = schema.replace('"', '""')
+                await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{name}"')
         yield replace(settings, database=url, application=url, source="--scratch", notes=url.notes)
 
 

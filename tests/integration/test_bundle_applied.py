@@ -367,3 +367,31 @@ def test_an_index_whose_build_failed_under_psql_is_cleared_by_a_run_and_by_no_sc
     upgrade(project, database_url)
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT bool_and(indisvalid) FROM pg_index").fetchone() == (True,)
+
+
+@pytest.mark.parametrize("session", ["missing", "another bundle's", "empty", "cut short", "by itself"])
+def test_a_script_whose_session_file_is_not_its_own_changes_nothing(
+    project: ProjectFolder, database_url: str, session: str
+) -> None:
+    project.tables("first", "second")
+    other = bundle(project, database_url, "r1:r2", "other") / "session.sql"
+    script = bundle(project, database_url) / "upgrade.sql"
+    file = script.with_name("session.sql")
+    whole = file.read_bytes()
+    before = schema_of(database_url)
+    if session == "missing":
+        file.unlink()
+    elif session == "by itself":
+        script = file
+    else:
+        file.write_bytes(
+            {"another bundle's": other.read_bytes(), "empty": b"", "cut short": whole[:3000]}[session]
+        )
+    # Not even where whoever runs it forgets to say that psql shall stop.
+    done = psql(database_url, "-v", "ON_ERROR_STOP=0", "-f", script)
+    assert done.returncode == 3, done.stdout
+    assert "session.sql" in done.stdout
+    assert schema_of(database_url) == before
+    file.write_bytes(whole)
+    done = psql(database_url, "-f", file.with_name("upgrade.sql"))
+    assert done.returncode == 0, done.stdout

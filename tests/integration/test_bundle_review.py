@@ -119,6 +119,20 @@ def test_what_the_page_quotes_is_never_markup(project: ProjectFolder) -> None:
     assert "**y**" not in fenced
 
 
+def test_what_would_hide_or_reorder_a_line_is_spelt_out(project: ProjectFolder) -> None:
+    project.revision(
+        "a1",
+        upgrade="op.execute('CREATE TABLE \\u202eresu ()')\nop.execute('SELECT 1\\r\\n, 2')",
+        doc="add \u2066user\u2069 \U0001f600",
+    )
+    for told in review(project, None, "head"):
+        assert "CREATE TABLE \\u202eresu" in told
+        assert r"add \u2066user\u2069" in told or r"add \\u2066user\\u2069" in told
+        assert "\U0001f600" in told
+        assert "u000d" not in told
+        assert not set(told) & {"\u202e", "\u2066", "\u2069"}
+
+
 def test_a_branch_is_drawn_from_where_it_leaves(project: ProjectFolder) -> None:
     shop(project)
     _, page = review(project, None)

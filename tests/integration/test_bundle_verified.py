@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,9 +13,11 @@ import pytest
 from bundles import psql
 from commandline import CommandLine
 from headway import Migrator
+from headway.bundle import differences
 from servers import sibling
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from conftest import ProjectFolder
@@ -71,6 +74,45 @@ def test_what_a_run_would_not_have_left_is_told(
         assert sum(told in line for line in lines) == 1, (told, lines)
 
 
+def test_a_difference_is_told_once_and_alone(
+    project: ProjectFolder, applied: Path, database_url: str, server_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE first ADD COLUMN extra int")
+        connection.execute("DROP TABLE second")
+        connection.execute("UPDATE migration_history SET description = 'x' WHERE id = 1")
+    assert verify(project, database_url, server_url, applied).differences == (
+        "column public.first.extra: is there, and no revision makes it",
+        "sequence public.second_id_seq: missing",
+        "table public.second: missing",
+        "ledger: r1: description 'x'; a run would have left: description 'create first'",
+        "ledger: entry 1 (upgrade r1) was changed after it was closed",
+    )
+
+
+def test_columns_in_another_order_are_told(
+    project: ProjectFolder, applied: Path, database_url: str, server_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE migration_history RENAME COLUMN sqlstate TO error_")
+        connection.execute("ALTER TABLE migration_history RENAME COLUMN error TO sqlstate")
+        connection.execute("ALTER TABLE migration_history RENAME COLUMN error_ TO error")
+    lines = verify(project, database_url, server_url, applied).differences
+    assert any(line.startswith("columns of public.migration_history: in this order: ") for line in lines)
+
+
+def test_the_ledgers_own_view_in_another_servers_words_is_no_difference(
+    project: ProjectFolder, applied: Path, database_url: str, server_url: str
+) -> None:
+    migrator = Migrator(project.ini, url=database_url)
+    here = asyncio.run(migrator._holdings())
+    assert here.own_views == {"view public.schema_migrations"}
+    reworded = {**here.objects, "view public.schema_migrations": "SELECT otherwise"}
+    newer = replace(here, server="99.1", objects=reworded)
+    assert differences(here, newer, ()) == ()
+    assert len(differences(here, replace(newer, server=here.server), ())) == 1
+
+
 def test_a_stamp_is_no_upgrade(project: ProjectFolder, database_url: str, server_url: str) -> None:
     project.tables("first")
     asyncio.run(Migrator(project.ini, url=database_url).stamp("head"))
@@ -112,3 +154,18 @@ def test_the_command_line_says_it_with_its_exit_code(
     document = json.loads(done.stdout)
     assert document["clean"] is False
     assert "table public.second: missing" in document["differences"]
+
+
+def test_a_schema_for_the_version_table_that_stands_ready_is_made_for_the_replay(
+    project: ProjectFolder, database_urls: Sequence[str]
+) -> None:
+    project.env("version_table_schema='Our \"own'")
+    project.tables("first")
+    by_hand, scratch, *_ = database_urls
+    migrator = Migrator(project.ini, url=by_hand)
+    report = asyncio.run(migrator.bundle(project.root / "bundle", scratch=scratch))
+    assert report.unwatched is None
+    with psycopg.connect(by_hand) as connection:
+        connection.execute('CREATE SCHEMA "Our ""own"')
+    assert psql(by_hand, "-f", project.root / "bundle" / "upgrade.sql").returncode == 0
+    assert asyncio.run(migrator.verify(project.root / "bundle", scratch=scratch)).differences == ()

@@ -70,6 +70,19 @@ def test_the_manifest_lists_every_file_and_revision_with_its_checksum(
     assert revision["checksum"].startswith("2:")
 
 
+def test_what_the_scripts_have_in_common_is_written_once(project: ProjectFolder, tmp_path: Path) -> None:
+    project.tables("first")
+    files = bundle(project, tmp_path / "bundle")
+    assert "session.sql" in json.loads(files["manifest.json"])["sha256"]
+    for name, text in files.items():
+        if name.endswith(".sql") and name != "session.sql":
+            before, include, _ = text.decode().partition("\\ir session.sql\n")
+            assert include
+            assert before.index("\\set ON_ERROR_STOP on")
+            assert len(text.splitlines()) < 80
+            assert b"pg_try_advisory_lock" not in text
+
+
 def test_a_folder_of_other_files_is_refused_unless_forced(project: ProjectFolder, tmp_path: Path) -> None:
     project.tables("first")
     folder = tmp_path / "notes"
@@ -78,6 +91,16 @@ def test_a_folder_of_other_files_is_refused_unless_forced(project: ProjectFolder
     with pytest.raises(RefusedError, match=r"not of a bundle: todo\.txt"):
         bundle(project, folder)
     assert bundle(project, folder, force=True)["todo.txt"] == b"keep"
+
+
+def test_a_folder_is_refused_before_any_server_is_asked(project: ProjectFolder, tmp_path: Path) -> None:
+    project.tables("first")
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.txt").touch()
+    with pytest.raises(RefusedError, match=r"0\.txt, 1\.txt, 2\.txt and 2 more"):
+        asyncio.run(Migrator(project.ini, url=URL).bundle(folder, scratch=URL))
 
 
 def test_an_earlier_bundle_gives_way_unless_somebody_changed_it(

@@ -4,7 +4,7 @@ Rendering is pure: the same content gives the same bytes. Gathering the content 
 """
 
 from headway.bundle.content import BundleStep, Content, Scripts, Setting, content_of
-from headway.bundle.folder import read_manifest, verify_files, write_folder
+from headway.bundle.folder import read_manifest, require_ours, verify_files, write_folder
 from headway.bundle.holdings import Holdings, held_by
 from headway.bundle.manifest import MANIFEST, files_of
 from headway.bundle.report import Drawn, by_text
@@ -25,6 +25,7 @@ __all__ = [
     "files_of",
     "held_by",
     "read_manifest",
+    "require_ours",
     "script_of",
     "verify_files",
     "write_folder",

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+_NAMED = 3
+"""So many files of somebody else's are named in a refusal."""
+
 
 def write_folder(folder: Path, files: Mapping[str, str], *, force: bool) -> tuple[Path, ...]:
     """Write a bundle's files.
@@ -31,7 +34,7 @@ def write_folder(folder: Path, files: Mapping[str, str], *, force: bool) -> tupl
     """
     try:
         if not force:
-            _require_ours(folder)
+            require_ours(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name in _listed(folder):
             (folder / name).unlink(missing_ok=True)
@@ -59,7 +62,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         known, found = False, {}
     if not known:
         raise ConfigurationError(
-            str(path), "is not the manifest of a bundle", example="headway sql --bundle DIR, then verify DIR"
+            str(path),
+            "is not the manifest of a bundle",
+            example="headway sql --bundle DIR, then headway verify --bundle DIR",
         )
     return dict(found)
 
@@ -89,14 +94,21 @@ def _listed(folder: Path) -> tuple[str, ...]:
     return tuple(name for name in listed if (folder / name).parent == folder)
 
 
-def _require_ours(folder: Path) -> None:
+def require_ours(folder: Path) -> None:
+    """See that a bundle may be written to a folder.
+
+    Raises:
+        RefusedError: it holds something else, or files of an earlier bundle were changed.
+    """
     present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if not present:
         return
     foreign = sorted(present - {MANIFEST, *_listed(folder)})
     if foreign or MANIFEST not in present:
+        named = foreign or sorted(present)
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
         raise RefusedError(
-            f"{folder} holds files that are not of a bundle: {', '.join(foreign or sorted(present))}",
+            f"{folder} holds files that are not of a bundle: {', '.join(named[:_NAMED])}{more}",
             hint="Name a folder that is empty, or does not exist; or pass --force to write beside them.",
         )
     changed = [line for line in verify_files(folder) if not line.endswith("is missing")]

@@ -33,17 +33,18 @@ _FURTHER = text("""
     )
     SELECT CASE class.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END AS kind,
         pg_catalog.format('%I.%I', schema.nspname, class.relname) AS name,
-        pg_catalog.pg_get_viewdef(class.oid) AS said
+        pg_catalog.pg_get_viewdef(class.oid) AS said, class.relname = :own_view AS own
     FROM schema JOIN pg_catalog.pg_class AS class ON class.relnamespace = schema.oid
     WHERE class.relkind IN ('v', 'm') AND class.oid NOT IN (SELECT objid FROM member)
     UNION ALL
     SELECT 'function', pg_catalog.format('%I.%I(%s)', schema.nspname, proc.proname,
-        pg_catalog.pg_get_function_identity_arguments(proc.oid)), pg_catalog.pg_get_functiondef(proc.oid)
+        pg_catalog.pg_get_function_identity_arguments(proc.oid)), pg_catalog.pg_get_functiondef(proc.oid),
+        false
     FROM schema JOIN pg_catalog.pg_proc AS proc ON proc.pronamespace = schema.oid
     WHERE proc.prokind IN ('f', 'p') AND proc.oid NOT IN (SELECT objid FROM member)
     UNION ALL
     SELECT 'trigger', pg_catalog.format('%I.%I.%I', schema.nspname, class.relname, trigger.tgname),
-        CAST(trigger.tgenabled AS text) || ' ' || pg_catalog.pg_get_triggerdef(trigger.oid)
+        CAST(trigger.tgenabled AS text) || ' ' || pg_catalog.pg_get_triggerdef(trigger.oid), false
     FROM schema JOIN pg_catalog.pg_class AS class ON class.relnamespace = schema.oid
     JOIN pg_catalog.pg_trigger AS trigger ON trigger.tgrelid = class.oid
     WHERE NOT trigger.tgisinternal
@@ -53,22 +54,25 @@ _FURTHER = text("""
             CASE WHEN type.typnotnull THEN 'NOT NULL' END, type.typdefault, (
                 SELECT pg_catalog.string_agg(pg_catalog.pg_get_constraintdef(con.oid), ' '
                     ORDER BY con.conname) FROM pg_catalog.pg_constraint AS con
-                WHERE con.contypid = type.oid))
+                WHERE con.contypid = type.oid)), false
     FROM schema JOIN pg_catalog.pg_type AS type ON type.typnamespace = schema.oid
     WHERE type.typtype = 'd' AND type.oid NOT IN (SELECT objid FROM member)
     UNION ALL
     SELECT 'policy', pg_catalog.format('%I.%I.%I', schema.nspname, class.relname, policy.polname),
         pg_catalog.concat_ws(' ', CAST(policy.polcmd AS text), policy.polpermissive,
             pg_catalog.pg_get_expr(policy.polqual, policy.polrelid),
-            pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid))
+            pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid)), false
     FROM schema JOIN pg_catalog.pg_class AS class ON class.relnamespace = schema.oid
     JOIN pg_catalog.pg_policy AS policy ON policy.polrelid = class.oid
     UNION ALL
     SELECT 'row security', pg_catalog.format('%I.%I', schema.nspname, class.relname),
-        CAST(class.relrowsecurity AS text) || ' ' || CAST(class.relforcerowsecurity AS text)
+        CAST(class.relrowsecurity AS text) || ' ' || CAST(class.relforcerowsecurity AS text), false
     FROM schema JOIN pg_catalog.pg_class AS class ON class.relnamespace = schema.oid
     WHERE class.relkind IN ('r', 'p') AND class.relrowsecurity
 """)
+ORDER = "columns of "
+"""What the order of a table's columns is found under, in front of its name."""
+
 _SERVER = text("SELECT pg_catalog.current_setting('server_version')")
 
 
@@ -81,6 +85,7 @@ class Holdings:
         server: its version, as PostgreSQL tells it.
         rows: the version table's.
         objects: what each object of the schema says, by kind and name.
+        own_views: which of them are called as the ledger's view.
         entries: the ledger's, newest first.
         catalogue: its tables and types as data.
     """
@@ -89,8 +94,14 @@ class Holdings:
     server: str
     rows: tuple[str, ...]
     objects: Mapping[str, str]
+    own_views: frozenset[str]
     entries: tuple[LedgerEntry, ...]
     catalogue: Catalogue
+
+    @property
+    def major(self) -> str:
+        """The server's major version; another one may print an expression in other words."""
+        return self.server.partition(".")[0]
 
     @property
     def applications(self) -> dict[str, LedgerEntry]:
@@ -115,22 +126,28 @@ def held_by(connection: Connection, database: str, rows: tuple[str, ...], ledger
         entries = ledger.entries(connection)
         server = str(connection.scalar(_SERVER))
         schemas = list(connection.execute(_SCHEMAS).scalars())
-        further = connection.execute(_FURTHER, {"schemas": schemas}).all()
+        further = connection.execute(_FURTHER, {"schemas": schemas, "own_view": ledger.names.view}).all()
         catalogue = read_catalogue(connection, schemas)
     objects = {f"schema {name}": "" for name in schemas}
     objects |= {f"{row.kind} {row.name}": str(row.said) for row in further}
     objects |= dict(_objects(catalogue))
-    return Holdings(database, server.partition(" ")[0], rows, objects, entries, catalogue)
+    return Holdings(
+        database=database,
+        server=server.partition(" ")[0],
+        rows=rows,
+        objects=objects,
+        own_views=frozenset(f"{row.kind} {row.name}" for row in further if row.own),
+        entries=entries,
+        catalogue=catalogue,
+    )
 
 
 def _objects(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     for (schema, name), table in catalogue.tables.items():
         whole = f"{schema}.{name}"
         order = ", ".join(column.name for column in table.columns)
-        yield (
-            f"table {whole}",
-            f"columns in this order: {order}; {_said(table, 'columns', 'constraints', 'indexes')}",
-        )
+        yield f"table {whole}", _said(table, "columns", "constraints", "indexes")
+        yield f"{ORDER}{whole}", order
         yield from ((f"column {whole}.{each.name}", _said(each, "category")) for each in table.columns)
         yield from ((f"constraint {whole}.{each.name}", each.definition) for each in table.constraints)
         yield from ((f"index {whole}.{each.name}", _said(each)) for each in table.indexes)
@@ -149,13 +166,13 @@ def _said(item: Any, *without: str) -> str:
     return ", ".join(f"{name} {value}" for name, value in named if name not in left_out and value)
 
 
-def told(entry: LedgerEntry) -> str:
-    """What an entry says, without numbers, times and who it was."""
+def told(entry: LedgerEntry) -> dict[str, str]:
+    """What an entry says, by name, without numbers, times and who it was."""
     journal = "; ".join(line.statement for line in entry.journal if line.finished_at)
-    said = [
-        f"operation {entry.operation}",
-        f"description {entry.description!r}",
-        f"checksum {entry.checksum}",
-        f"transactional {entry.transactional}",
-    ]
-    return ", ".join([*said, f"statements {journal}"] if journal else said)
+    return {
+        "operation": entry.operation,
+        "description": repr(entry.description),
+        "checksum": str(entry.checksum),
+        "transactional": str(entry.transactional),
+        "statements": journal or "none",
+    }

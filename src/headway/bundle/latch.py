@@ -164,7 +164,8 @@ BEGIN{KEY}
                     holder.pid, holder.usename, holder.application_name),
                 HINT = 'Run the script again when it is done, or wait longer: psql -v headway_lock_wait=600.';
         END IF;
-        IF NOT told THEN
+        -- Nobody, where it was let go of meanwhile.
+        IF NOT told AND holder.pid IS NOT NULL THEN
             RAISE NOTICE 'waiting for another migrator: pid %, user %, application "%"',
                 holder.pid, holder.usename, holder.application_name;
             told := true;

@@ -11,6 +11,7 @@ from headway.bundle.markdown import markdown
 from headway.bundle.page import page
 from headway.bundle.report import report_of
 from headway.bundle.script import script_of
+from headway.bundle.session import FILE, mark_of, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,13 +35,16 @@ def files_of(content: Content, lint: LintReport, drawn: Drawn) -> dict[str, str]
         lint: what is known of its steps.
         drawn: the catalogue on both sides of it.
     """
+    session = session_of(content)
+    mark = mark_of(session)
     files = {
-        "upgrade.sql": script_of(content, content.upgrade, "upgrade.sql"),
-        "rollback.sql": script_of(content, content.rollback, "rollback.sql"),
+        FILE: session,
+        "upgrade.sql": script_of(content, content.upgrade, "upgrade.sql", mark),
+        "rollback.sql": script_of(content, content.rollback, "rollback.sql", mark),
     }
     for step in (*content.upgrade, *content.rollback):
         name = file_of(step, len(content.upgrade))
-        files[name] = script_of(content, (step,), name)
+        files[name] = script_of(content, (step,), name, mark)
     files = dict(sorted(files.items()))
     report = report_of(content, lint, drawn, {name: checksum(text) for name, text in files.items()})
     files |= {"review.md": markdown(report), "review.html": page(report)}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from headway.bundle.alterations import Fate
 from headway.bundle.report import BLOCKED, EFFORTS
+from headway.bundle.visible import visible
 from headway.results import Severity
 
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ def markdown(report: Report) -> str:
 
 def text(value: str) -> str:
     """A text on one line, in which nothing is markup."""
-    line = " ".join(value.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = " ".join(visible(value).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", line)
 
 
 def code(value: str) -> str:
     """A text on one line as code; fit for a table."""
-    line = " ".join(value.split()).replace("|", "¦")
+    line = " ".join(visible(value).split()).replace("|", "¦")
     fence = "`" * (_longest_run(line) + 1)
     pad = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{pad}{line}{pad}{fence}"
@@ -53,7 +54,7 @@ def code(value: str) -> str:
 def block(value: str, language: str) -> str:
     """Lines of code."""
     fence = "`" * max(3, _longest_run(value) + 1)
-    return f"{fence}{language}\n{value}\n{fence}"
+    return f"{fence}{language}\n{visible(value)}\n{fence}"
 
 
 def _longest_run(value: str) -> int:

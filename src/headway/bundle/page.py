@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from headway.bundle.graph_picture import graph_svg
 from headway.bundle.page_style import STYLE
 from headway.bundle.page_tables import changes
 from headway.bundle.report import BLOCKED, EFFORTS
+from headway.bundle.visible import escape
 from headway.results import Severity
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def _head(report: Report, title: str) -> Iterator[str]:
     warnings = sum(it.severity is Severity.WARNING and it.silenced is None for it in findings)
     facts = {
         "Revisions": str(len(content.upgrade)),
-        "Findings": f"{errors} errors, {warnings} warnings",
-        "Data lost by": f"{sum(each.loses for each in report.upgrade)} revisions",
+        "Findings": f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}",
+        "Data lost by": _counted(sum(each.loses for each in report.upgrade), "revision"),
         "Manual steps": str(sum(step.by_hand for step in content.upgrade)),
         "Cannot be undone": str(sum(step.by_hand for step in content.rollback)),
         "Made by": f"headway {content.setting.versions['headway']}",
@@ -87,8 +87,12 @@ def _head(report: Report, title: str) -> Iterator[str]:
     yield f"</dl>\n<h4>Applying it</h4>\n<pre>{escape(_APPLY)}</pre>"
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _overview(report: Report) -> Iterator[str]:
-    yield '<h2 id="overview">Overview</h2>\n<div class="wide"><table>'
+    yield '<h2 id="overview">Overview</h2>\n<div class="wide"><table class="overview">'
     heads = ["", "Revision", "Strongest lock on what is there", "Effort", "Findings"]
     columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
     yield f"<thead><tr>{columns}</tr></thead>\n<tbody>"

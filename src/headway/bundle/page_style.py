@@ -13,6 +13,7 @@ STYLE = """
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
+  overflow-wrap: break-word;
   font: 15px/1.55 system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif; }
 main { max-width: 72rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .4rem; }
@@ -33,6 +34,7 @@ pre { background: var(--code); border: 1px solid var(--line); border-radius: 6px
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
 th { color: var(--quiet); font-weight: 600; font-size: .85rem; white-space: nowrap; }
+.overview td:nth-child(2) { overflow-wrap: anywhere; min-width: 12rem; }
 tbody th { color: inherit; font-weight: inherit; font-size: inherit; }
 .tag { display: inline-block; border-radius: 4px; padding: .05rem .45rem; margin: 0 .25rem .15rem 0;
   font-size: .8rem; font-weight: 600; background: var(--panel); border: 1px solid var(--line); }
@@ -50,7 +52,7 @@ tbody th { color: inherit; font-weight: inherit; font-size: inherit; }
 .statement { border: 1px solid var(--line); border-radius: 6px; margin: .6rem 0; overflow: hidden; }
 .statement pre { border: 0; border-radius: 0; margin: 0; }
 .statement div { padding: .4rem .8rem; border-top: 1px solid var(--line); font-size: .88rem; }
-.graph { display: block; max-width: none; }
+.graph { display: block; max-width: none; overflow: visible; }
 .graph text { font: 13px system-ui, sans-serif; fill: var(--ink); }
 .graph .id { font: 600 13px ui-monospace, Menlo, Consolas, monospace; }
 .graph .edge { fill: none; stroke: var(--quiet); stroke-width: 2; }
@@ -80,6 +82,10 @@ tbody th { color: inherit; font-weight: inherit; font-size: inherit; }
 .card .ref { padding: .4rem .8rem; font-size: .85rem; color: var(--quiet); }
 summary { cursor: pointer; color: var(--accent); font-weight: 600; margin: .6rem 0 .2rem; }
 @media (max-width: 34rem) { main { padding: 1rem .8rem 3rem; } h1 { font-size: 1.35rem; }
+  .overview thead { display: none; } .overview tr { display: grid; grid-template-columns: 2rem 1fr;
+    border-bottom: 1px solid var(--line); padding: .3rem 0; }
+  .overview td { border: 0; padding: .1rem .3rem; grid-column: 2; }
+  .overview td:first-child { grid-column: 1; }
   .card td, .card th { padding: .25rem .4rem; font-size: .8rem; } .card .mark { width: 1.5rem; } }
 @media print {
   :root { color-scheme: light; --ground: #fff; --panel: #f3f4f6; --ink: #000; --quiet: #444; --line: #bbb;

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headway.bundle.opening import closing, opening, said
 from headway.bundle.psql import comment, one_line
+from headway.bundle.session import FILE, closing, opening, said
 from headway.bundle.steps import step_of
 from headway.results import Direction
 
@@ -22,10 +22,10 @@ that migrations run as:
 
     psql -X -v ON_ERROR_STOP=1 -d DATABASE -f {file}
 
-It refuses to run unless the database stands at {first}{between}. Steps that are
-done already are left out; when all are, it changes nothing and says so. It takes headway's migrator lock
-(for another migrator it waits up to {wait:g} s: -v headway_lock_wait=SECONDS), writes {table} by
-compare-and-set, and puts each step on record in headway's ledger.
+It begins with {session}, which lies beside it and says what it does: it takes headway's migrator lock (for
+another migrator it waits up to {wait:g} s: -v headway_lock_wait=SECONDS), and goes on only where the database
+stands at {first}{between}. Steps that are done already are left out; when all are,
+nothing is changed. Each writes {table} by compare-and-set, and is put on record in the ledger.
 
 Each step is one transaction unless it says otherwise. When a statement fails, psql ends (exit code 3) and the
 step is rolled back; those before it stay. Run the script again to go on. A statement waits for a lock as
@@ -33,19 +33,20 @@ long as its step says and is not tried again: where traffic is dense, run it aga
 """
 
 
-def script_of(content: Content, steps: Sequence[BundleStep], file: str) -> str:
+def script_of(content: Content, steps: Sequence[BundleStep], file: str, mark: str) -> str:
     """The script of some steps that follow upon each other, in one direction.
 
     Args:
         content: the bundle.
         steps: ``content.upgrade``, ``content.rollback``, or a part of one of these.
         file: its name.
+        mark: of the session's file.
     """
     total = len(steps)
     return (
         _header(content, steps, file)
         + "\n"
-        + opening(content, steps)
+        + opening(mark, steps)
         + "".join(step_of(step, at, total, content.setting) for at, step in enumerate(steps))
         + "\n"
         + closing(steps)
@@ -63,6 +64,7 @@ def _header(content: Content, steps: Sequence[BundleStep], file: str) -> str:
         version=content.setting.versions["headway"],
         what=what,
         file=file,
+        session=FILE,
         first=said(first.before),
         between=" or on the way from there" if len(steps) > 1 else "",
         wait=content.setting.lock_wait_s,

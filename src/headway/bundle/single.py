@@ -10,9 +10,9 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from headway.bundle.opening import SETTLE, entry_of
 from headway.bundle.psql import literal, spoken, statement
 from headway.bundle.refusing import when
+from headway.bundle.session import SETTLE, entry_of
 from headway.bundle.usable import look, usable
 from headway.journal import digest
 from headway.kinds import Kind, is_concurrent, kind_of

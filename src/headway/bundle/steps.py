@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headway.bundle.opening import SETTLE, entry_of
 from headway.bundle.psql import comment, identifier, literal, one_line, spoken, statement
 from headway.bundle.refusing import refuse, unless
+from headway.bundle.session import SETTLE, entry_of
 from headway.bundle.single import of_many
 from headway.bundle.usable import usable
 from headway.results import Direction

@@ -24,16 +24,10 @@ def look(statement: str) -> str | None:
     return f"EXECUTE headway_index({literal(wanted.index)}, {literal(wanted.table)}) \\gset headway_\n"
 
 
-def may_be_invalid(statement: str) -> bool:
-    """Whether a statement may succeed over, or leave, an INVALID index that it names."""
-    wanted = new_index(statement)
-    return wanted is not None and wanted.index is not None and _doubtful(wanted)
-
-
 def usable(statement: str, revision: str) -> str:
     """Lines that end the script where ``IF NOT EXISTS`` or a concurrent build left an INVALID index."""
     wanted = new_index(statement)
-    if wanted is None or not may_be_invalid(statement):
+    if wanted is None or wanted.index is None or not _doubtful(wanted):
         return ""
     return f"{look(statement)}" + unless(
         "headway_usable",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headway.bundle.holdings import told
+from headway.bundle.holdings import ORDER, told
 from headway.results import Operation, Outcome
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from headway.results import LedgerEntry
 
 _ROOM = 240
+_PARTS = frozenset({"column", "constraint", "index"})
+"""Of a table that is missing, or that no revision makes, these are not told one by one."""
 
 
 def differences(found: Holdings, replayed: Holdings, scripted: Collection[str]) -> tuple[str, ...]:
@@ -35,13 +37,28 @@ def _rows(found: Holdings, replayed: Holdings) -> Iterator[str]:
 
 def _objects(found: Holdings, replayed: Holdings) -> Iterator[str]:
     here, there = found.objects, replayed.objects
+    reworded = found.own_views if found.major != replayed.major else frozenset()
+    alone = tuple(f"{name[6:]}." for name in {*here} ^ {*there} if name.startswith("table "))
     for name in sorted({*here, *there}):
-        if name not in here:
+        kind, _, whole = name.partition(" ")
+        if kind in _PARTS and whole.startswith(alone):
+            continue
+        if name.startswith(ORDER):
+            yield from _order(name, here.get(name, ""), there.get(name, ""))
+        elif name not in here:
             yield f"{name}: missing"
         elif name not in there:
             yield f"{name}: is there, and no revision makes it"
-        elif here[name] != there[name]:
+        elif here[name] != there[name] and name not in reworded:
             yield f"{name}: {_short(here[name])}; a run would have left: {_short(there[name])}"
+
+
+def _order(name: str, here: str, there: str) -> Iterator[str]:
+    """The order of the columns that both have; that one lacks some is told of these."""
+    both = {*here.split(", ")} & {*there.split(", ")}
+    orders = [[column for column in listed.split(", ") if column in both] for listed in (here, there)]
+    if orders[0] != orders[1]:
+        yield f"{name}: in this order: {_short(here)}; a run would have left: {_short(there)}"
 
 
 def _ledger(found: Holdings, replayed: Holdings, scripted: Collection[str]) -> Iterator[str]:
@@ -62,8 +79,13 @@ def _entry(here: LedgerEntry, there: LedgerEntry, *, scripted: bool) -> Iterator
     if not scripted and here.operation is Operation.BASELINE:
         if here.checksum not in {None, there.checksum}:
             yield f"ledger: {here.revision} has the checksum {here.checksum}; its file has {there.checksum}"
-    elif told(here) != told(there):
-        yield f"ledger: {here.revision}: {told(here)}; a run would have left: {told(there)}"
+    else:
+        left = told(there)
+        differing = {name: value for name, value in told(here).items() if value != left[name]}
+        if differing:
+            found = ", ".join(f"{name} {value}" for name, value in differing.items())
+            expected = ", ".join(f"{name} {left[name]}" for name in differing)
+            yield f"ledger: {here.revision}: {found}; a run would have left: {expected}"
 
 
 def _short(text: str) -> str:

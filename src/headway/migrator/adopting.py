@@ -192,10 +192,9 @@ class Adopting(Writing, Running):
         """Run the revisions in an empty database, and compare; with ``whole``, take them back too."""
         from headway.catalogue import compare
         from headway.holding import Proof, holding_of, told
-        from headway.scratch import scratch_database
         from headway.target import Target
 
-        async with scratch_database(self.settings, self.project.root, scratch, self._target.tell) as settings:
+        async with self._scratch(scratch) as settings:
             other = type(self)(
                 self.project,
                 settings=settings,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headway.errors import EmbeddedServerError, RefusedError, ResolutionError, StepFailedError
 from headway.migrator.core import sql_of
-from headway.migrator.linting import Linting
+from headway.migrator.linting import Linting, heard
 from headway.planning import Plan, plan_back, plan_range, require_known
 from headway.results import BundleReport, Direction, VerifyReport
 from headway.threads import in_thread
@@ -56,8 +56,10 @@ class Bundling(Linting):
                 PostgreSQL.
             GraphError: an SQL revision holds what cannot be run.
         """
-        from headway.bundle import files_of, write_folder
+        from headway.bundle import files_of, require_ours, write_folder
 
+        if not force:
+            await in_thread(partial(require_ours, Path(folder)))
         graph = await self._graph()
         plan = await self._to_bundle(graph, span)
         content = await self._content(graph, plan)
@@ -124,14 +126,11 @@ class Bundling(Linting):
     async def _drawn(self, plan: Plan, scratch: str | None) -> Drawn:
         """The tables on both sides of a plan, as a run leaves them in a database of our own."""
         from headway.bundle import Drawn
-        from headway.scratch import scratch_database
 
         if scratch is None:
             return Drawn(undrawn=_NOT_ASKED)
         try:
-            async with scratch_database(
-                self.settings, self.project.root, scratch, self._target.tell
-            ) as settings:
+            async with self._scratch(scratch) as settings:
                 replay = self._replaying(settings)
                 before = await replay._reached(plan.before)  # noqa: SLF001  # our own kind
                 after = await replay._reached(plan.after)  # noqa: SLF001  # as above
@@ -144,7 +143,7 @@ class Bundling(Linting):
         return type(self)(
             self.project,
             settings=settings,
-            listeners=self._listeners,
+            listeners=[partial(heard, self._target.tell)],
             x_arguments=self._target.x_arguments,
         )
 
@@ -178,7 +177,6 @@ class Bundling(Linting):
             EmbeddedServerError: the embedded server does not start.
         """
         from headway.bundle import differences
-        from headway.scratch import scratch_database
 
         if self._target.dialect != "postgresql":
             raise RefusedError(
@@ -194,9 +192,10 @@ class Bundling(Linting):
         if folder is not None:
             wanted, scripted, faults = await in_thread(partial(_signed, Path(folder), graph))
         require_known(graph, wanted)
-        async with scratch_database(self.settings, self.project.root, scratch, self._target.tell) as settings:
+        async with self._scratch(scratch) as settings:
             replayed = await self._replaying(settings)._reached(wanted)  # noqa: SLF001  # as above
         chain = await self.verify_log()
+        caveat = "" if found.major == replayed.major else ", which may print an expression in other words"
         return VerifyReport(
             database=found.database,
             current=found.rows,
@@ -206,7 +205,7 @@ class Bundling(Linting):
                 *differences(found, replayed, scripted),
                 *(f"ledger: {line}" for line in chain),
             ),
-            compared=(f"PostgreSQL {found.server}", f"a replay on PostgreSQL {replayed.server}"),
+            compared=(f"PostgreSQL {found.server}", f"a replay on PostgreSQL {replayed.server}{caveat}"),
         )
 
     async def _holdings(self) -> Holdings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from headway.target import Target
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -118,6 +119,18 @@ class Core:
             if not error.missing:
                 raise
             raise await self._target.bereft(error) from None
+
+    @asynccontextmanager
+    async def _scratch(self, where: str) -> AsyncIterator[Settings]:
+        """Settings of an empty database that is ours for a while, in which a run finds what it needs."""
+        from headway.scratch import scratch_database
+
+        project = await self._target.load()
+        schema = project.options.version_table.schema
+        async with scratch_database(
+            self.settings, self.project.root, where, self._target.tell, schema=schema
+        ) as settings:
+            yield settings
 
     async def _require_none_late(self, graph: Graph, rows: tuple[str, ...]) -> None:
         if not any(graph.revisions[id_].by_timestamp for id_ in graph.applied(rows)):

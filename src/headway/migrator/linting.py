@@ -186,17 +186,16 @@ class Linting(Reviewing):
     ) -> tuple[Mapping[Step, Rehearsed], LintReport]:
         from headway.rehearsal import Rehearsal
         from headway.reviewer import way_back
-        from headway.scratch import scratch_database
 
         if scratch is None:
             return {}, LintReport(unwatched=_NOT_ASKED)
         tell = self._target.tell
         try:
-            async with scratch_database(self.settings, self.project.root, scratch, tell) as settings:
+            async with self._scratch(scratch) as settings:
                 replayed = type(self)(
                     self.project,
                     settings=settings,
-                    listeners=[partial(_heard, tell)],
+                    listeners=[partial(heard, tell)],
                     x_arguments=self._target.x_arguments,
                 )
                 rehearsal = Rehearsal(replayed._target, replayed._engine, partial(way_back, graph), tell)  # noqa: SLF001  # its own kind
@@ -220,7 +219,7 @@ class Linting(Reviewing):
         await self._run(plan, plan.direction, None)
 
 
-def _heard(tell: Callable[[Event], None], event: Event) -> None:
+def heard(tell: Callable[[Event], None], event: Event) -> None:
     """Of a replay it is told that it goes on, and not what became of a database that is gone behind it."""
     if isinstance(event, ServerStarting | StepStarted | StepBlocked | StepProgress):
         tell(event)

@@ -88,9 +88,7 @@ class Reviewing(Looking, Running):
             return CheckReport(session.database, found)
 
     async def _check_in_scratch(self, where: str) -> CheckReport:
-        from headway.scratch import scratch_database
-
-        async with scratch_database(self.settings, self.project.root, where, self._target.tell) as settings:
+        async with self._scratch(where) as settings:
             replayed = type(self)(
                 self.project,
                 settings=settings,

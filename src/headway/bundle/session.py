@@ -1,28 +1,33 @@
-"""The opening of a script: what must hold before anything is changed, and what stands ready then."""
+"""``session.sql``: what every script of a bundle begins with, so that a reviewer reads it once.
+
+A script says where it leads from and to, includes this file, and goes on behind it with its own steps. Both
+carry a mark made of this file's text, and neither goes on where the other's is not the same.
+"""
 
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from headway.bundle.latch import HELD, TAKE
-from headway.bundle.psql import boolean, identifier, literal
+from headway.bundle.psql import boolean, comment, identifier, literal
 from headway.bundle.refusing import READY, refuse, unless, when
 from headway.bundle.usable import READY as INDEXES
-from headway.bundle.usable import may_be_invalid
 from headway.capabilities import MINIMUM_MAJOR
 from headway.ledger import LAYOUTS, NOBODY_KNOWS, LedgerScript
 from headway.placement import version_schema
-from headway.results import Direction
 from headway.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from headway.bundle.content import BundleStep, Content, Setting
 
+FILE = "session.sql"
 _ALONE = "Run it by itself: psql -X -v ON_ERROR_STOP=1 -f FILE, without -1, and not from within BEGIN."
 _BASE = "base"
+_MARK_DIGITS = 16
 
 _LIMITS = (
     "SET standard_conforming_strings = on; SET lock_timeout = '5s'; SET statement_timeout = 0; "
@@ -34,17 +39,37 @@ _LIMITS = (
 SETTLE = ":headway_session\n"
 """The session's settings between the steps, from a variable of psql's."""
 
-SEEN = """\
+_END = (
+    "DEALLOCATE PREPARE ALL; RESET lock_timeout; RESET statement_timeout; "
+    "RESET idle_in_transaction_session_timeout; RESET client_connection_check_interval;"
+)
+_UNLOCK = "SELECT pg_catalog.pg_advisory_unlock(:'headway_lock_key'::bigint) AS released \\gset headway_\n"
+
+_HEADER = """\
+headway {version}: what every script of this bundle begins with; by itself it does nothing
+
+The scripts include it (\\ir) before their steps, so it must lie beside them. It
+
+ 1. refuses a script of another bundle, an open transaction, a standby, a server that is too old, and
+    tables that have the names of headway's own and are not;
+ 2. takes headway's migrator lock, polling; its key is a BLAKE2b hash, which PostgreSQL does not have,
+    so most of this file computes that;
+ 3. reads {table}, and refuses unless the database stands on the script's way, which the script
+    gives as two numbers: headway_first and headway_last, of the bundle's revisions that are applied
+    before and after it. Until here nothing was changed;
+ 4. makes the ledger and {table} where they are missing, closes what a dead run left open, and notes
+    what was applied or taken back without the ledger;
+ 5. leaves to the script how many of its steps are done (headway_at), and prepared statements, with which
+    it tells the ledger of the others. All its variables and statements are called headway_...
+"""
+
+_SEEN = """\
 -- Whether an earlier, interrupted attempt has done a statement, by its journal.
 PREPARE headway_seen (jsonb, integer, text) AS
 SELECT coalesce($1 -> $2 ->> 'finished_at' IS NULL, true) AS missing,
     coalesce($1 -> $2 ->> 'statement' <> $3 AND $1 -> $2 ->> 'rejected' IS NULL, false) AS differs;
+
 """
-
-
-def rows_of(rows: Sequence[str]) -> str:
-    """Rows of the version table as the script compares them."""
-    return ",".join(rows)
 
 
 def said(rows: Sequence[str]) -> str:
@@ -52,48 +77,89 @@ def said(rows: Sequence[str]) -> str:
     return ", ".join(rows) or _BASE
 
 
-def opening(content: Content, steps: Sequence[BundleStep]) -> str:
-    r"""Everything before the first step: it leaves the number of steps done in ``headway_at``.
-
-    Behind it a branch of ``\if`` is open, in which there is something to do; :func:`closing` ends it.
-    """
+def session_of(content: Content) -> str:
+    """The file: everything before the first step of any script of the bundle."""
     setting = content.setting
     ledger = LedgerScript(setting.ledger, setting.table)
-    return "\n".join(
+    header = comment(_HEADER.format(version=setting.versions["headway"], table=setting.table.name))
+    work = "\n".join(
         [
             _session(),
             _place(setting, ledger),
             _lock(setting),
-            _standing(setting, steps),
+            _standing(content),
+            "\\if :headway_done\n\\else",
             _ledger(ledger),
-            _prepared(setting, ledger, steps),
-            _unfinished(ledger, steps),
+            _prepared(setting, ledger),
+            _unfinished(ledger),
             _versions(setting),
-            _adoption(content, steps, ledger),
+            _adoption(content, ledger),
+            "\\endif",
         ]
+    )
+    mark = sha256((header + work).encode()).hexdigest()[:_MARK_DIGITS]
+    return f"{header}\n{_marked(mark)}\n{work}\n\\set headway_ready {mark}\n"
+
+
+def mark_of(session: str) -> str:
+    """The mark of such a file, its last word."""
+    return session.rsplit(maxsplit=1)[1]
+
+
+def opening(mark: str, steps: Sequence[BundleStep]) -> str:
+    r"""How a script begins: it leaves the number of steps done in ``headway_at``.
+
+    Behind it a branch of ``\if`` is open, in which there is something to do; :func:`closing` ends it.
+
+    Args:
+        mark: of the session's file.
+        steps: the script's.
+    """
+    up = steps[0].direction.value == "upgrade"
+    first, last = (steps[0].number - 1, steps[-1].number) if up else (steps[0].number, steps[-1].number - 1)
+    return (
+        "\\set ON_ERROR_STOP on\n"
+        f"\\set headway_first {first}\n\\set headway_last {last}\n"
+        f"\\set headway_wanted {mark}\n\\set headway_ready no\n"
+        f"\\ir {FILE}\n"
+        "SELECT :'headway_ready' = :'headway_wanted' AS whole \\gset headway_\n"
+        "\\if :headway_whole\n\\else\n"
+        f"DO $headway$ BEGIN RAISE EXCEPTION '{FILE} is not the one of this bundle'; END $headway$;\n"
+        "\\endif\n"
+        "\\if :headway_done\n\\else\n"
     )
 
 
 def closing(steps: Sequence[BundleStep]) -> str:
     """Everything behind the last step."""
     done = f"{steps[-1].direction.value} done; the database is at {said(steps[-1].after)}"
+    return f"\\echo {literal(done)}\n\\endif\n{_UNLOCK}:headway_end\n"
+
+
+def _marked(mark: str) -> str:
+    """Whether a script included the file, and one that was written with it."""
     return (
-        f"\\echo {literal(done)}\n\\endif\n\n"
-        "SELECT pg_catalog.pg_advisory_unlock(:'headway_lock_key'::bigint) AS released \\gset headway_\n"
-        "DEALLOCATE PREPARE ALL;\n"
-        "RESET lock_timeout;\nRESET statement_timeout;\nRESET idle_in_transaction_session_timeout;\n"
-        "RESET client_connection_check_interval;\n"
+        "\\set ON_ERROR_STOP on\n"
+        "\\if :{?headway_wanted}\n\\else\n\\set headway_wanted ''\n\\endif\n"
+        f"SELECT :'headway_wanted' = '{mark}' AS fits \\gset headway_\n"
+        "\\if :headway_fits\n\\else\n"
+        f"DO $headway$ BEGIN RAISE EXCEPTION '{FILE} is not of the bundle of the script that includes it; "
+        "nothing was changed' USING HINT = 'Take all files from one bundle, and run upgrade.sql, "
+        "rollback.sql or the script of one revision.'; END $headway$;\n"
+        "\\endif\n"
     )
 
 
 def _session() -> str:
     return (
         "-- The session ------------------------------------------------------------------------------\n"
-        "\\set ON_ERROR_STOP on\n\\set ON_ERROR_ROLLBACK off\n\\set AUTOCOMMIT on\n\\set QUIET on\n"
+        "\\set ON_ERROR_ROLLBACK off\n\\set AUTOCOMMIT on\n\\set QUIET on\n"
         "\\encoding UTF8\n"
         "-- Not every system can tell the server that psql is gone.\n"
         f"\\set headway_session {literal(_LIMITS)}\n"
-        f"{SETTLE}{READY}\n"
+        f"\\set headway_end {literal(_END)}\n"
+        # In a psql that somebody sits at, a script that was refused has left some.
+        f"DEALLOCATE PREPARE ALL;\n{SETTLE}{READY}\n"
         "SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NULL\n"
         "        AND pg_catalog.now() = pg_catalog.statement_timestamp() AS outside,\n"
         f"    pg_catalog.current_setting('server_version_num')::integer >= {MINIMUM_MAJOR}0000 AS able,\n"
@@ -166,35 +232,58 @@ def _lock(setting: Setting) -> str:
     )
 
 
-def _standing(setting: Setting, steps: Sequence[BundleStep]) -> str:
-    known = [steps[0].before, *(step.after for step in steps)]
-    cases = "".join(f"    WHEN {literal(rows_of(rows))} THEN {at}\n" for at, rows in enumerate(known))
-    message = "'the database is at ' || coalesce(nullif(:'headway_rows', ''), 'base') || " + literal(
-        f"; this script leads from {said(known[0])} to {said(known[-1])}, and that is not on its way. "
-        "Nothing was changed."
+def _standing(content: Content) -> str:
+    values = ",\n".join(
+        f"    ({at}, {literal(', '.join(rows))}, {literal(undone)}, {literal(done)})"
+        for at, rows, undone, done in _positions(content)
     )
-    done = literal(f"already applied: the database is at {said(known[-1])}; nothing to do")
+    versions = f':"headway_version_schema".{identifier(content.setting.table.name)}'
+    where = "'the database is at ' || coalesce(nullif(:'headway_rows', ''), 'base') || "
+    way = "'; this script leads from ' || :'headway_from' || ' to ' || :'headway_to' || "
     return (
         "-- Where the database stands, now that nobody else can move it ------------------------------\n"
         "\\set headway_rows ''\n"
         "\\if :headway_has_versions\n"
-        "SELECT coalesce(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE \"C\"), '')\n"
-        f'    AS rows FROM :"headway_version_schema".{identifier(setting.table.name)} \\gset headway_\n'
+        "SELECT coalesce(pg_catalog.string_agg(version_num, ', ' ORDER BY version_num COLLATE \"C\"), '')\n"
+        f"    AS rows FROM {versions} \\gset headway_\n"
         "\\endif\n"
-        f"SELECT CASE :'headway_rows'\n{cases}    ELSE -1\nEND AS at \\gset headway_\n"
-        f"SELECT :headway_at < 0 AS lost, :headway_at = {len(steps)} AS done \\gset headway_\n"
-        "\\if :headway_lost\n"
-        "SELECT pg_catalog.pg_advisory_unlock(:'headway_lock_key'::bigint) AS released \\gset headway_\n"
+        "-- For each number of the bundle's revisions that are applied: what the version table holds then,\n"
+        "-- and which revision is next on the way down and up.\n"
+        "SELECT coalesce(pg_catalog.max(pg_catalog.abs(at - :headway_first))\n"
+        "        FILTER (WHERE rows = :'headway_rows' AND at BETWEEN least(:headway_first, :headway_last)\n"
+        "            AND greatest(:headway_first, :headway_last)), -1) AS at,\n"
+        "    coalesce(pg_catalog.max(at) FILTER (WHERE rows = :'headway_rows'), 0) AS applied,\n"
+        "    coalesce(pg_catalog.max(CASE WHEN :headway_first < :headway_last THEN up ELSE down END)\n"
+        "        FILTER (WHERE rows = :'headway_rows'), '') AS next,\n"
+        "    CASE WHEN :headway_first < :headway_last THEN 'upgrade' ELSE 'downgrade' END AS direction,\n"
+        "    pg_catalog.max(coalesce(nullif(rows, ''), 'base')) FILTER (WHERE at = :headway_first) AS from,\n"
+        "    pg_catalog.max(coalesce(nullif(rows, ''), 'base')) FILTER (WHERE at = :headway_last) AS to\n"
+        f"FROM (VALUES\n{values}\n) AS stand (at, rows, down, up) \\gset headway_\n"
+        "SELECT :headway_at < 0 AS lost,\n"
+        "    :headway_at = pg_catalog.abs(:headway_last - :headway_first) AS done \\gset headway_\n"
+        f"\\if :headway_lost\n{_UNLOCK}"
         + refuse(
-            message,
+            where + way + "', and that is not on its way. Nothing was changed.'",
             "See `headway status` for where it stands, and make the bundle for that: "
             "`headway sql FROM:TO --bundle DIR`.",
         )
         + "\\endif\n"
         "\\if :headway_done\n"
-        f"DO $headway$ BEGIN RAISE NOTICE '%', {done}; END $headway$;\n"
-        "\\else\n"
+        "SELECT pg_catalog.set_config('headway.message',\n"
+        "    'already applied: the database is at ' || :'headway_to' || '; nothing to do', false) AS told "
+        "\\gset headway_\n"
+        "DO $headway$ BEGIN RAISE NOTICE '%', pg_catalog.current_setting('headway.message'); END $headway$;\n"
+        "\\endif\n"
     )
+
+
+def _positions(content: Content) -> Iterator[tuple[int, tuple[str, ...], str | None, str | None]]:
+    """How many are applied, what the version table holds then, the newest of them, and the next one."""
+    newest = None
+    for step in content.upgrade:
+        yield step.number - 1, step.before, newest, step.revision
+        newest = step.revision
+    yield len(content.upgrade), content.goal, newest, None
 
 
 def _ledger(ledger: LedgerScript) -> str:
@@ -216,7 +305,7 @@ def _ledger(ledger: LedgerScript) -> str:
     )
 
 
-def _prepared(setting: Setting, ledger: LedgerScript, steps: Sequence[BundleStep]) -> str:
+def _prepared(setting: Setting, ledger: LedgerScript) -> str:
     made = "".join(f"PREPARE {name} AS\n{text};\n\n" for name, text in ledger.prepared.items())
     versions = literal(json.dumps(dict(setting.versions), sort_keys=True))
     settle = (
@@ -229,21 +318,17 @@ def _prepared(setting: Setting, ledger: LedgerScript, steps: Sequence[BundleStep
         "    ) AS kept (name, value)\n"
         "    WHERE pg_catalog.current_setting(kept.name) <> kept.value) AS restored;\n"
     )
-    singly = any(not step.transactional for step in steps)
-    indexes = any(may_be_invalid(each.sql) for step in steps for each in step.statements)
     return (
         "-- What is said to the ledger, in headway's own words: an entry is sealed with a hash of all it\n"
         "-- says, and of the one before it.\n"
         "SELECT pg_catalog.replace(pg_catalog.gen_random_uuid()::text, '-', '') AS run_id,\n"
         f"    {versions}::jsonb || pg_catalog.jsonb_build_object('psql', :'VERSION_NAME') AS versions "
         "\\gset headway_\n"
-        f"{made}{settle}{SEEN if singly else ''}{INDEXES if indexes or singly else ''}"
+        f"{made}{settle}\n{_SEEN}{INDEXES}"
     )
 
 
-def _unfinished(ledger: LedgerScript, steps: Sequence[BundleStep]) -> str:
-    cases = "".join(f"    WHEN {at} THEN {literal(step.revision)}\n" for at, step in enumerate(steps))
-    direction = literal(steps[0].direction.value)
+def _unfinished(ledger: LedgerScript) -> str:
     return (
         "-- What a run that died left open, and whether it left a revision half-way -------------------\n"
         "SELECT pg_catalog.format('EXECUTE headway_close(%s, ''interrupted'', %L)', id, "
@@ -251,7 +336,7 @@ def _unfinished(ledger: LedgerScript, steps: Sequence[BundleStep]) -> str:
         f"FROM ({ledger.running}) AS abandoned \\gexec\n"
         f"{ledger.dirty} \\gset headway_\n"
         "SELECT :'headway_dirty' <> '' AND (:'headway_dirty', :'headway_dirty_operation')\n"
-        f"    <> (CASE :headway_at\n{cases}END, {direction}) AS foreign_work \\gset headway_\n"
+        "    <> (:'headway_next', :'headway_direction') AS foreign_work \\gset headway_\n"
         + when(
             "headway_foreign_work",
             ":'headway_dirty_operation' || ' of ' || :'headway_dirty' || "
@@ -269,26 +354,25 @@ def _versions(setting: Setting) -> str:
     )
 
 
-def _adoption(content: Content, steps: Sequence[BundleStep], ledger: LedgerScript) -> str:
+def _adoption(content: Content, ledger: LedgerScript) -> str:
     """What came or went without the ledger, as a run notes it: of what applies where the database stands."""
-    known = _applied(content, steps)
+    ours = [(step.revision, step.description, step.checksum) for step in content.upgrade]
+    known = enumerate((*content.applied, *ours), start=1 - len(content.applied))
     values = ",\n".join(
-        f"        ({number}, {since}, {until}, {literal(id_)}, {literal(told)}, {literal(checksum)})"
-        for number, (since, until, id_, told, checksum) in enumerate(known)
+        f"        ({number}, {literal(id_)}, {literal(told)}, {literal(checksum)})"
+        for number, (id_, told, checksum) in known
     )
-    if not known:
-        values = "        (0, 1, 0, NULL, NULL, NULL)"
     call = "'EXECUTE headway_open(%L, ''baseline'', ''succeeded'', %L, true, %L, ''[]'', %L)'"
     return (
         "-- What was applied, or taken back, without the ledger --------------------------------------\n"
         "BEGIN;\n"
         f"SELECT pg_catalog.format({call}, revision, applied, description, checksum)\n"
         "FROM (\n"
-        "    WITH known (number, since, until, revision, description, checksum) AS (VALUES\n"
+        "    WITH known (number, revision, description, checksum) AS (VALUES\n"
         f"{values}\n"
-        "    ), applied AS (SELECT * FROM known WHERE :headway_at BETWEEN since AND until),\n"
+        "    ), applied AS (SELECT * FROM known WHERE number <= :headway_applied),\n"
         f"    recorded AS ({ledger.on_record})\n"
-        "    SELECT false AS applied, -1 AS number, version AS revision, description,\n"
+        "    SELECT false AS applied, 0 AS number, version AS revision, description,\n"
         "        NULL::text AS checksum\n"
         "    FROM recorded WHERE version NOT IN (SELECT revision FROM applied)\n"
         "    UNION ALL\n"
@@ -297,20 +381,6 @@ def _adoption(content: Content, steps: Sequence[BundleStep], ledger: LedgerScrip
         ") AS news ORDER BY applied, number \\gexec\n"
         "COMMIT;\n"
     )
-
-
-def _applied(content: Content, steps: Sequence[BundleStep]) -> list[tuple[int, int, str, str, str | None]]:
-    """Every revision that may be applied when this script begins: from which step done on, until which."""
-    never, ours = len(steps), {step.revision: at for at, step in enumerate(steps)}
-    whole = content.upgrade if steps[0].direction is Direction.UPGRADE else content.rollback
-    before = whole[: whole.index(steps[0])]
-    if steps[0].direction is Direction.UPGRADE:
-        told = [(step, 0 if step in before else ours[step.revision] + 1, never) for step in (*before, *steps)]
-    else:
-        left = [step for step in reversed(whole) if step not in before]
-        told = [(step, 0, ours.get(step.revision, never)) for step in left]
-    later = [(since, until, step.revision, step.description, step.checksum) for step, since, until in told]
-    return [*((0, never, *each) for each in content.applied), *later]
 
 
 def entry_of(step: BundleStep, *, journal: str = "'[]'") -> str:
