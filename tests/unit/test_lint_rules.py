@@ -301,3 +301,23 @@ def test_what_nobody_watched_is_explained_by_its_text() -> None:
     )
     assert [(lock.relation, lock.mode) for lock in review.locks] == [("users", AEL)]
     assert review.rewritten == ("users",)
+
+
+def test_a_change_that_repeating_would_not_end_is_given_no_loop() -> None:
+    """A loop over rows ends only if a changed row no longer meets its condition."""
+    for endless in (
+        "UPDATE users SET age = age + 1",
+        "UPDATE users SET name = b.name FROM orgs AS b WHERE b.id = org_id",
+        "UPDATE users SET age = random()",
+    ):
+        (found,) = (each for each in lint(endless) if each.rule == "unbatched-data-change")
+        assert "while" not in found.recipe
+        assert "by id" in found.recipe
+    (found,) = (each for each in lint("UPDATE users SET age = 1") if each.rule == "unbatched-data-change")
+    assert "age IS DISTINCT FROM 1 LIMIT" in found.recipe
+
+
+def test_the_recipe_for_another_schema_moves_the_table() -> None:
+    (found,) = (each for each in lint("ALTER TABLE users SET SCHEMA crm") if each.rule == "rename-table")
+    assert "ALTER TABLE users SET SCHEMA crm" in found.recipe
+    assert "CREATE VIEW users AS TABLE crm.users" in found.recipe

@@ -59,7 +59,8 @@ class Constraint:
     """A constraint of a table or column.
 
     ``valid`` is false where it says NOT VALID; ``index`` is what USING INDEX names; ``text`` is what stands
-    behind its name in SQL, without NOT VALID.
+    behind its name in SQL, without NOT VALID. ``options`` are what Alembic calls more of it, such as
+    ``ondelete``, and ``more`` says them in SQL.
     """
 
     kind: Kind
@@ -70,6 +71,8 @@ class Constraint:
     refers: Name | None = None
     refers_columns: tuple[str, ...] = ()
     condition: Expression | None = None
+    options: tuple[tuple[str, str | bool], ...] = ()
+    more: str = ""
     text: str = ""
 
 
@@ -394,7 +397,10 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRows:
-    """UPDATE, DELETE or MERGE: ``verb``. ``columns`` are those that UPDATE sets; ``where`` as text."""
+    """UPDATE, DELETE or MERGE: ``verb``. ``columns`` are those that UPDATE sets; ``where`` as text.
+
+    ``some`` is the same of some rows, up to its limit: "" where repeating it might never end.
+    """
 
     verb: str
     table: Name
@@ -402,6 +408,7 @@ class ChangeRows:
     columns: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     where: str = ""
+    some: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _type_text(node: Any) -> str:
     parser = require_parser()
     tree = parser.parse("SELECT NULL::int")
     tree.stmts[0].stmt.select_stmt.target_list[0].res_target.val.type_cast.type_name.CopyFrom(node)
-    return str(parser.deparse(tree)).removeprefix("SELECT NULL::").strip()
+    return str(parser.deparse(tree)).removeprefix("SELECT NULL::").removeprefix("pg_catalog.").strip()
 
 
 def reach(node: Any | None) -> tuple[Reach, tuple[str, ...]]:

@@ -9,6 +9,7 @@ from headway.lint import deeds
 from headway.lint.deeds import Deed, Reading
 from headway.lint.names import Name
 from headway.lint.parsing.expressions import deparsed, reach, type_of
+from headway.lint.parsing.rows import some_of
 from headway.lint.parsing.tables import alterations, domain_of, table_parts
 from headway.lint.parsing.tree import (
     below,
@@ -212,7 +213,7 @@ def _change(node: Any) -> Deed:
     verb = {"UpdateStmt": "UPDATE", "DeleteStmt": "DELETE"}[kind(node)]
     columns = tuple(each.name for each in targets)
     text = "" if where is None else deparsed(where)
-    return deeds.ChangeRows(verb, relation(node.relation), how, columns, keys, text)
+    return deeds.ChangeRows(verb, relation(node.relation), how, columns, keys, text, some_of(node))
 
 
 def _merge(node: Any) -> Deed:
