@@ -321,3 +321,10 @@ def test_the_recipe_for_another_schema_moves_the_table() -> None:
     (found,) = (each for each in lint("ALTER TABLE users SET SCHEMA crm") if each.rule == "rename-table")
     assert "ALTER TABLE users SET SCHEMA crm" in found.recipe
     assert "CREATE VIEW users AS TABLE crm.users" in found.recipe
+
+
+@pytest.mark.parametrize("bound", ["FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')", "DEFAULT"])
+def test_the_recipe_for_a_partition_has_its_bounds(bound: str) -> None:
+    found = lint(f"CREATE TABLE events_new PARTITION OF events {bound}")
+    (recipe,) = (each.recipe for each in found if each.rule == "partition-of-lock")
+    assert f"ALTER TABLE events ATTACH PARTITION events_new {bound}" in recipe

@@ -99,13 +99,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class CreateTable:
-    """CREATE TABLE, also AS. ``by`` is the strategy of a partitioned one."""
+    """CREATE TABLE, also AS. ``by`` is how a partitioned one is divided, ``bound`` what a partition holds."""
 
     name: Name
     columns: tuple[Column, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     parent: Name | None = None
     by: str | None = None
+    bound: str = ""
     default_partition: bool = False
     if_not_exists: bool = False
     temporary: bool = False

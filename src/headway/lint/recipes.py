@@ -216,12 +216,12 @@ def attach(pen: Pen, partition: Name) -> str:
     return f"{pen.second(first, then)}\n\n{last}"
 
 
-def partition(pen: Pen, parent: Name, name: Name) -> str:
+def partition(pen: Pen, parent: Name, deed: deeds.CreateTable) -> str:
     """A partition made apart and attached."""
-    return (
-        pen.run(f"CREATE TABLE {name.sql} (LIKE {parent.sql} INCLUDING ALL)")
-        + "\n"
-        + pen.run(f"ALTER TABLE {parent.sql} ATTACH PARTITION {name.sql} FOR VALUES …")
+    name = deed.name.sql
+    return pen.run(
+        f"CREATE TABLE {name} (LIKE {parent.sql} INCLUDING ALL)",
+        f"ALTER TABLE {parent.sql} ATTACH PARTITION {name} {deed.bound}",
     )
 
 

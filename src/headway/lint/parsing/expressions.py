@@ -88,6 +88,16 @@ def _type_text(node: Any) -> str:
     return str(parser.deparse(tree)).removeprefix("SELECT NULL::").removeprefix("pg_catalog.").strip()
 
 
+def bound_text(node: Any) -> str:
+    """What a partition holds, as ATTACH PARTITION says it: ``FOR VALUES …`` or ``DEFAULT``."""
+    parser = require_parser()
+    before = "ALTER TABLE a ATTACH PARTITION b "
+    tree = parser.parse(f"{before}DEFAULT")
+    command = inner(inner(tree.stmts[0].stmt).cmds[0])
+    inner(getattr(command, "def")).bound.CopyFrom(node)
+    return str(parser.deparse(tree)).removeprefix(before)
+
+
 def reach(node: Any | None) -> tuple[Reach, tuple[str, ...]]:
     """How many rows a condition leaves, and the columns that it compares with values."""
     if node is None:
