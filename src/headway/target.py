@@ -205,6 +205,11 @@ class Target:
             return self._connection.dialect.name
         return "sqlite" if isinstance(self._settings.database, SQLiteURL) else "postgresql"
 
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether the database is an SQLite file."""
+        return self.dialect == "sqlite"
+
     async def standing(self) -> Standing:
         """Where the database stands; three questions, and without SQLAlchemy where a URL allows it."""
         table = self._project.version_table()

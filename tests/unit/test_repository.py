@@ -125,7 +125,7 @@ def test_every_direct_dependency_is_constrained() -> None:
     wanted = [
         *project()["project"]["dependencies"],
         *(name for extra in project()["project"]["optional-dependencies"].values() for name in extra),
-        *project()["dependency-groups"]["dev"],
+        *(it for group in project()["dependency-groups"].values() for it in group if isinstance(it, str)),
     ]
     names = {re.split(r"[\[<>=~ ]", requirement)[0].lower() for requirement in wanted}
     assert {name for name in names if f"\n{name}==" not in pins} == set()

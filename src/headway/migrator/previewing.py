@@ -10,7 +10,6 @@ from headway.migrator.core import sql_of
 from headway.migrator.linting import EMBEDDED, Linting
 from headway.planning import SealedPlan, seal, still_valid
 from headway.results import LintReport, Preview, StatementReview, StepReview
-from headway.sqlite import DIALECT as SQLITE
 from headway.sqltext import shown
 from headway.threads import in_thread
 
@@ -83,7 +82,7 @@ class Previewing(Linting):
         return await in_thread(lambda: seal(plan, target, graph, imprint, preview.steps))
 
     async def _reviewed(self, plan: Plan, scratch: str | None) -> LintReport:
-        if self._target.dialect == SQLITE:
+        if self._target.on_sqlite:
             return await self._foreseen(plan)
         try:
             return await self.review(plan, scratch=scratch)
