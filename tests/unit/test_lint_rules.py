@@ -328,3 +328,11 @@ def test_the_recipe_for_a_partition_has_its_bounds(bound: str) -> None:
     found = lint(f"CREATE TABLE events_new PARTITION OF events {bound}")
     (recipe,) = (each.recipe for each in found if each.rule == "partition-of-lock")
     assert f"ALTER TABLE events ATTACH PARTITION events_new {bound}" in recipe
+
+
+def test_the_recipe_for_a_foreign_key_keeps_what_is_said_of_it_and_names_the_key_that_it_means() -> None:
+    made = "CREATE TABLE shops (code int PRIMARY KEY)"
+    key = "ALTER TABLE users ADD CONSTRAINT f FOREIGN KEY (age) REFERENCES shops"
+    found = lint(made, f"{key} MATCH FULL ON DELETE CASCADE INITIALLY DEFERRED")
+    (recipe,) = (each.recipe for each in found if each.rule == "foreign-key-scan")
+    assert '["code"], match="FULL", ondelete="CASCADE", deferrable=True, initially="DEFERRED"' in recipe
