@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
-SLOW = {"orchestrator"}
+SLOW = {"assessments", "orchestrator"}
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def test_the_suite_of_the_page_passes_with_all_checks(documented: ProjectFolder,
         assert f"PASSED {item}" in done.stdout
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page_is_one_that_pytest_takes(documented: ProjectFolder) -> None:
     commands = [shlex.split(line) for _, text in blocks("sh") for line in text.splitlines()]
     options = [words[1:] for words in commands if words[0] == "pytest"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from conftest import ProjectFolder
     from headway import Event
 
-_DEADLINE_S = 30
+_DEADLINE_S = 120
 
 
 @pytest.fixture

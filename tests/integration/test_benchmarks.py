@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -22,6 +24,7 @@ def benchmarks(*words: str, server_url: str = "") -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.slow
 def test_the_lock_queue_is_measured_for_both_contenders(server_url: str, tmp_path: Path) -> None:
     file = tmp_path / "result.json"
     done = benchmarks("--quick", "--json", str(file), "lock-queue", server_url=server_url)
@@ -38,6 +41,7 @@ def test_the_lock_queue_is_measured_for_both_contenders(server_url: str, tmp_pat
         assert series["contender"] in done.stdout
 
 
+@pytest.mark.slow
 def test_the_orchestrators_start_and_migration_are_measured_on_both_databases(
     server_url: str, tmp_path: Path
 ) -> None:

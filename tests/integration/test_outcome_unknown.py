@@ -123,6 +123,7 @@ def test_a_commit_lost_with_the_server_ends_in_what_to_check_and_the_next_run_co
         _assert_converges(two, proxy.url, took_effect=took_effect)
 
 
+@pytest.mark.slow
 @took_effect
 def test_a_commit_lost_before_a_server_that_cannot_tell_ends_in_what_to_check_too(
     two: ProjectFolder, database_url: str, plain_role: str, fault: Fault, *, took_effect: bool

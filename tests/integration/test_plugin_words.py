@@ -6,6 +6,8 @@ import re
 import textwrap
 from typing import TYPE_CHECKING
 
+import pytest
+
 from suites import outcomes, run
 
 if TYPE_CHECKING:
@@ -111,6 +113,7 @@ ASKING = """
 """
 
 
+@pytest.mark.slow
 def test_a_server_of_the_ini_that_is_down_is_told_to_those_who_ask_and_to_nobody_else(
     project: ProjectFolder,
 ) -> None:
