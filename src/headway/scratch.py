@@ -140,8 +140,8 @@ async def _create(server: DatabaseURL, url: DatabaseURL) -> None:
             raise DatabaseError(
                 f"{server.masked}: {error}",
                 sqlstate=error.sqlstate,
-                hint="Let the role create databases (ALTER ROLE … CREATEDB), or use --scratch, which starts "
-                "an embedded server.",
+                hint="Let the role create databases (ALTER ROLE … CREATEDB), or name no server, so that an "
+                "embedded one is started.",
             ) from error
 
 

@@ -28,13 +28,20 @@ INSERT INTO users SELECT n, 1, n, n::text FROM generate_series(1, 6000) AS n;
 HAZARDS = (
     "ALTER TABLE users ALTER age SET NOT NULL",
     "ALTER TABLE users ADD CONSTRAINT grown CHECK (age > 0)",
-    "ALTER TABLE users ADD CONSTRAINT of_org FOREIGN KEY (org_id) REFERENCES orgs (id)",
+    (
+        "ALTER TABLE users ADD CONSTRAINT of_org FOREIGN KEY (org_id) REFERENCES orgs "
+        "ON DELETE SET NULL INITIALLY DEFERRED"
+    ),
     "ALTER TABLE users ADD CONSTRAINT one_name UNIQUE (name)",
     "CREATE INDEX users_name ON users (name)",
     "DROP INDEX users_age",
     "ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid()",
     "ALTER TABLE users ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY",
     "DELETE FROM users WHERE age > 5500",
+    "DELETE FROM users u USING users v WHERE u.id > v.id AND u.age = v.age",
+    "ALTER TABLE users ALTER gone TYPE bigint",  # of which every value is NULL
+    "UPDATE users SET name = 'at :noon' || id, gone = 7",
+    "UPDATE users SET name = upper(name)",
 )
 # Where one revision of a recipe ends and the next begins.
 _NEXT = re.compile(r"^# in a second revision:\n|^# in a third one:\n|^# and in a last one:\n", re.MULTILINE)
@@ -99,6 +106,10 @@ async def test_each_recipe_runs_as_it_is_printed_and_ends_where_the_hazard_would
         assert "users_age" not in indexes
         assert ask("SELECT count(*), count(DISTINCT token), count(DISTINCT number) FROM users") == [
             (5500, 5500, 5500)
+        ]
+        assert ask("SELECT DISTINCT gone, name = 'AT :NOON' || id, gone_new FROM users") == [(7, True, None)]
+        assert ask("SELECT confdeltype::text, condeferred FROM pg_constraint WHERE conname = 'of_org'") == [
+            ("n", True)
         ]
         connection.execute("INSERT INTO users (id, org_id, age, name) VALUES (99999, 1, 1, 'new')")
         assert ask("SELECT token IS NOT NULL, number > 6000 FROM users WHERE name = 'new'") == [(True, True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -234,3 +235,11 @@ def test_without_an_embedded_server_the_report_says_why_nobody_was_watched(
     assert report.unwatched is not None
     assert str(tmp_path) in report.unwatched
     assert "index-not-concurrent" in {it.rule for it in report.findings}
+
+
+def test_without_the_parser_it_says_what_to_install_before_it_asks_a_server(
+    history: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "postgast", None)
+    with pytest.raises(ConfigurationError, match=r"PostgreSQL's own parser"):
+        linted(history, scratch=UNREACHABLE)

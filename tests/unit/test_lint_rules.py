@@ -301,3 +301,38 @@ def test_what_nobody_watched_is_explained_by_its_text() -> None:
     )
     assert [(lock.relation, lock.mode) for lock in review.locks] == [("users", AEL)]
     assert review.rewritten == ("users",)
+
+
+def test_a_change_that_repeating_would_not_end_is_given_no_loop() -> None:
+    """A loop over rows ends only if a changed row no longer meets its condition."""
+    for endless in (
+        "UPDATE users SET age = age + 1",
+        "UPDATE users SET name = b.name FROM orgs AS b WHERE b.id = org_id",
+        "UPDATE users SET age = random()",
+    ):
+        (found,) = (each for each in lint(endless) if each.rule == "unbatched-data-change")
+        assert "while" not in found.recipe
+        assert "by id" in found.recipe
+    (found,) = (each for each in lint("UPDATE users SET age = 1") if each.rule == "unbatched-data-change")
+    assert "age IS DISTINCT FROM 1 LIMIT" in found.recipe
+
+
+def test_the_recipe_for_another_schema_moves_the_table() -> None:
+    (found,) = (each for each in lint("ALTER TABLE users SET SCHEMA crm") if each.rule == "rename-table")
+    assert "ALTER TABLE users SET SCHEMA crm" in found.recipe
+    assert "CREATE VIEW users AS TABLE crm.users" in found.recipe
+
+
+@pytest.mark.parametrize("bound", ["FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')", "DEFAULT"])
+def test_the_recipe_for_a_partition_has_its_bounds(bound: str) -> None:
+    found = lint(f"CREATE TABLE events_new PARTITION OF events {bound}")
+    (recipe,) = (each.recipe for each in found if each.rule == "partition-of-lock")
+    assert f"ALTER TABLE events ATTACH PARTITION events_new {bound}" in recipe
+
+
+def test_the_recipe_for_a_foreign_key_keeps_what_is_said_of_it_and_names_the_key_that_it_means() -> None:
+    made = "CREATE TABLE shops (code int PRIMARY KEY)"
+    key = "ALTER TABLE users ADD CONSTRAINT f FOREIGN KEY (age) REFERENCES shops"
+    found = lint(made, f"{key} MATCH FULL ON DELETE CASCADE INITIALLY DEFERRED")
+    (recipe,) = (each.recipe for each in found if each.rule == "foreign-key-scan")
+    assert '["code"], match="FULL", ondelete="CASCADE", deferrable=True, initially="DEFERRED"' in recipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -70,6 +71,16 @@ def test_what_was_not_watched_is_said_even_where_nothing_is_found() -> None:
     told = click.unstyle(findings(report(statements=(FAILED,), unseen="it reads data")))
     assert "statement 2, line 9, was not watched, for it fails in an empty database: no rows" in told
     assert "not seen to its end: it reads data" in told
+    assert verdict(report(unseen="it reads data")).splitlines() == [
+        "1 revision examined, watched on PostgreSQL 18.4: nothing found",
+        "1 revision not seen to the end, so there may be more to find",
+    ]
+
+
+def test_a_recipe_for_two_findings_is_said_once() -> None:
+    told = click.unstyle(findings(report(LOCKED, replace(LOCKED, rule="table-rewrite"))))
+    assert told.count("      a = 1\n") == 1
+    assert "    instead: as above\n" in told
 
 
 def test_a_report_without_a_server_says_so() -> None:

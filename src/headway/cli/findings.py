@@ -13,7 +13,7 @@ from headway.lint import RULES, comment
 from headway.results import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from headway.results import Finding, LintReport, StatementReview, StepReview
 
@@ -35,6 +35,8 @@ def verdict(report: LintReport) -> str:
         found.append(f"{len(report.silenced)} silenced")
     watched = f", watched on {report.oracle}" if report.oracle else ""
     lines = [f"{count(report.steps, 'revision')} examined{watched}: {', '.join(found)}"]
+    if partly := [step for step in report.steps if _unwatched(step)]:
+        lines.append(f"{count(partly, 'revision')} not seen to the end, so there may be more to find")
     if report.unwatched is not None:
         lines.append(
             f"PostgreSQL was not asked ({report.unwatched}): locks, rewrites and scans are told from the text"
@@ -45,7 +47,11 @@ def verdict(report: LintReport) -> str:
 def _step(step: StepReview) -> Iterator[str]:
     title = f"{click.style(step.revision, bold=True)} {step.description}".rstrip()
     yield f"{title}  {click.style(shorten(step.path), dim=True)}"
-    yield from (indent(_finding(it), "  ") for it in step.findings if it.silenced is None)
+    given: set[str] = set()
+    for it in step.findings:
+        if it.silenced is None:
+            yield indent(_finding(it, given), "  ")
+            given.add(it.recipe)
     silenced = [f"  {it.rule}{_line(it)} is allowed: {it.silenced}" for it in step.findings if it.silenced]
     if silenced:
         yield click.style("\n".join(silenced), dim=True)
@@ -63,14 +69,17 @@ def _unwatched(step: StepReview) -> list[str]:
     return [*lines, *([f"not seen to its end: {step.unseen}"] if step.unseen else [])]
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: Finding, given: Container[str]) -> str:
+    """A finding; a recipe that was ``given`` for another one of the step is not said again."""
     severity = click.style(finding.severity.value, fg=_COLOURS.get(finding.severity))
     lines = [f"{severity} {click.style(finding.rule, bold=True)}{_line(finding)}", f"  {finding.hazard}"]
     if finding.lock is not None:
         lines.append(f"  lock:    {finding.lock.mode.sql} on {finding.lock.relation}")
     if finding.blocks:
         lines.append(f"  blocks:  {finding.blocks}")
-    if finding.recipe:
+    if finding.recipe and finding.recipe in given:
+        lines.append("  instead: as above")
+    elif finding.recipe:
         lines += ["  instead:", indent(finding.recipe.strip("\n"), "    ")]
     lines.append(f"  see:     {RULES[finding.rule].page}")
     lines.append(f"  or keep: {comment(finding)}")

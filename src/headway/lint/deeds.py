@@ -59,7 +59,8 @@ class Constraint:
     """A constraint of a table or column.
 
     ``valid`` is false where it says NOT VALID; ``index`` is what USING INDEX names; ``text`` is what stands
-    behind its name in SQL, without NOT VALID.
+    behind its name in SQL, without NOT VALID. ``options`` are what Alembic calls more of it, such as
+    ``ondelete``, and ``more`` says them in SQL.
     """
 
     kind: Kind
@@ -70,6 +71,8 @@ class Constraint:
     refers: Name | None = None
     refers_columns: tuple[str, ...] = ()
     condition: Expression | None = None
+    options: tuple[tuple[str, str | bool], ...] = ()
+    more: str = ""
     text: str = ""
 
 
@@ -96,13 +99,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class CreateTable:
-    """CREATE TABLE, also AS. ``by`` is the strategy of a partitioned one."""
+    """CREATE TABLE, also AS. ``by`` is how a partitioned one is divided, ``bound`` what a partition holds."""
 
     name: Name
     columns: tuple[Column, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     parent: Name | None = None
     by: str | None = None
+    bound: str = ""
     default_partition: bool = False
     if_not_exists: bool = False
     temporary: bool = False
@@ -394,7 +398,10 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRows:
-    """UPDATE, DELETE or MERGE: ``verb``. ``columns`` are those that UPDATE sets; ``where`` as text."""
+    """UPDATE, DELETE or MERGE: ``verb``. ``columns`` are those that UPDATE sets; ``where`` as text.
+
+    ``some`` is the same of some rows, up to its limit: "" where repeating it might never end.
+    """
 
     verb: str
     table: Name
@@ -402,6 +409,7 @@ class ChangeRows:
     columns: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     where: str = ""
+    some: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from headway.lint.names import Name
 
 
+# What sa.text takes for a parameter (sqlalchemy.sql.elements.TextClause).
+_PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w+(?![:\w]))")
 _OWN = "# a revision of its own:"
 _OWN_IN_SQL = "-- in a revision of its own with transactional=no in its header:"
 
@@ -31,7 +34,7 @@ class Pen:
     def run(self, *statements: str) -> str:
         """Statements in the revision's own transaction."""
         if self.python:
-            return "\n".join(f"op.execute({text(each)})" for each in statements)
+            return "\n".join(f"op.execute({text(escaped(each))})" for each in statements)
         return "\n".join(f"{each};" for each in statements)
 
     def online(self, *statements: str, calls: Sequence[str] = ()) -> str:
@@ -40,7 +43,7 @@ class Pen:
             return (
                 f"-- in a revision of its own with transactional=no in its header:\n{self.run(*statements)}"
             )
-        lines = calls or [f"op.execute({text(each)})" for each in statements]
+        lines = calls or [f"op.execute({text(escaped(each))})" for each in statements]
         inside = "\n".join(f"    {line}" for line in lines)
         return f"# in a revision of its own:\nwith op.get_context().autocommit_block():\n{inside}"
 
@@ -50,7 +53,7 @@ class Pen:
             return (
                 f"-- in a revision of its own with transactional=no in its header:\n{self.run(*statements)}"
             )
-        lines = calls or [f"op.execute({text(each)})" for each in statements]
+        lines = calls or [f"op.execute({text(escaped(each))})" for each in statements]
         inside = "\n".join(f"    {line}" for line in lines)
         needed = f"{imports}\n\n" if imports else ""
         wish = "transactional = False  # each statement commits by itself"
@@ -69,6 +72,11 @@ class Pen:
         """Two revisions, one after the other."""
         then = then.removeprefix(f"{_OWN}\n")
         return f"{first}\n\n{self.remark('in a second revision:')}\n{then}"
+
+
+def escaped(sql: str) -> str:
+    """SQL as ``sa.text`` takes it, which reads ``:name`` as a parameter."""
+    return _PARAMETER.sub(r"\\:", sql)
 
 
 def text(value: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headway.lint.deeds import Kind
 from headway.lint.names import Name, quoted
-from headway.lint.pen import listed, schema_of, text
+from headway.lint.pen import escaped, listed, schema_of, text
 from headway.lint.schema import default_name
 
 if TYPE_CHECKING:
@@ -86,11 +86,18 @@ def add_foreign_key(pen: Pen, table: Name, made: Constraint) -> str:
         f"op.create_foreign_key({text(name)}, {text(table.name)}, {text(theirs.name)}, "
         f"{listed(made.columns)}, "
         f"{listed(made.refers_columns or ('id',))}{schema_of(table, 'source_schema')}"
-        f"{schema_of(theirs, 'referent_schema')}, postgresql_not_valid=True)"
+        f"{schema_of(theirs, 'referent_schema')}{_options(made)}, postgresql_not_valid=True)"
         if pen.python
         else f"ALTER TABLE {table.sql} ADD CONSTRAINT {quoted(name)} {made.text} NOT VALID;"
     )
     return pen.second(first, pen.validated(table, name))
+
+
+def _options(made: Constraint) -> str:
+    """What more is said of a constraint, as keyword arguments of Alembic's operations."""
+    return "".join(
+        f", {word}={text(value) if isinstance(value, str) else value}" for word, value in made.options
+    )
 
 
 def key_using_index(pen: Pen, table: Name, made: Constraint) -> str:
@@ -104,6 +111,7 @@ def key_using_index(pen: Pen, table: Name, made: Constraint) -> str:
     needs = "" if made.kind is Kind.UNIQUE else f"{pen.remark('its columns must be NOT NULL by then')}\n"
     add = pen.run(
         f"ALTER TABLE {table.sql} ADD CONSTRAINT {quoted(name)} {made.kind.value} USING INDEX {quoted(name)}"
+        f"{made.more}"
     )
     return pen.second(build, needs + add)
 
@@ -128,17 +136,18 @@ def batches(pen: Pen, statement: str) -> str:
     if not pen.python:
         return f"{pen.remark('again and again, each time by itself, until no row is changed:')}\n{some};"
     return pen.stepwise(
-        calls=[f"while op.get_bind().execute(sa.text({text(some)})).rowcount:", "    pass"],
+        calls=[f"while op.get_bind().execute(sa.text({text(escaped(some))})).rowcount:", "    pass"],
         imports="import sqlalchemy as sa",
     )
 
 
-def fill(pen: Pen, table: Name, column: str, value: str) -> str:
-    """A column filled some rows at a time."""
+def fill(pen: Pen, table: Name, column: str, value: str, *, or_null: bool = False) -> str:
+    """A column filled some rows at a time; ``or_null`` where the value may be NULL, and so stays."""
+    left = f"{quoted(column)} IS NULL" + (f" AND ({value}) IS NOT NULL" if or_null else "")
     return batches(
         pen,
         f"UPDATE {table.sql} SET {quoted(column)} = {value} WHERE ctid IN "
-        f"(SELECT ctid FROM {table.sql} WHERE {quoted(column)} IS NULL",
+        f"(SELECT ctid FROM {table.sql} WHERE {left}",
     )
 
 
@@ -184,14 +193,17 @@ def add_identity(pen: Pen, table: Name, column: deeds.Column) -> str:
     )
 
 
-def change_type(pen: Pen, table: Name, column: str, type_: str) -> str:
+def change_type(pen: Pen, table: Name, deed: deeds.AlterType) -> str:
     """A second column of the new type that takes the place of the first."""
+    column, type_ = deed.column, deed.type.text
+    value = deed.using.text if deed.using else f"{quoted(column)}::{type_}"
     new = f"{column}_new"
     first = pen.run(f"ALTER TABLE {table.sql} ADD COLUMN {quoted(new)} {type_}")
-    said = pen.remark(f"let the application write {column} and {new}; then, in a second revision:")
-    filled = fill(pen, table, new, f"{quoted(column)}::{type_}")
+    said = pen.remark(f"let the application write {column} and {new}; then:")
+    filled = fill(pen, table, new, value, or_null=True)
     last = pen.remark(f"let the application read {new} alone, and drop {column} in a later revision")
-    return f"{first}\n\n{said}\n{filled}\n\n{last}"
+    both = pen.second(f"{first}\n{said}", filled)
+    return f"{both}\n\n{last}"
 
 
 def attach(pen: Pen, partition: Name) -> str:
@@ -204,12 +216,12 @@ def attach(pen: Pen, partition: Name) -> str:
     return f"{pen.second(first, then)}\n\n{last}"
 
 
-def partition(pen: Pen, parent: Name, name: Name) -> str:
+def partition(pen: Pen, parent: Name, deed: deeds.CreateTable) -> str:
     """A partition made apart and attached."""
-    return (
-        pen.run(f"CREATE TABLE {name.sql} (LIKE {parent.sql} INCLUDING ALL)")
-        + "\n"
-        + pen.run(f"ALTER TABLE {parent.sql} ATTACH PARTITION {name.sql} FOR VALUES …")
+    name = deed.name.sql
+    return pen.run(
+        f"CREATE TABLE {name} (LIKE {parent.sql} INCLUDING ALL)",
+        f"ALTER TABLE {parent.sql} ATTACH PARTITION {name} {deed.bound}",
     )
 
 

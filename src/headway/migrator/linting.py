@@ -92,9 +92,13 @@ class Linting(Reviewing):
             ResolutionError: an end of the span, or a file, names no revision.
             HeadwayError: whatever ``review`` raises.
         """
+        from headway.lint.parsing import require_parser
+
         policy = policy or self.policy()
         graph = await self._graph()
         plan, wanted = await self._selected(graph, span, git_base, files)
+        if wanted:
+            await in_thread(require_parser)  # before a server is started for nothing
         found, report = await self._rehearse(graph, plan, wanted, scratch)
         return await in_thread(lambda: _report(found, report, policy, strict=True))
 

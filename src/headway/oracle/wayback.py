@@ -59,7 +59,7 @@ def read_both_ways(
     try:
         scope.run_transaction(_Nobody(), undo.function, write)
     except _Enough:
-        return found, tuple(_differences(before, after[0]))
+        return found, tuple(differences(before, after[0]))
     except Exception:  # noqa: BLE001  # a way back that fails in an empty database may yet work elsewhere
         return found, None
     finally:
@@ -96,7 +96,8 @@ def _read_here(connection: Connection) -> Catalogue:
     return read_catalogue(connection, connection.scalars(_SCHEMAS).all())
 
 
-def _differences(before: Catalogue, after: Catalogue) -> Iterator[str]:
+def differences(before: Catalogue, after: Catalogue) -> Iterator[str]:
+    """What the second of two catalogues has that the first had not, and the other way round, in words."""
     yield from _keys("table", before.tables, after.tables)
     for name in sorted(before.tables.keys() & after.tables.keys()):
         was, now = before.tables[name], after.tables[name]
@@ -107,7 +108,9 @@ def _differences(before: Catalogue, after: Catalogue) -> Iterator[str]:
     free = [{name: it for name, it in each.sequences.items() if it.owner is None} for each in (before, after)]
     yield from _keys("sequence", *free)
     yield from _values("sequence", *free)
-    yield from _keys("extension", before.extensions, after.extensions)
+    # One that stays is no fault: others may have come to use it, and IF NOT EXISTS may have found it there.
+    gone = sorted(before.extensions.keys() - after.extensions.keys())
+    yield from (f"extension {name} is missing" for name in gone)
 
 
 def _of_table(table: str, was: Table, now: Table) -> Iterator[str]:

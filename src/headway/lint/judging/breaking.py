@@ -107,6 +107,8 @@ def rename(act: Act, deed: deeds.Rename, pen: Pen) -> Iterator[Alarm]:
     if deed.kind not in {"table", "view", "materialized view"} or not act.existed(deed.name):
         return
     old, new = deed.name.sql, deed.to.sql
+    moved = deed.to.schema != deed.name.schema
+    how = f"SET SCHEMA {quoted(deed.to.schema or '')}" if moved else f"RENAME TO {quoted(deed.to.name)}"
     yield Alarm(
         rule="rename-table",
         act=act,
@@ -114,7 +116,7 @@ def rename(act: Act, deed: deeds.Rename, pen: Pen) -> Iterator[Alarm]:
         during=HELD,
         hazard=f"{deed.name} becomes {deed.to.sql}, and code that is still running knows its old name only",
         recipe=f"{pen.remark('leave a view of the old name behind until no release uses it:')}\n"
-        + pen.run(f"ALTER TABLE {old} RENAME TO {quoted(deed.to.name)}", f"CREATE VIEW {old} AS TABLE {new}"),
+        + pen.run(f"ALTER TABLE {old} {how}", f"CREATE VIEW {old} AS TABLE {new}"),
     )
 
 

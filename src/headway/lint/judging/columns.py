@@ -81,7 +81,7 @@ def _instead_of_stored(deed: AddColumn, pen: Pen) -> str:
     return (
         f"{recipes.add_column_plain(pen, deed.table, deed.column)}\n\n"
         f"{pen.remark('or GENERATED ALWAYS AS (…) VIRTUAL, from PostgreSQL 18 on')}\n{pen.remark(said)}\n"
-        f"{recipes.fill(pen, deed.table, deed.column.name, '…')}"
+        f"{recipes.fill(pen, deed.table, deed.column.name, '…', or_null=True)}"
     )
 
 
@@ -124,7 +124,7 @@ def alter_type(act: Act, deed: AlterType, pen: Pen) -> Iterator[Alarm]:
             on=deed.table,
             hazard=f"code that is still running sends and expects {old.text} for {name}, which becomes "
             f"{deed.type.text}",
-            recipe=recipes.change_type(pen, deed.table, deed.column, deed.type.text),
+            recipe=recipes.change_type(pen, deed.table, deed),
         )
     elif old is not None and columntypes.loses(old, new):
         yield Alarm(
@@ -155,7 +155,7 @@ def _type_cost(act: Act, deed: AlterType, pen: Pen, change: str) -> Iterator[Ala
     indexes = [
         each for each in act.review.rewritten if (lock := act.lock_named(each)) and lock.kind == "index"
     ]
-    recipe = recipes.change_type(pen, deed.table, deed.column, deed.type.text)
+    recipe = recipes.change_type(pen, deed.table, deed)
     if act.rewrites(deed):
         yield Alarm(
             rule="type-change-rewrite",

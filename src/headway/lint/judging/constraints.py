@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headway.lint import recipes
@@ -93,8 +94,12 @@ def checks_rows(act: Act, table: Name, made: Constraint, pen: Pen, *, first: str
 
 def looks_up(act: Act, table: Name, made: Constraint, pen: Pen, *, first: str = "") -> Alarm:
     """A foreign key without NOT VALID; ``first`` is what the recipe begins with."""
-    recipe = recipes.add_foreign_key(pen, table, made)
     theirs = made.refers or Name("")
+    known = act.schema.table(theirs)
+    if not made.refers_columns and known is not None:
+        keys = (each.columns for each in known.constraints.values() if each.kind is Kind.PRIMARY)
+        made = replace(made, refers_columns=next(keys, ()))
+    recipe = recipes.add_foreign_key(pen, table, made)
     return Alarm(
         rule="foreign-key-scan",
         act=act,

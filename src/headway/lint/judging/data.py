@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from headway.lint import recipes
 from headway.lint.alarms import COPIED, HELD, Alarm
 from headway.lint.deeds import ChangeRows, Kind, Reach
-from headway.lint.names import quoted
 from headway.results import Severity
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from headway.lint import deeds
     from headway.lint.acts import Act
     from headway.lint.pen import Pen
+
+# Where the driver is given a value; the statement's text does not tell which.
+_PARAMETER = re.compile(r"\$\d+(::\w+)?")
 
 
 def change_rows(act: Act, deed: ChangeRows, pen: Pen) -> Iterator[Alarm]:
@@ -26,7 +29,7 @@ def change_rows(act: Act, deed: ChangeRows, pen: Pen) -> Iterator[Alarm]:
     which = (
         "every row"
         if every and not deed.where
-        else "every row of which " + deed.where
+        else f"every row of which {_PARAMETER.sub('…', deed.where)}"
         if deed.where
         else "rows"
     )
@@ -36,7 +39,7 @@ def change_rows(act: Act, deed: ChangeRows, pen: Pen) -> Iterator[Alarm]:
         severity=None if every else Severity.WARNING,
         hazard=f"{deed.verb} changes {which} of {deed.table} at once: each stays locked until the "
         "transaction ends",
-        recipe=recipes.batches(pen, _some_of(deed)) if deed.verb != "MERGE" else "",
+        recipe=_in_parts(act, deed, pen),
     )
 
 
@@ -58,15 +61,19 @@ def _is_about_few(act: Act, deed: ChangeRows) -> bool:
     return any(columns and {*columns} <= {*deed.keys} for columns in keys)
 
 
-def _some_of(deed: ChangeRows) -> str:
-    """The same change of some rows; the limit and a bracket are to follow."""
-    table = deed.table.sql
-    where = f" WHERE {deed.where}" if deed.where else ""
-    some = f"WHERE ctid IN (SELECT ctid FROM {table}{where}"
-    if deed.verb == "DELETE":
-        return f"DELETE FROM {table} {some}"
-    assigned = ", ".join(f"{quoted(column)} = …" for column in deed.columns)
-    return f"UPDATE {table} SET {assigned} {some}"
+def _in_parts(act: Act, deed: ChangeRows, pen: Pen) -> str:
+    """The same change a part at a time."""
+    if deed.verb == "MERGE":
+        return ""
+    if deed.some:
+        return recipes.batches(pen, _PARAMETER.sub("…", deed.some))
+    known = act.schema.table(deed.table)
+    keys = [each.columns for each in known.constraints.values() if each.kind is Kind.PRIMARY] if known else []
+    key = keys[0][0] if keys and keys[0] else "its key"
+    return (
+        pen.remark(f"in a revision that commits each statement by itself, go through {deed.table} by {key},")
+        + f"\n{pen.remark('5000 rows at a time and each row once: changed again, it would change again')}"
+    )
 
 
 def truncate(act: Act, deed: deeds.Truncate, pen: Pen) -> Iterator[Alarm]:

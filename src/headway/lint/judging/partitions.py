@@ -57,5 +57,5 @@ def create_table(act: Act, deed: deeds.CreateTable, pen: Pen) -> Iterator[Alarm]
         during=READ if scanned else HELD,
         explains=scanned,
         hazard=f"{deed.name} as a partition from the start waits for ACCESS EXCLUSIVE on {deed.parent}{also}",
-        recipe=recipes.partition(pen, deed.parent, deed.name),
+        recipe=recipes.partition(pen, deed.parent, deed),
     )

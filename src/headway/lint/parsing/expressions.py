@@ -85,7 +85,17 @@ def _type_text(node: Any) -> str:
     parser = require_parser()
     tree = parser.parse("SELECT NULL::int")
     tree.stmts[0].stmt.select_stmt.target_list[0].res_target.val.type_cast.type_name.CopyFrom(node)
-    return str(parser.deparse(tree)).removeprefix("SELECT NULL::").strip()
+    return str(parser.deparse(tree)).removeprefix("SELECT NULL::").removeprefix("pg_catalog.").strip()
+
+
+def bound_text(node: Any) -> str:
+    """What a partition holds, as ATTACH PARTITION says it: ``FOR VALUES …`` or ``DEFAULT``."""
+    parser = require_parser()
+    before = "ALTER TABLE a ATTACH PARTITION b "
+    tree = parser.parse(f"{before}DEFAULT")
+    command = inner(inner(tree.stmts[0].stmt).cmds[0])
+    inner(getattr(command, "def")).bound.CopyFrom(node)
+    return str(parser.deparse(tree)).removeprefix(before)
 
 
 def reach(node: Any | None) -> tuple[Reach, tuple[str, ...]]:

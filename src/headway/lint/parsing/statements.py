@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from headway.lint import deeds
 from headway.lint.deeds import Deed, Reading
 from headway.lint.names import Name
-from headway.lint.parsing.expressions import deparsed, reach, type_of
+from headway.lint.parsing.expressions import bound_text, deparsed, reach, type_of
+from headway.lint.parsing.rows import some_of
 from headway.lint.parsing.tables import alterations, domain_of, table_parts
 from headway.lint.parsing.tree import (
     below,
@@ -81,6 +82,7 @@ def _create_table(node: Any) -> Deed:
         constraints,
         parent=parents[0] if bound and parents else None,
         by=choice(node.partspec, "strategy").rpartition("_")[2] if node.HasField("partspec") else None,
+        bound=bound_text(node.partbound) if bound else "",
         default_partition=bound and bool(node.partbound.is_default),
         if_not_exists=bool(node.if_not_exists),
         temporary=node.relation.relpersistence == "t",
@@ -212,7 +214,7 @@ def _change(node: Any) -> Deed:
     verb = {"UpdateStmt": "UPDATE", "DeleteStmt": "DELETE"}[kind(node)]
     columns = tuple(each.name for each in targets)
     text = "" if where is None else deparsed(where)
-    return deeds.ChangeRows(verb, relation(node.relation), how, columns, keys, text)
+    return deeds.ChangeRows(verb, relation(node.relation), how, columns, keys, text, some_of(node))
 
 
 def _merge(node: Any) -> Deed:

@@ -22,6 +22,11 @@ _KINDS = {
     "CONSTR_FOREIGN": Kind.FOREIGN,
     "CONSTR_EXCLUSION": Kind.EXCLUDE,
 }
+# Letters of parsenodes.h (FKCONSTR_ACTION_*, FKCONSTR_MATCH_*); NO ACTION and MATCH SIMPLE go without saying.
+_ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+_MATCHES = {"f": "FULL"}
+_IN_SQL = {"match": "MATCH", "ondelete": "ON DELETE", "onupdate": "ON UPDATE"}
+_IN_SQL |= {"deferrable": "DEFERRABLE", "initially": "INITIALLY"}
 _SERIAL = {"serial": "int4", "bigserial": "int8", "smallserial": "int2"}
 _SERIAL |= {"serial4": "int4", "serial8": "int8", "serial2": "int2"}
 _STORED = {"s": Generated.STORED, "v": Generated.VIRTUAL}
@@ -71,8 +76,36 @@ def constraint_of(node: Any, *, column: str | None = None) -> Constraint:
         refers=refers,
         refers_columns=strings(node.pk_attrs),
         condition=condition,
+        options=_options(node),
+        more=_more(node),
     )
     return Constraint(**{**_fields(made), "text": _text(made)})
+
+
+def _options(node: Any) -> tuple[tuple[str, str | bool], ...]:
+    """What is said of a foreign key, or of when a constraint is checked, in Alembic's words."""
+    said_of: list[tuple[str, str | bool]] = []
+    if node.fk_matchtype in _MATCHES:
+        said_of.append(("match", _MATCHES[node.fk_matchtype]))
+    said_of += [
+        (word, _ACTIONS[action])
+        for word, action in (("ondelete", node.fk_del_action), ("onupdate", node.fk_upd_action))
+        if action in _ACTIONS
+    ]
+    if node.deferrable:
+        said_of.append(("deferrable", True))
+    if node.initdeferred:
+        said_of.append(("initially", "DEFERRED"))
+    columns = ", ".join(map(quoted, strings(node.fk_del_set_cols)))
+    return tuple(
+        (word, f"{value} ({columns})" if word == "ondelete" and columns else value) for word, value in said_of
+    )
+
+
+def _more(node: Any) -> str:
+    return "".join(
+        f" {_IN_SQL[word]}{'' if value is True else f' {value}'}" for word, value in _options(node)
+    )
 
 
 def _fields(made: Constraint) -> dict[str, Any]:
@@ -87,7 +120,8 @@ def _text(made: Constraint) -> str:
         return f"{made.kind.value} USING INDEX {quoted(made.index)}"
     if made.kind is Kind.FOREIGN and made.refers is not None:
         theirs = ", ".join(map(quoted, made.refers_columns))
-        return f"FOREIGN KEY ({columns}) REFERENCES {made.refers.sql}" + (f" ({theirs})" if theirs else "")
+        named = f" ({theirs})" if theirs else ""
+        return f"FOREIGN KEY ({columns}) REFERENCES {made.refers.sql}{named}{made.more}"
     return f"NOT NULL {columns}" if made.kind is Kind.NOT_NULL else f"{made.kind.value} ({columns})"
 
 
