@@ -150,8 +150,10 @@ def _run(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    tests = str(Path(__file__).parent)
-    sys.path[:] = [str(folder), _SOURCES, *(path for path in sys.path if path not in {tests, _SOURCES})]
+    # Without what tests have put there, as revisions that were run among them do.
+    installed = [path for path in sys.path if Path(path).is_relative_to(sys.prefix)]
+    installed += [path for path in sys.path if Path(path).is_relative_to(sys.base_prefix)]
+    sys.path[:] = [str(folder), _SOURCES, *dict.fromkeys(installed)]
     for number, path in enumerate((Path(os.devnull), said, complained)):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process

@@ -58,14 +58,7 @@ async def back_up(
     shown = mask(redact(backup.command))
     emit(BackupStarted(run_id, shown))
     started = time.perf_counter()
-    process = await asyncio.create_subprocess_shell(
-        backup.command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=variables,
-        start_new_session=True,
-    )
+    process = await _started(backup.command, variables)
     tail = _Tail(process.stdout)
     try:
         async with asyncio.timeout(backup.timeout_s):
@@ -80,6 +73,30 @@ async def back_up(
         raise BackupFailedError(shown, how, mask(redact(tail.text())))
     emit(BackupFinished(run_id, shown, round((time.perf_counter() - started) * 1000, 3)))
     return shown
+
+
+async def _started(command: str, variables: Mapping[str, str]) -> asyncio.subprocess.Process:
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_shell(
+            command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=variables,
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # asyncio would end the shell, and leave to itself what the shell has started meanwhile.
+        await shielded(_ended_at_once(starting), grace_s=2 * _GRACE_S)
+        raise
+
+
+async def _ended_at_once(starting: asyncio.Future[asyncio.subprocess.Process]) -> None:
+    process = await starting
+    await _ended(process, _Tail(process.stdout))
 
 
 class _Tail:

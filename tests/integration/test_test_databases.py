@@ -319,10 +319,10 @@ def drop(server_url: str, suite: Suite) -> None:
 def test_a_template_is_kept_between_runs_and_made_anew_when_a_model_changes_or_it_is_wished(
     project: ProjectFolder, server_url: str
 ) -> None:
-    (project.root / "shop.py").write_text("from names import NAME\n", encoding="utf-8")
+    (project.root / "ware.py").write_text("from names import NAME\n", encoding="utf-8")
     (project.root / "names.py").write_text("NAME = 'first'\n", encoding="utf-8")
     project.revision(
-        "r1", upgrade="import shop\nop.create_table(shop.NAME, sa.Column('id', sa.Integer, primary_key=True))"
+        "r1", upgrade="import ware\nop.create_table(ware.NAME, sa.Column('id', sa.Integer, primary_key=True))"
     )
 
     def built(*, rebuild: bool = False) -> dict[str, int]:
