@@ -41,6 +41,10 @@ class Locked:
     content: str
 
 
+# What git and others write around the two sides.
+_CONFLICT_MARKS = ("<" * 7, "=" * 7, ">" * 7)
+
+
 def rendered(graph: Graph) -> str:
     """The file for these revisions, oldest first; opens every revision file.
 
@@ -74,6 +78,8 @@ def read(path: Path) -> dict[str, Locked] | None:
     for number, line in enumerate(text.splitlines(), start=1):
         if not line or line.startswith("#"):
             continue
+        if line.startswith(_CONFLICT_MARKS):
+            raise _unusable(path, number, "holds a conflict of two branches")
         fields = line.split(" ")
         chain = _chained(chain, " ".join(fields[:-1]))
         if len(fields) != _FIELDS or fields[-1] != chain:
@@ -129,6 +135,6 @@ def _chained(chain: str, said: str) -> str:
 def _unusable(path: Path, line: int, why: str) -> GraphError:
     return GraphError(
         [f"{path}:{line}: {why}"],
-        hint="See that the revisions themselves are right (`headway heads` shows one head), then write it "
-        "anew with `headway lock`.",
+        hint="See that the revisions themselves are right (where `headway heads` shows two heads, "
+        "`headway rebase` moves yours on top of the other), then write it anew with `headway lock`.",
     )

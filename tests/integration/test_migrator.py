@@ -34,7 +34,7 @@ from headway import (
     UnknownRevisionsError,
     VersionConflictError,
 )
-from headway.errors import ConfigurationError, ConnectionFailedError, ResolutionError
+from headway.errors import ConfigurationError, ConnectionFailedError, HeadwayError, ResolutionError
 from servers import AT_WORK_UNTIL_GO, create_role
 
 if TYPE_CHECKING:
@@ -662,3 +662,6 @@ async def test_relative_locations_are_the_projects_wherever_the_command_runs(
     assert "CREATE TABLE a" in await migrator.sql()
     written = await migrator.revision("next", autogenerate=False, version_path=str(project.root / "more"))
     assert [path.parent.name for path in written.paths] == ["more"]
+    with pytest.raises(HeadwayError) as caught:
+        await migrator.revision("anew", autogenerate=False, head="base")
+    assert str(project.root / "more") in str(caught.value.hint)

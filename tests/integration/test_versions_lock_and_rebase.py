@@ -55,6 +55,10 @@ async def test_two_branches_that_add_a_revision_conflict_in_the_lock(project: Pr
     (project.root / "alembic" / "versions.lock").write_text(
         f"{common}{'<' * 7} ours\n{our_lock.removeprefix(common)}=======\n{their_lock.removeprefix(common)}"
     )
+    with pytest.raises(GraphError, match="holds a conflict of two branches") as caught:
+        await migrator.check_lock()
+    assert "headway rebase" in str(caught.value.hint)
+    (project.root / "alembic" / "versions.lock").write_text(our_lock + their_lock.removeprefix(common))
     with pytest.raises(GraphError, match="does not follow from the lines before it"):
         await migrator.check_lock()
 

@@ -121,7 +121,10 @@ def _problem(project: Project, written: Sequence[Path], error: BaseException) ->
     if isinstance(error, HeadwayError) or not isinstance(error, Exception):
         return None
     template = project.script_location / "script.py.mako"
-    return _problem_of_file(template, written, error) if written else _problem_of_writing(template, error)
+    if written:
+        return _problem_of_file(template, written, error)
+    places = ", ".join(map(str, project.version_locations)) if len(project.version_locations) > 1 else ""
+    return _problem_of_writing(template, error, places)
 
 
 def _problem_of_file(template: Path, written: Sequence[Path], error: Exception) -> HeadwayError:
@@ -136,9 +139,10 @@ def _problem_of_file(template: Path, written: Sequence[Path], error: Exception) 
     )
 
 
-def _problem_of_writing(template: Path, error: Exception) -> HeadwayError | None:
+def _problem_of_writing(template: Path, error: Exception, places: str) -> HeadwayError | None:
     if isinstance(error, CommandError):
-        return HeadwayError(str(error), hint="No revision file was written.")
+        where = f" The version locations here: {places}." if places else ""
+        return HeadwayError(str(error), hint=f"No revision file was written.{where}")
     if isinstance(error, FileNotFoundError) and not template.exists():
         return ConfigurationError(
             str(template),
