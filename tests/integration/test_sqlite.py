@@ -494,6 +494,28 @@ async def test_autogenerate_writes_batch_operations_and_check_is_content_afterwa
         assert "SERIAL" not in script, "that is PostgreSQL's"
 
 
+@pytest.mark.asyncio
+async def test_constraints_that_the_models_leave_unnamed_are_added_and_taken_back(
+    project: ProjectFolder, file: Path
+) -> None:
+    more = """
+sa.Table("posts", metadata, sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("writer", sa.ForeignKey("users.id")), sa.Column("slug", sa.String(9), unique=True))
+"""
+    project.env("metadata", preamble=_MODELS + more)
+    project.tables("users", "posts")
+    async with migrating(project, file) as migrator:
+        await migrator.upgrade()
+        (written,) = (await migrator.revision("more of posts")).paths
+        assert "'uq_posts_slug'" in written.read_text()
+        assert "'fk_posts_writer_users'" in written.read_text()
+        await migrator.upgrade()
+        assert (await migrator.check()).differences == ()
+        await migrator.downgrade("-1")
+        await migrator.upgrade()
+        assert (await migrator.check()).differences == ()
+
+
 def test_plain_alembic_goes_through_the_same_door(
     project: ProjectFolder, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

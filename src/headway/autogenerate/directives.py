@@ -24,6 +24,7 @@ from headway.autogenerate.renames import Decisions, probable, probable_tables, r
 from headway.autogenerate.safety import Direction
 from headway.autogenerate.sequences import CreateSequenceOp
 from headway.autogenerate.splitting import files, scripts
+from headway.autogenerate.unnamed import name_constraints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -67,6 +68,8 @@ def writing(
         if own is not None:
             own(context, revision, directives)
         if context.dialect.name != "postgresql":
+            for script in directives:
+                name_constraints(script)
             return
         directives[:] = [made for script in directives for made in _rewritten(context, script, how)]
 
