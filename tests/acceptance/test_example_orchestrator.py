@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import headway
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "orchestrator"
@@ -35,6 +37,7 @@ def started(file: Path, environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_only_in_development_the_applications_start_migrates(tmp_path: Path) -> None:
     refused = started(tmp_path / "staging.db", "staging")
     assert refused.returncode != 0

@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
-SLOW = {"assessments", "orchestrator"}
+SLOW = {"assessments", "orchestrator", "pgvector_search", "sql_first"}
 
 
 @pytest.mark.parametrize(

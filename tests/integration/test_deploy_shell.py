@@ -85,6 +85,7 @@ def test_the_init_container_waits_until_somebody_else_has_migrated(start: Start)
     assert code_of(waiting) == 0
 
 
+@pytest.mark.slow
 def test_the_init_container_lets_an_old_replica_back_onto_a_newer_database(
     start: Start, project: ProjectFolder
 ) -> None:

@@ -136,7 +136,7 @@ def stepwise(path: Path) -> None:
 # -- the lock ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("processes", [2, 8, pytest.param(32, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("processes", [2, *(pytest.param(many, marks=pytest.mark.slow) for many in (8, 32))])
 async def test_of_many_processes_one_applies_and_all_end_well(
     project: ProjectFolder, database_url: str, processes: int
 ) -> None:

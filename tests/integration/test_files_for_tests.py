@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+import pytest
+
 from suites import outcomes, run
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ def test_each_test_has_a_migrated_file_of_its_own_and_nothing_is_left(
     assert not [path for path in there.iterdir() if path.name.startswith("headway-tests")]
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_share_nothing(project: ProjectFolder) -> None:
     done = run(a_suite(project), "-n", "2", "--headway-database-url", "sqlite+aiosqlite://")
     assert outcomes(done) == {"passed": 7}, done.stdout
@@ -104,6 +107,7 @@ def test_what_is_of_postgresql_alone_is_said_and_a_failed_migration_told_once(pr
     assert "as above: " in done.stdout
 
 
+@pytest.mark.slow
 def test_the_file_of_a_failing_test_is_kept_on_request(project: ProjectFolder, tmp_path: Path) -> None:
     there = tmp_path / "temporary"
     there.mkdir()

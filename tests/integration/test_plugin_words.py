@@ -71,6 +71,7 @@ SUITE = """
 """
 
 
+@pytest.mark.slow
 def test_each_fault_is_told_with_its_way_out_and_without_a_traceback(
     project: ProjectFolder, server_url: str
 ) -> None:

@@ -143,6 +143,7 @@ def test_a_suite_that_asks_for_no_database_loads_nothing(tmp_path: Path) -> None
     assert outcomes(done) == {"passed": 1}, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_one_ini_line_adds_the_checks_to_the_suite_and_says_what_they_found(
     suite: ProjectFolder, server_url: str
 ) -> None:
@@ -165,6 +166,7 @@ def test_one_ini_line_adds_the_checks_to_the_suite_and_says_what_they_found(
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_checks_are_left_out_of_a_run_of_single_files_and_chosen_by_name_or_marker(
     suite: ProjectFolder,
 ) -> None:

@@ -127,6 +127,7 @@ async def test_what_rows_make_impossible_stops_the_downgrade_and_an_empty_table_
     story.execute("INSERT INTO users (id, mail, n) VALUES (1, 'a', 2)")
 
 
+@pytest.mark.slow
 async def test_vectors_change_their_type_under_an_index_but_not_their_length_with_rows(story: Story) -> None:
     """And the extension comes before its first use, even where somebody prepared the database by hand.
 
@@ -181,6 +182,7 @@ IDENTITIES = (
 )
 
 
+@pytest.mark.slow
 async def test_an_identity_comes_changes_and_goes_with_its_counter_beyond_the_rows(story: Story) -> None:
     def tables(*columns: str) -> list[str]:
         return [f'table("t{n}", sa.Column("c", sa.BigInteger, {column}))' for n, column in enumerate(columns)]
