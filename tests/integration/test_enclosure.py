@@ -82,7 +82,8 @@ async def test_it_is_on_record_before_anything_else_can_happen(
     project.revision("r1", upgrade="op.get_bind().commit()\nop.execute('SELECT pg_sleep(600)')")
     migrator = Migrator(project.ini, url=database_url)
     running = asyncio.create_task(migrator.upgrade())
-    asleep = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'"
+    asleep = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+    asleep += "AND state = 'active' AND query = 'SELECT pg_sleep(600)'"
     async with asyncio.timeout(60):
         while not rows(database_url, asleep):  # noqa: ASYNC110  # the server sends no event for it
             await asyncio.sleep(0.02)
@@ -105,7 +106,8 @@ async def test_what_was_committed_before_a_cancellation_is_on_record(
     )
     migrator = Migrator(project.ini, url=database_url)
     task = asyncio.create_task(migrator.upgrade())
-    at_work = "SELECT FROM pg_stat_activity WHERE query LIKE '%FROM go%' AND pid <> pg_backend_pid()"
+    at_work = "SELECT FROM pg_stat_activity WHERE datname = current_database() "
+    at_work += "AND query LIKE '%FROM go%' AND pid <> pg_backend_pid()"
     async with asyncio.timeout(60):
         while not rows(database_url, at_work):  # noqa: ASYNC110  # PostgreSQL sends no event for it
             await asyncio.sleep(0.02)

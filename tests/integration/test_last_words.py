@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio
 
+_SESSIONS_HERE = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+
 
 def rows(url: str, statement: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url) as connection:
@@ -35,12 +37,15 @@ async def test_a_second_cancellation_does_not_keep_the_first_from_being_put_on_r
     monkeypatch.setattr(runner, "_LAST_WORDS_S", 600.0)
     project.revision("r1", upgrade="op.execute('SELECT pg_sleep(600)')")
     running = asyncio.create_task(Migrator(project.ini, url=database_url).upgrade())
-    asleep = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'"
+    asleep = f"{_SESSIONS_HERE} AND state = 'active' AND query = 'SELECT pg_sleep(600)'"
     await until(database_url, asleep)
     with psycopg.connect(database_url) as holding:
         holding.execute("SELECT FROM migration_history FOR UPDATE")
         running.cancel()
-        await until(database_url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        await until(
+            database_url,
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
         running.cancel()
         done, _ = await asyncio.wait([running], timeout=0)
         assert not done
