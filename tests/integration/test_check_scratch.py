@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg import sql
 
 import headway
 from commandline import CommandLine
@@ -29,9 +30,10 @@ from headway import (
     StepStarted,
     embedded,
 )
+from servers import create_role, sibling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 pytestmark = pytest.mark.vector
 
@@ -83,9 +85,25 @@ def told(report: CheckReport) -> set[tuple[str | None, ...]]:
     }
 
 
+@pytest.fixture
+def own_url(database_url: str) -> Iterator[str]:
+    """The database as a role of this test's own, by which its scratch databases are told from others'."""
+    url = DatabaseURL.parse(database_url)
+    role = sql.Identifier(url.name)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        create_role(connection, url)
+        connection.execute(sql.SQL("ALTER ROLE {} SUPERUSER").format(role))
+        yield sibling(database_url, user=url.name)
+        connection.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
 def scratch_databases(url: str) -> Sequence[str]:
+    """Those of the URL's role."""
     with psycopg.connect(url) as connection:
-        rows = connection.execute("SELECT datname FROM pg_database WHERE datname ~ '^headway_scratch'")
+        rows = connection.execute(
+            "SELECT datname FROM pg_database"
+            " WHERE datname ~ '^headway_scratch' AND pg_get_userbyid(datdba) = current_user"
+        )
         return [row[0] for row in rows]
 
 
@@ -149,17 +167,17 @@ def test_what_a_killed_check_left_is_removed_by_the_next_one(checkout: Path) -> 
 
 @pytest.mark.asyncio
 async def test_on_a_server_of_ones_own_the_scratch_database_is_made_and_dropped(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, own_url: str
 ) -> None:
     project = a_project(tmp_path / "project")
 
-    report = await Migrator(project.ini, url=UNREACHABLE).check(scratch=database_url)
+    report = await Migrator(project.ini, url=UNREACHABLE).check(scratch=own_url)
 
     assert told(report) == EXPECTED
     assert report.database.startswith("postgresql://")
     assert "headway_scratch_" in report.database
-    assert scratch_databases(database_url) == []
-    with psycopg.connect(database_url) as connection:
+    assert scratch_databases(own_url) == []
+    with psycopg.connect(own_url) as connection:
         tables = connection.execute(
             "SELECT relname FROM pg_class WHERE relname IN ('users', 'alembic_version')"
         )
@@ -167,14 +185,12 @@ async def test_on_a_server_of_ones_own_the_scratch_database_is_made_and_dropped(
 
 
 @pytest.mark.asyncio
-async def test_it_is_dropped_after_a_failure_and_a_cancellation_too(
-    tmp_path: Path, database_url: str
-) -> None:
+async def test_it_is_dropped_after_a_failure_and_a_cancellation_too(tmp_path: Path, own_url: str) -> None:
     project = a_project(tmp_path / "project")
     failing = project.revision("r2", "r1", upgrade="op.execute('SELECT 1 / 0')")
     with pytest.raises(StepFailedError):
-        await Migrator(project.ini, url=UNREACHABLE).check(scratch=database_url)
-    assert scratch_databases(database_url) == []
+        await Migrator(project.ini, url=UNREACHABLE).check(scratch=own_url)
+    assert scratch_databases(own_url) == []
 
     failing.write_text(failing.read_text().replace("1 / 0", "pg_sleep(600)"))
     begun = asyncio.Event()
@@ -183,33 +199,33 @@ async def test_it_is_dropped_after_a_failure_and_a_cancellation_too(
             project.ini,
             url=UNREACHABLE,
             listeners=[lambda event: begun.set() if isinstance(event, StepStarted) else None],
-        ).check(scratch=database_url)
+        ).check(scratch=own_url)
     )
     await asyncio.wait_for(begun.wait(), 60)
-    assert len(scratch_databases(database_url)) == 1
+    assert len(scratch_databases(own_url)) == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert scratch_databases(database_url) == []
+    assert scratch_databases(own_url) == []
 
 
 @pytest.mark.asyncio
 async def test_one_that_a_killed_process_left_is_dropped_by_a_later_check_and_a_young_or_used_one_is_not(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, own_url: str
 ) -> None:
     project = a_project(tmp_path / "project")
     old, used, foreign = "headway_scratch_1_aa", "headway_scratch_2_bb", "headway_scratch_mine"
     young = f"headway_scratch_{int(time.time()) + 3000}_cc"
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with psycopg.connect(own_url, autocommit=True) as connection:
         for name in (old, used, foreign, young):
             connection.execute(f"CREATE DATABASE {name}".encode())
-    server = DatabaseURL.parse(database_url)
+    server = DatabaseURL.parse(own_url)
     try:
         with psycopg.connect(dataclasses.replace(server, database=used).render()):
-            await Migrator(project.ini, url=UNREACHABLE).check(scratch=database_url)
-            assert sorted(scratch_databases(database_url)) == sorted([used, foreign, young])
+            await Migrator(project.ini, url=UNREACHABLE).check(scratch=own_url)
+            assert sorted(scratch_databases(own_url)) == sorted([used, foreign, young])
     finally:
-        with psycopg.connect(database_url, autocommit=True) as connection:
+        with psycopg.connect(own_url, autocommit=True) as connection:
             for name in (old, used, foreign, young):
                 connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
 
