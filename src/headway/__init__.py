@@ -180,6 +180,7 @@ _HOMES = {
         "Application",
         "Backup",
         "BaselineReport",
+        "BundleReport",
         "CancelBlockers",
         "Capabilities",
         "Change",

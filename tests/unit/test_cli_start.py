@@ -111,3 +111,7 @@ def test_the_version_is_the_distribution_s() -> None:
     done = _run("--version")
     assert done.returncode == 0
     assert done.stdout.startswith("headway ")
+
+
+def test_everything_that_headway_exports_is_there() -> None:
+    assert [name for name in headway.__all__ if not hasattr(headway, name)] == []
