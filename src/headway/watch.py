@@ -155,6 +155,7 @@ class Watcher:
         self._blocked_since: float | None = None
         self._said_at = 0.0
         self._said: frozenset[int] = frozenset()
+        self._seen_free = False
         self._progress: StepProgress | None = None
         self.blockers: tuple[Peer, ...] = ()
         """Who kept the backend's last wait for a lock waiting; empty when it had none, or got it."""
@@ -181,13 +182,16 @@ class Watcher:
 
     def _hear(self, rows: Sequence[Row[Any]]) -> None:
         blockers = tuple(read_peer(row) for row in rows if row.pid is not None)
+        free = not blockers and rows[0].watched_state == "active"
         if blockers:
             self._hear_blocked(blockers)
-        elif rows[0].watched_state == "active":
-            self._hear_free()
-        else:
+        elif not free:
             # It is not at work: it has just given up waiting, and the blockers are whom it gave up for.
             self._blocked_since = None
+        elif self._seen_free:
+            self._hear_free()
+        # One that gives up is at work for a moment too, rolling back: two looks in a row make it free.
+        self._seen_free = free
         progress = _progress(rows[0], self._run_id, self._revision)
         if progress is not None and progress != self._progress:
             self._emit(progress)
