@@ -82,6 +82,8 @@ _HOLDS = text(f"""
     )
 """)  # noqa: S608  # constants
 
+_STANDING = text(f"SELECT CAST(pg_catalog.pg_current_xact_id() AS text), ({_HOLDS.text})")
+
 _WHERE = text(f"SELECT pg_catalog.current_database(), {version_schema()}")  # constants
 
 
@@ -170,6 +172,12 @@ def holds(connection: Connection, key: int) -> bool:
     the lock in silence. A ``COMMIT`` does not; that shows in :func:`headway.commit.transaction_id`.
     """
     return bool(connection.scalar(_HOLDS, {"key": key}))
+
+
+def standing(connection: Connection, key: int) -> tuple[str, bool]:
+    """The id of the transaction that the caller has open, and :func:`holds`; one statement."""
+    transaction, held = connection.execute(_STANDING, {"key": key}).one()
+    return str(transaction), bool(held)
 
 
 def unlock(connection: Connection, key: int) -> bool:
