@@ -26,6 +26,7 @@ from headway.peers import COLUMNS, read_peer
 from headway.placement import version_schema
 from headway.project import VersionTable
 from headway.shield import shielded
+from headway.sqltext import filled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -172,6 +173,11 @@ def holds(connection: Connection, key: int) -> bool:
     the lock in silence. A ``COMMIT`` does not; that shows in :func:`headway.commit.transaction_id`.
     """
     return bool(connection.scalar(_HOLDS, {"key": key}))
+
+
+def held_in_sql(key: int) -> str:
+    """The condition that :func:`holds` asks for, to be part of a statement."""
+    return filled(_HOLDS.text.partition("SELECT")[2], {"key": key})
 
 
 def standing(connection: Connection, key: int) -> tuple[str, bool]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import alembic.op
 
 from headway.alembic_bridge.code import RevisionCode
+from headway.alembic_bridge.recording import Recorder
 from headway.errors import RefusedError
 from headway.results import Direction
 from headway.revisions import Fault, graph_error
@@ -110,7 +111,7 @@ class _Run:
     def all(self) -> None:
         """Send them all, or print them in Alembic's offline mode."""
         context: MigrationContext = alembic.op.get_context()
-        if context.connection is not None and not context.as_sql:
+        if not isinstance(context.connection, Recorder | None) and not context.as_sql:
             _require_standard_strings(context.connection)
         with nullcontext() if self._transactional else context.autocommit_block():
             for statement in self._script.statements:
