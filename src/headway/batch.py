@@ -10,7 +10,7 @@ revision again, statement by statement.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
@@ -138,11 +138,9 @@ class Batch:
         try:
             await_only(driver.execute(";\n".join(statements)))
         except Exception as error:
-            lost = driver.is_closed() or is_connection_lost(error)
+            lost = driver.is_closed() or is_connection_lost(error) or not _rolled_back(driver)
             if lost:
                 connection.invalidate(error)
-            elif driver.is_in_transaction():
-                await_only(driver.execute("ROLLBACK"))
             # Without the statement: it is many.
             raise DBAPIError(None, None, error, connection_invalidated=lost) from error
         except BaseException as error:
@@ -151,11 +149,26 @@ class Batch:
             raise
 
 
+def _rolled_back(driver: Any) -> bool:
+    """End a transaction that has failed; ``False`` when the connection cannot even do that."""
+    try:
+        if driver.is_in_transaction():
+            await_only(driver.execute("ROLLBACK"))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        return False
+    return True
+
+
 def can_batch(connection: Connection) -> bool:
     """Whether a batch can be sent here: by asyncpg, where strings mean to the server what they mean to us."""
     driver = driver_of(connection)
-    return isinstance(driver, asyncpg.Connection) and all(
-        getattr(driver.get_settings(), name, None) == value for name, value in _NEEDED.items()
+    if not isinstance(driver, asyncpg.Connection):
+        return False
+    # A time limit of the driver's own is for one statement. asyncpg has no public name for it.
+    configured: Any = cast("Any", driver)._config  # noqa: SLF001
+    settings = driver.get_settings()
+    return configured.command_timeout is None and all(
+        getattr(settings, name, None) == value for name, value in _NEEDED.items()
     )
 
 

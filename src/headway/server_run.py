@@ -101,7 +101,7 @@ class ServerRun(Run):
             return None  # it will be told of where it can be put on record
 
         def recorded(connection: Connection) -> tuple[str, ...] | None:
-            return self._scope.recorded(code.function) if can_batch(connection) else None
+            return self._scope.recorded(code) if can_batch(connection) else None
 
         statements = await door.session.run(recorded)
         if statements is None:

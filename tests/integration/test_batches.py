@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 import textwrap
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from database_contents import contents
-from headway import HeadwayError, Migrator, server_run
+from headway import DatabaseURL, HeadwayError, Migrator, server_run
 from headway.alembic_bridge.recording import Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from conftest import ProjectFolder
+    from headway.alembic_bridge import RevisionCode
 
 pytestmark = pytest.mark.asyncio
 
@@ -40,7 +45,7 @@ ONE_MESSAGE = {
     "what a result is dropped of": """\
         op.execute("CREATE SEQUENCE seq")
         op.execute("SELECT setval('seq', 41)")
-        op.get_bind().execute(sa.text("SELECT nextval('seq')"))
+        op.execute(sa.text("SELECT nextval('seq')"))
         """,
     "bodies": """\
         op.execute('''CREATE FUNCTION fn() RETURNS int LANGUAGE plpgsql AS $$BEGIN COMMIT; RETURN 1; END$$''')
@@ -74,6 +79,10 @@ STATEMENT_BY_STATEMENT = {
         except:
             n = -1
         op.execute(f"INSERT INTO t VALUES ({n})")
+        """,
+    "a question out of sight": """\
+        import helping
+        op.execute(f"CREATE TABLE t (a int DEFAULT {helping.asked(op)})")
         """,
     "an inspector": """\
         if not sa.inspect(op.get_bind()).has_table('t'):
@@ -178,8 +187,8 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     found: list[bool] = []
     record = Recording.of
 
-    def noted(self: Recording, function: Callable[[], None]) -> tuple[str, ...] | None:
-        statements = record(self, function)
+    def noted(self: Recording, code: RevisionCode) -> tuple[str, ...] | None:
+        statements = record(self, code)
         found.append(statements is not None)
         return statements
 
@@ -193,6 +202,9 @@ async def test_revisions_in_one_message_end_as_statement_by_statement(
     recorded: list[bool],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    helping = ModuleType("helping")
+    helping.asked = lambda op: op.get_bind().execute(text("SELECT 41")).scalar() + 1  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, helping.__name__, helping)
     every = {**ONE_MESSAGE, **STATEMENT_BY_STATEMENT}
     for number, (name, upgrade) in enumerate(every.items(), start=1):
         parent = f"r{number - 1}" if number > 1 else None
@@ -231,3 +243,44 @@ async def test_revisions_that_fail_in_one_message_are_told_of_as_statement_by_st
                 path.unlink()
     for one, other in zip(*seen, strict=True):
         assert one == other
+
+
+@pytest.mark.parametrize(
+    ("options", "together"),
+    [({}, True), ({"connect_args": {"command_timeout": 600}}, False)],
+    ids=["plain", "limits each statement"],
+)
+async def test_an_applications_engine_sends_batches_unless_it_has_a_say_in_each_statement(
+    project: ProjectFolder,
+    database_url: str,
+    recorded: list[bool],
+    *,
+    options: dict[str, Any],
+    together: bool,
+) -> None:
+    project.tables("a")
+    url = DatabaseURL.parse(database_url).render().replace("postgresql:", "postgresql+asyncpg:", 1)
+    engine = create_async_engine(url, **options)
+    async with Migrator(project.ini, connection=engine) as migrator:
+        report = await migrator.upgrade()
+    await engine.dispose()
+    assert [step.revision for step in report.steps] == ["r1"]
+    assert recorded == [True] * together
+
+
+async def test_what_listens_to_an_engines_statements_goes_on_hearing_each(
+    project: ProjectFolder, database_url: str, recorded: list[bool]
+) -> None:
+    project.tables("a")
+    url = DatabaseURL.parse(database_url).render().replace("postgresql:", "postgresql+asyncpg:", 1)
+    engine = create_async_engine(url)
+    heard: list[str] = []
+    async with engine.connect() as connection:
+        event.listen(
+            connection.sync_connection, "before_cursor_execute", lambda *given: heard.append(given[2])
+        )
+        async with Migrator(project.ini, connection=connection) as migrator:
+            await migrator.upgrade()
+    await engine.dispose()
+    assert any("CREATE TABLE a" in statement for statement in heard)
+    assert recorded == []

@@ -42,8 +42,8 @@ from headway.alembic_bridge.recording import Recording
 from headway.cli import main
 record = Recording.of
 
-def counted(self, function):
-    statements = record(self, function)
+def counted(self, code):
+    statements = record(self, code)
     print("recorded" if statements is not None else "not recorded", file=sys.stderr)
     return statements
 

@@ -210,7 +210,7 @@ class Scope:
         finally:
             del self.context.autocommit_block
 
-    def recorded(self, function: Callable[[], None]) -> tuple[str, ...] | None:
+    def recorded(self, code: RevisionCode) -> tuple[str, ...] | None:
         """What a revision emits, taken down without the connection; see :class:`Recording`.
 
         Returns:
@@ -221,7 +221,7 @@ class Scope:
         heard = any(getattr(connection.dispatch, name) for name in _HEARD) or connection.engine.echo
         if heard or connection.get_execution_options() or self.context.on_version_apply_callbacks:
             return None
-        statements = self._recording.of(function)
+        statements = self._recording.of(code)
         if connection.in_transaction():  # the revision has got hold of it all the same
             connection.rollback()
             return None

@@ -19,11 +19,13 @@ from headway.indexes import is_to_be_looked_at
 from headway.sqltext import split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from alembic.runtime.environment import EnvironmentContext
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy import Dialect
+
+    from headway.alembic_bridge.code import RevisionCode
 
 # Statements that do the same among others as alone, and leave the transaction as it is. Whatever sets
 # something for the session, ends or divides a transaction, or copies to and from the client is none of them.
@@ -137,13 +139,15 @@ class Recording:
         self._environment = environment
         self._live = context
 
-    def of(self, function: Callable[[], None]) -> tuple[str, ...] | None:
+    def of(self, code: RevisionCode) -> tuple[str, ...] | None:
         """The statements a revision's function emits, in order.
 
         Returns:
             ``None`` when they cannot be known without a database, or when it raises: what is then to be
             said, a live connection will tell.
         """
+        if code.asks:
+            return None
         recorder = Recorder(self._live.dialect)
         context = self._context(recorder)
         environment = self._environment
@@ -151,7 +155,7 @@ class Recording:
         environment._migration_context = context  # noqa: SLF001
         try:
             with environment_of(environment), operations_of(Operations(context)):
-                function()
+                code.function()
         except (_Asked, Exception):  # noqa: BLE001  # it will be raised again where it can be told of
             return None
         finally:

@@ -41,7 +41,7 @@ def load_sql(path: Path, direction: Direction) -> RevisionCode:
         GraphError: a file cannot be read, or holds what cannot be run.
     """
     script = read_sql(path)
-    said = dict(script.header.timeouts)
+    said: dict[str, Any] = dict(script.header.timeouts)
     transactional = script.header.transactional
     if direction is Direction.DOWNGRADE:
         script = _undoing(path, transactional=transactional)
