@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from headway import DatabaseURL
 
 LENGTHS, QUICK_LENGTHS = (10, 100, 1000, 5000), (10,)
-ROUNDS = 7
+ROUNDS = 5
 CALLS = 200
 """Calls in process, whose mean is one value: one takes less than a clock's tick is worth."""
 BARE = """
