@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cases
+from page import write_page
 from server import VARIABLE, served
 
 if TYPE_CHECKING:
@@ -55,19 +56,23 @@ def arguments(words: Sequence[str] | None, known: Mapping[str, ModuleType]) -> a
         "--quick", action="store_true", help="once and short: shows that it works, not how fast"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value there as well")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="put the tables between its markers")
     chosen = parser.parse_args(words)
     if unknown := [name for name in chosen.cases if name not in known]:
         parser.error(f"no such case: {', '.join(unknown)} (there are: {', '.join(known)})")
     return chosen
 
 
-def document(measured: Mapping[str, Measurement], server_version: str, *, quick: bool) -> dict[str, Any]:
+def document(
+    measured: Mapping[str, Measurement], server_version: str, load: float, *, quick: bool
+) -> dict[str, Any]:
     """The run as JSON."""
     return {
         "format_version": FORMAT_VERSION,
         "quick": quick,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "load": load,
         "server": server_version,
         "packages": {name: version(name) for name in PACKAGES},
         "cases": {name: measurement.document() for name, measurement in measured.items()},
@@ -78,10 +83,11 @@ async def run(
     server: Server, names: Sequence[str], known: Mapping[str, ModuleType], *, quick: bool
 ) -> dict[str, Any]:
     measured: dict[str, Measurement] = {}
+    load = os.getloadavg()[0]
     for name in names:
         measured[name] = await known[name].measure(server, quick=quick)
         print(f"{name}: {summary(known[name])}\n{measured[name].table()}\n", flush=True)
-    return document(measured, await server.version(), quick=quick)
+    return document(measured, await server.version(), load, quick=quick)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -91,6 +97,8 @@ def main(words: Sequence[str] | None = None) -> int:
         result = asyncio.run(run(server, chosen.cases or list(known), known, quick=chosen.quick))
     if chosen.json:
         chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    if chosen.page:
+        write_page(chosen.page, result)
     return 0
 
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from headway import DatabaseURL
 
-_HEADWAY_ENV = "from headway import env\n\nenv.run()\n"
+HEADWAY_ENV = "from headway import env\n\nenv.run()\n"
 # Alembic's template takes the URL from alembic.ini; so that none is written there, it is put in beforehand.
-_ALEMBIC_URL = (
+ALEMBIC_URL = (
     "import os\n\nfrom alembic import context\n\n_url = os.environ['BENCH_ALEMBIC_URL'].replace('%', '%%')\n"
 )
-_ALEMBIC_URL += "context.config.set_main_option('sqlalchemy.url', _url)\n\n"
+ALEMBIC_URL += "context.config.set_main_option('sqlalchemy.url', _url)\n\n"
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,17 @@ def contenders(revisions: Mapping[str, str]) -> Iterator[tuple[Contender, Conten
         ours = Contender("headway", "headway", Path(scratch) / "headway")
         plain = Contender("alembic, async template", "alembic", Path(scratch) / "alembic")
         for contender in (ours, plain):
-            _initialise(contender.folder, revisions)
-        (ours.folder / "alembic" / "env.py").write_text(_HEADWAY_ENV)
+            initialise(contender.folder, revisions)
+        (ours.folder / "alembic" / "env.py").write_text(HEADWAY_ENV)
         env = plain.folder / "alembic" / "env.py"
-        env.write_text(_ALEMBIC_URL + env.read_text())
+        env.write_text(ALEMBIC_URL + env.read_text())
         yield ours, plain
 
 
-def _initialise(folder: Path, revisions: Mapping[str, str]) -> None:
-    folder.mkdir()
+def initialise(folder: Path, revisions: Mapping[str, str], *, template: str = "async") -> None:
+    """Make a project of Alembic's own template, with these revisions (file name: content)."""
+    folder.mkdir(parents=True)
     with redirect_stdout(io.StringIO()):  # it tells of every file
-        command.init(Config(folder / "alembic.ini"), os.fspath(folder / "alembic"), template="async")
+        command.init(Config(folder / "alembic.ini"), os.fspath(folder / "alembic"), template=template)
     for name, text in revisions.items():
         (folder / "alembic" / "versions" / name).write_text(text)

@@ -65,6 +65,7 @@ class TcpProxy:
         self._guard = threading.Lock()
         self._rules: list[Rule] = []
         self._wires: list[_Wire] = []
+        self._every: list[_Wire] = []
         self._threads: list[threading.Thread] = []
         self._down = False
         self.struck = threading.Event()
@@ -99,6 +100,12 @@ class TcpProxy:
         with self._guard:
             self._rules.append(Rule(pattern, towards, fault, after, down))
 
+    @property
+    def turns(self) -> list[int]:
+        """Of each connection so far, oldest first: how often its client spoke after the server had."""
+        with self._guard:
+            return [wire.turns for wire in self._every]
+
     def up(self) -> None:
         """Take connections again after a fault that ended that."""
         self._down = False
@@ -128,6 +135,7 @@ class TcpProxy:
             wire = _Wire(client, self._connect())
             with self._guard:
                 self._wires.append(wire)
+                self._every.append(wire)
             self._run(partial(self._pump, wire, Towards.SERVER))
             self._run(partial(self._pump, wire, Towards.CLIENT))
 
@@ -144,6 +152,7 @@ class TcpProxy:
         passed = b""
         with contextlib.suppress(OSError):  # the other pump, or the test, closed it
             while data := source.recv(65536):
+                wire.heard(towards)
                 rule, keep = self._struck_by(wire, passed, data, towards)
                 muted = wire.mute
                 if rule and rule.fault is Fault.CUT_AFTER:
@@ -204,6 +213,15 @@ class _Wire:
         """A black hole: what comes is read and forgotten, an end of the connection too."""
         self.primed: set[Rule] = set()
         """Rules whose ``after`` has come by here."""
+        self.turns = 0
+        """Round trips that were begun: messages of the client that no other of its own came just before."""
+        self._spoke: Towards | None = None
+
+    def heard(self, towards: Towards) -> None:
+        """Somebody spoke."""
+        # The answer to what is counted here has not come by yet, so the other pump is not at it.
+        self.turns += towards is Towards.SERVER and self._spoke is not towards
+        self._spoke = towards
 
     def ends(self, towards: Towards) -> tuple[socket.socket, socket.socket]:
         """Where the bytes come from, and where they go."""

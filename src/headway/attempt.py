@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy.util import await_only
 
 from headway.autocommit import limited
-from headway.commit import is_committed, transaction_id
+from headway.commit import is_committed
 from headway.diagnosis import Left
 from headway.enclosure import Enclosure, ended_by_itself
 from headway.errors import HeadwayError, LockLostError
 from headway.events import Warned
 from headway.indexes import NamedIndexes
 from headway.ledger import Outcome
-from headway.lock import holds
+from headway.lock import standing
 from headway.retry import RetryPolicy
 from headway.timeouts import set_local
 
@@ -78,8 +78,7 @@ class Attempt:
 
     def begin(self, connection: Connection) -> None:
         """Set the timeouts and remember which transaction this is."""
-        set_local(connection, self._timeouts, self._lock_timeout_ms)
-        self.transaction = transaction_id(connection)
+        self.transaction = set_local(connection, self._timeouts, self._lock_timeout_ms)
         self._enclosure.closed = True
 
     def leave_transaction(self) -> None:
@@ -106,10 +105,11 @@ class Attempt:
             RefusedError: the revision ended its own transaction, or an index that it names is INVALID.
             LockLostError: the migrator lock is gone.
         """
-        if transaction_id(connection) != self.transaction:
+        transaction, held = standing(connection, self._door.key)
+        if transaction != self.transaction:
             self._divide(ENDED_BY_ITSELF)
             raise ended_by_itself()
-        if not holds(connection, self._door.key):
+        if not held:
             raise LockLostError(
                 self._revision,
                 "the migrator lock was gone before the version was written (pg_advisory_unlock_all() or "

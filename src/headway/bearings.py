@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from headway.errors import HeadwayError
 from headway.shield import shielded
+from headway.sqltext import filled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -57,6 +58,10 @@ class Bearings:
         What was changed for the transaction only (``SET LOCAL``) ends here as well.
         """
         connection.execute(_RESTORE, asdict(self))
+
+    def restoring(self) -> str:
+        """What ``restore`` executes, with the values written out."""
+        return filled(_RESTORE.text, asdict(self))
 
 
 def take_bearings(connection: Connection) -> Bearings:

@@ -101,6 +101,12 @@ def new_index(statement: str) -> NewIndex | None:
     return _read(found) if found else None
 
 
+def is_to_be_looked_at(statement: str) -> bool:
+    """Whether the success of a statement says too little of its indexes; see :class:`NamedIndexes`."""
+    plain = new_index(statement)
+    return plain.tolerant if plain else _may_make_indexes(statement)
+
+
 def named_index(connection: Connection, index: str, table: str) -> Any:
     """What has an index's name, names as they are written; ``None`` when nothing has.
 

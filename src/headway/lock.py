@@ -26,6 +26,7 @@ from headway.peers import COLUMNS, read_peer
 from headway.placement import version_schema
 from headway.project import VersionTable
 from headway.shield import shielded
+from headway.sqltext import filled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -81,6 +82,8 @@ _HOLDS = text(f"""
         WHERE {_OF_KEY} AND lock.mode = 'ExclusiveLock' AND lock.pid = pg_catalog.pg_backend_pid()
     )
 """)  # noqa: S608  # constants
+
+_STANDING = text(f"SELECT CAST(pg_catalog.pg_current_xact_id() AS text), ({_HOLDS.text})")
 
 _WHERE = text(f"SELECT pg_catalog.current_database(), {version_schema()}")  # constants
 
@@ -170,6 +173,17 @@ def holds(connection: Connection, key: int) -> bool:
     the lock in silence. A ``COMMIT`` does not; that shows in :func:`headway.commit.transaction_id`.
     """
     return bool(connection.scalar(_HOLDS, {"key": key}))
+
+
+def held_in_sql(key: int) -> str:
+    """The condition that :func:`holds` asks for, to be part of a statement."""
+    return filled(_HOLDS.text.partition("SELECT")[2], {"key": key})
+
+
+def standing(connection: Connection, key: int) -> tuple[str, bool]:
+    """The id of the transaction that the caller has open, and :func:`holds`; one statement."""
+    transaction, held = connection.execute(_STANDING, {"key": key}).one()
+    return str(transaction), bool(held)
 
 
 def unlock(connection: Connection, key: int) -> bool:

@@ -56,7 +56,8 @@ class Work:
 
     ``code`` loads the revision's function and may raise what the file raises; ``write`` writes the version
     inside the step's transaction. ``path`` is ``None`` for a stamp, which runs no file. ``checksum`` is what
-    the ledger keeps of the file as it then is; ``None`` of none.
+    the ledger keeps of the file as it then is; ``None`` of none. ``moves`` gives what ``write`` does as
+    statements; ``None`` where nobody can.
     """
 
     revision: str
@@ -67,6 +68,7 @@ class Work:
     code: Callable[[], RevisionCode]
     checksum: Callable[[], str | None]
     write: Callable[[], None]
+    moves: Callable[[], Sequence[str]] | None = None
 
 
 class Run(ABC):

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
 from headway.attempt import Attempt
+from headway.batch import Batch, can_batch
 from headway.blockers import cancelling
-from headway.commit import transaction_id
+from headway.commit import is_connection_lost, transaction_id
 from headway.diagnosis import Left
-from headway.errors import DatabaseError, LockLostError
+from headway.errors import ConfigurationError, DatabaseError, HeadwayError, LockLostError
 from headway.events import StepRetrying
 from headway.lost_commit import may_be_committed, step_on_record, took_effect
 from headway.retry import RetryPolicy
 from headway.runner import Run
+from headway.shield import shielded
 from headway.statements import StatementRun
 from headway.timeouts import Timeouts
 from headway.watch import Watcher, interval_within, watching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Connection
 
     from headway.alembic_bridge import RevisionCode, Scope
     from headway.door import Door
     from headway.journal import Line
+    from headway.results import JournalledStatement, Peer
     from headway.runner import Work
+
+
+_ABANDON_WITHIN_S = 5.0
+
+
+class _Failure(NamedTuple):
+    """What the server had against a try, and who kept it waiting."""
+
+    error: DatabaseError
+    blockers: tuple[Peer, ...]
+
+
+def _is_lost(error: DatabaseError) -> bool:
+    return is_connection_lost(error.__cause__ or error)
 
 
 class ServerRun(Run):
@@ -40,6 +60,53 @@ class ServerRun(Run):
         self._door: Door = door
         self._transaction: str | None = None
         self._lock_lost_by: str | None = None
+        self._batch: Batch | None = None
+        self._begun: BaseException | None = None
+
+    async def _open_entry(
+        self, work: Work, code: RevisionCode, journal: tuple[JournalledStatement, ...]
+    ) -> int:
+        """Open it; meanwhile the step's transaction begins, where all that follows is known already."""
+        self._batch, self._begun = await self._batch_of(work, code), None
+        if self._batch is None:
+            return await super()._open_entry(work, code, journal)
+        try:
+            entry, self._begun = await asyncio.gather(
+                super()._open_entry(work, code, journal),
+                self._door.session.run(self._batch.begin),
+                return_exceptions=True,
+            )
+        except BaseException:
+            await self._abandon(self._batch)
+            raise
+        if isinstance(entry, BaseException):
+            await self._abandon(self._batch)
+            raise entry
+        return entry
+
+    async def _abandon(self, batch: Batch) -> None:
+        """Leave no transaction open behind a batch that is not sent."""
+        # An error from here would hide the one that matters.
+        with suppress(HeadwayError):
+            await shielded(self._door.session.run(batch.abandon), grace_s=_ABANDON_WITHIN_S)
+
+    async def _batch_of(self, work: Work, code: RevisionCode) -> Batch | None:
+        """The step in one message; ``None`` where it must be run statement by statement."""
+        door, moves = self._door, work.moves
+        if not code.transactional or work.path is None or moves is None:
+            return None
+        try:
+            timeouts = Timeouts().merged(door.options, code, origin=work.revision)
+        except ConfigurationError:
+            return None  # it will be told of where it can be put on record
+
+        def recorded(connection: Connection) -> tuple[str, ...] | None:
+            return self._scope.recorded(code) if can_batch(connection) else None
+
+        statements = await door.session.run(recorded)
+        if statements is None:
+            return None
+        return Batch(door, statements, moves(), timeouts, next(RetryPolicy.of(timeouts).lock_timeouts()))
 
     async def _attempts(self, work: Work, code: RevisionCode, entry: int, journal: list[Line]) -> None:
         """Try until it succeeds, or fails for a reason that trying again does not change."""
@@ -47,41 +114,100 @@ class ServerRun(Run):
         timeouts = Timeouts().merged(door.options, code, origin=work.revision)
         policy = RetryPolicy.of(timeouts)
         started = time.monotonic()
-        for number, lock_timeout_ms in enumerate(policy.lock_timeouts(), start=1):
+        turns: Iterator[tuple[int, int]] = enumerate(policy.lock_timeouts(), start=1)
+        batch = self._batch_begun()
+        if batch is not None:
+            turn = next(turns)
+            failed = await self._finished_batch(batch, work, entry, turn[1])
+            if failed is None:
+                return
+            if not await self._paused(work, policy, turn[0], started, failed):
+                turns = chain([turn], turns)  # statement by statement, to find out which it was
+        for number, lock_timeout_ms in turns:
             attempt: Attempt | StatementRun
             if code.transactional:
                 attempt = Attempt(door, work.revision, entry, timeouts, lock_timeout_ms)
             else:
                 attempt = StatementRun(door, work.revision, entry, timeouts, lock_timeout_ms, journal)
-            watcher = Watcher(
-                door.run_id, work.revision, door.emit, interval_s=interval_within(lock_timeout_ms)
+            failed = await self._once(
+                work, attempt, lock_timeout_ms, partial(self._apply, attempt, code, work.write)
             )
-            try:
-                async with (
-                    watching(watcher, door.control, door.pid),
-                    cancelling(door, work.revision, lock_timeout_ms),
-                ):
-                    await door.session.run(partial(self._apply, attempt, code, work.write))
-                    self._committed = True
-            except Exception as error:
-                self._left = attempt.left
-                if not isinstance(error, DatabaseError):
-                    raise
-                if await self._committed_after_all(attempt, error, work):
-                    return
-                elapsed = time.monotonic() - started
-                repeatable = attempt.left is not Left.PART
-                delay = policy.decide(number, error.sqlstate, elapsed) if repeatable else None
-                if delay is None:
-                    raise
-                door.emit(
-                    StepRetrying(
-                        door.run_id, work.revision, number, str(error.sqlstate), delay, watcher.blockers
-                    )
-                )
-                await anyio.sleep(delay)
-            else:
+            if failed is None:
                 return
+            repeatable = attempt.left is not Left.PART
+            if not repeatable or not await self._paused(work, policy, number, started, failed):
+                raise failed.error
+
+    def _batch_begun(self) -> Batch | None:
+        """The batch, if its transaction has begun.
+
+        Raises:
+            DatabaseError: the connection broke as it began.
+        """
+        batch, begun = self._batch, self._begun
+        self._batch = self._begun = None
+        if isinstance(begun, DatabaseError) and not _is_lost(begun):
+            return None
+        if begun is not None:
+            raise begun
+        return batch if batch is not None and batch.transaction is not None else None
+
+    async def _finished_batch(
+        self, batch: Batch, work: Work, entry: int, lock_timeout_ms: int
+    ) -> _Failure | None:
+        """Send the rest of the step; what failed otherwise than with the connection has left nothing behind.
+
+        Raises:
+            DatabaseError: the connection broke, and the step did not take effect.
+        """
+        self._transaction = batch.transaction
+        try:
+            failed = await self._once(work, batch, lock_timeout_ms, partial(batch.finish, entry=entry))
+        except BaseException:
+            if not batch.committing:
+                await self._abandon(batch)
+            raise
+        if failed is not None and _is_lost(failed.error):
+            raise failed.error
+        return failed
+
+    async def _once(
+        self,
+        work: Work,
+        attempt: Attempt | StatementRun | Batch,
+        lock_timeout_ms: int,
+        apply: Callable[[Connection], None],
+    ) -> _Failure | None:
+        """Try once, under the eyes of a watcher; returns what the server had against it."""
+        door = self._door
+        watcher = Watcher(door.run_id, work.revision, door.emit, interval_s=interval_within(lock_timeout_ms))
+        try:
+            async with (
+                watching(watcher, door.control, door.pid),
+                cancelling(door, work.revision, lock_timeout_ms),
+            ):
+                await door.session.run(apply)
+                self._committed = True
+        except Exception as error:
+            self._left = attempt.left
+            if not isinstance(error, DatabaseError):
+                raise
+            if await self._committed_after_all(attempt, error, work):
+                return None
+            return _Failure(error, watcher.blockers)
+        return None
+
+    async def _paused(
+        self, work: Work, policy: RetryPolicy, number: int, started: float, failed: _Failure
+    ) -> bool:
+        """Whether a failure may pass by itself; if so, the pause before the next try is over."""
+        door, sqlstate = self._door, failed.error.sqlstate
+        delay = policy.decide(number, sqlstate, time.monotonic() - started)
+        if delay is None:
+            return False
+        door.emit(StepRetrying(door.run_id, work.revision, number, str(sqlstate), delay, failed.blockers))
+        await anyio.sleep(delay)
+        return True
 
     def _apply(
         self, attempt: Attempt | StatementRun, code: RevisionCode, write: Callable[[], None], _: Connection
@@ -96,7 +222,7 @@ class ServerRun(Run):
         attempt.apply(self._scope, code, write_version)
 
     async def _committed_after_all(
-        self, attempt: Attempt | StatementRun, error: DatabaseError, work: Work
+        self, attempt: Attempt | StatementRun | Batch, error: DatabaseError, work: Work
     ) -> bool:
         """Whether a step whose COMMIT got no answer took effect; ``False`` when the COMMIT was not at issue.
 

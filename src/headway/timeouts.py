@@ -120,15 +120,18 @@ def parse(value: object, *, variable: str) -> int:
     return round(milliseconds)
 
 
-def set_local(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int) -> None:
-    """Set a step's timeouts for the transaction that the caller has open; one round trip.
+def set_local(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int) -> str:
+    """Set a step's timeouts for the transaction that the caller has open; asked and told in one statement.
 
     Args:
         connection: with the step's transaction open; they end with it.
         timeouts: of the run and the revision.
         lock_timeout_ms: of this attempt.
+
+    Returns:
+        The transaction's id, as :func:`headway.commit.transaction_id` has it.
     """
-    _set(connection, timeouts, lock_timeout_ms, local=True)
+    return _set(connection, timeouts, lock_timeout_ms, local=True)
 
 
 def set_for_session(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int) -> None:
@@ -143,7 +146,8 @@ def set_for_session(connection: Connection, timeouts: Timeouts, lock_timeout_ms:
     _set(connection, timeouts, lock_timeout_ms, local=False)
 
 
-def _set(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int, *, local: bool) -> None:
+def settings_of(timeouts: Timeouts, lock_timeout_ms: int) -> dict[str, str]:
+    """A step's settings by name, as PostgreSQL takes them; what the session has already is left out."""
     values = {
         "lock_timeout": lock_timeout_ms,
         "statement_timeout": timeouts.statement_timeout_ms,
@@ -152,9 +156,14 @@ def _set(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int, *, lo
     interval_ms = timeouts.client_connection_check_interval_ms
     if interval_ms != Timeouts().client_connection_check_interval_ms:  # else the session has it, where it can
         values[_CHECK_INTERVAL] = interval_ms
+    return {name: str(value) for name, value in values.items()}
+
+
+def _set(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int, *, local: bool) -> str:
+    values = settings_of(timeouts, lock_timeout_ms)
     calls = ", ".join(f"pg_catalog.set_config('{name}', :{name}, :local)" for name in values)
-    parameters = {name: str(value) for name, value in values.items()}
-    connection.execute(text(f"SELECT {calls}"), {**parameters, "local": local})
+    told = text(f"SELECT CAST(pg_catalog.pg_current_xact_id() AS text), {calls}")
+    return str(connection.scalar(told, {**values, "local": local}))
 
 
 def set_session(connection: Connection, timeouts: Timeouts) -> str | None:

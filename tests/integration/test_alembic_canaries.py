@@ -10,6 +10,7 @@ import alembic.context
 import alembic.op
 import pytest
 from alembic import command
+from alembic.ddl.impl import DefaultImpl
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import HeadMaintainer, MigrationContext, RevisionStep
@@ -168,3 +169,14 @@ def test_sqlalchemys_dialect_has_the_names_that_the_scratch_sets() -> None:
     )
     preparer = inspect.signature(dialect.identifier_preparer.format_constraint).parameters
     assert next(iter(preparer)) == "constraint"
+
+
+def test_an_environments_context_is_the_attribute_that_recording_exchanges() -> None:
+    assert "_migration_context" in EnvironmentContext.get_context.__code__.co_names
+    assert EnvironmentContext._migration_context is None
+
+
+def test_a_migration_context_and_its_implementation_reach_the_database_by_one_attribute_each() -> None:
+    bind: Any = MigrationContext.bind
+    assert bind.fget.__code__.co_names == ("connection",)
+    assert "connection" in DefaultImpl._exec.__code__.co_names

@@ -54,6 +54,27 @@ def test_the_orchestrators_start_and_migration_are_measured_on_both_databases(
     }
 
 
+@pytest.mark.slow
+def test_upgrades_and_probes_are_measured_and_put_on_the_page(server_url: str, tmp_path: Path) -> None:
+    file, page = tmp_path / "result.json", tmp_path / "page.md"
+    page.write_text(
+        "<!-- benchmark upgrade -->\nold\n<!-- end -->\n<!-- benchmark other -->\nkept\n<!-- end -->\n",
+        encoding="utf-8",
+    )
+    words = ("--quick", "--json", str(file), "--page", str(page), "upgrade", "probe")
+    done = benchmarks(*words, server_url=server_url)
+    assert done.returncode == 0, done.stderr
+    cases = json.loads(file.read_text(encoding="utf-8"))["cases"]
+    measured = [series["contender"] for series in cases["upgrade"]["series"]]
+    names = ("headway", "alembic, asyncpg", "alembic, psycopg", "psql -f")
+    assert measured == [f"{name}, 4{far}" for far in ("", ", 5 ms away") for name in names]
+    assert "headway pending, 10" in {series["contender"] for series in cases["probe"]["series"]}
+    text = page.read_text(encoding="utf-8")
+    assert all(f"| {name}, 4 |" in text for name in names)
+    assert "old" not in text
+    assert "<!-- benchmark other -->\nkept\n<!-- end -->" in text
+
+
 def test_an_unknown_case_is_refused_and_the_cases_are_listed() -> None:
     done = benchmarks("no-such-case")
     assert done.returncode == 2

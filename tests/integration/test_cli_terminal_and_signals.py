@@ -189,7 +189,7 @@ def _wait_until_asleep(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         query = (  # other tests sleep on the same server
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-            " AND query ~ '^SELECT pg_sleep' AND state = 'active'"
+            " AND wait_event = 'PgSleep' AND state = 'active'"
         )
         while connection.execute(query).fetchone() is None:
             assert time.monotonic() < deadline

@@ -37,7 +37,7 @@ async def test_a_second_cancellation_does_not_keep_the_first_from_being_put_on_r
     monkeypatch.setattr(runner, "_LAST_WORDS_S", 600.0)
     project.revision("r1", upgrade="op.execute('SELECT pg_sleep(600)')")
     running = asyncio.create_task(Migrator(project.ini, url=database_url).upgrade())
-    asleep = f"{_SESSIONS_HERE} AND state = 'active' AND query = 'SELECT pg_sleep(600)'"
+    asleep = f"{_SESSIONS_HERE} AND wait_event = 'PgSleep'"
     await until(database_url, asleep)
     with psycopg.connect(database_url) as holding:
         holding.execute("SELECT FROM migration_history FOR UPDATE")

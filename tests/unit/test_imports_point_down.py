@@ -30,7 +30,7 @@ _LAYERS = {
     "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
     "autocommit alone indexes sqlite catalogue op oracle onlooking imprint surroundings baseline",
     SESSION: "session",
-    RUNNER: "door attempt journal lost_commit statements stamping repair runner target waiting startup "
+    RUNNER: "door attempt batch journal lost_commit statements stamping repair runner target waiting startup "
     "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch "
     "rehearsal reviewer bundle backup holding",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.

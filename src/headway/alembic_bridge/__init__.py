@@ -4,6 +4,7 @@ Private names in use, each with a canary in ``tests/integration/test_alembic_can
 attribute ``_proxy`` of ``alembic.op`` and ``alembic.context``, ``ModuleClsProxy``'s ``_install_proxy``,
 ``_remove_proxy`` and ``_setups``, ``MigrationContext.begin_transaction``'s
 ``_per_migration``, ``MigrationContext._migrations_fn``, ``MigrationContext._version``,
+``EnvironmentContext._migration_context``,
 ``ScriptDirectory._load_revisions`` and ``ScriptDirectory._version_locations``.
 """
 

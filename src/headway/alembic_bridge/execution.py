@@ -20,13 +20,15 @@ from alembic.runtime.migration import (
 )
 from alembic.script import Script
 from alembic.util import CommandError, to_tuple
-from sqlalchemy import Table, delete, insert, text, update
+from sqlalchemy import Table, delete, text
 from sqlalchemy.exc import DBAPIError
 
+from headway.alembic_bridge.recording import Recording
 from headway.alembic_bridge.revision_code import code_of, load_code
 from headway.alembic_bridge.routing import environment_of, operations_of
 from headway.alembic_bridge.scripts import sent_one_by_one
 from headway.alembic_bridge.sql_scripts import sql_graph
+from headway.alembic_bridge.version_rows import move, move_in_sql, moves
 from headway.errors import HeadwayError, VersionConflictError
 from headway.integrity import digest, fingerprint
 from headway.placement import version_schema
@@ -44,6 +46,11 @@ if TYPE_CHECKING:
     from headway.planning import Step
     from headway.revisions import Graph
 
+# What listeners on a connection may hear of a statement, and of its transaction.
+_HEARD = (
+    *("before_execute", "after_execute", "before_cursor_execute", "after_cursor_execute"),
+    *("begin", "commit", "rollback"),
+)
 _SCHEMA = text(f"SELECT {version_schema()}")
 
 
@@ -96,6 +103,7 @@ class Scope:
         )
         # Alembic's own reading, and the HeadMaintainer of its commands, must mean the same table.
         self.context._version = self._table  # noqa: SLF001  # Alembic offers no other way to it
+        self._recording = Recording(environment, self.context)
 
     def _schema(self) -> str | None:
         """The version table's schema, looked up once: a revision may set ``search_path`` for itself.
@@ -202,6 +210,28 @@ class Scope:
         finally:
             del self.context.autocommit_block
 
+    def recorded(self, code: RevisionCode) -> tuple[str, ...] | None:
+        """What a revision emits, taken down without the connection; see :class:`Recording`.
+
+        Returns:
+            ``None`` when that cannot be known beforehand, or somebody else is to hear of each statement:
+            listeners on the connection, its engine's ``echo``, callbacks of env.py.
+        """
+        connection = self.connection
+        heard = any(getattr(connection.dispatch, name) for name in _HEARD) or connection.engine.echo
+        if heard or connection.get_execution_options() or self.context.on_version_apply_callbacks:
+            return None
+        statements = self._recording.of(code)
+        if connection.in_transaction():  # the revision has got hold of it all the same
+            connection.rollback()
+            return None
+        return statements
+
+    def moves(self, before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+        """The statements that bring the version rows from ``before`` to ``after``; each changes one row."""
+        table = self.connection.dialect.identifier_preparer.format_table(self._table)
+        return tuple(move_in_sql(table, gone, come) for gone, come in moves(before, after))
+
     def write_step(self, step: Step) -> None:
         """Write a planned step's version; inside the step's transaction.
 
@@ -240,25 +270,13 @@ class Scope:
         return self.context.begin_transaction(_per_migration=True)
 
     def _write_versions(self, revision: str, before: Sequence[str], after: Sequence[str]) -> None:
-        gone, come = sorted(set(before) - set(after)), sorted(set(after) - set(before))
-        column = self._table.c.version_num
-        if len(gone) == len(come) == 1:
-            self._expect_one(
-                revision, gone[0], update(self._table).values(version_num=come[0]).where(column == gone[0])
-            )
-            return
-        for version in gone:
-            self._expect_one(revision, version, delete(self._table).where(column == version))
-        for version in come:
-            self.connection.execute(insert(self._table).values(version_num=version))
-
-    def _expect_one(self, revision: str, expected: str, statement: Any) -> None:
-        if self.connection.execute(statement).rowcount != 1:
-            raise VersionConflictError(
-                revision,
-                f"{self._table.fullname} no longer holds {expected}: somebody else migrated this database",
-                hint="This step was rolled back. Look at `headway status`, then run the command again.",
-            )
+        for gone, come in moves(before, after):
+            if self.connection.execute(move(self._table, gone, come)).rowcount != 1 and gone is not None:
+                raise VersionConflictError(
+                    revision,
+                    f"{self._table.fullname} no longer holds {gone}: somebody else migrated this database",
+                    hint="This step was rolled back. Look at `headway status`, then run the command again.",
+                )
 
     def _announce(self, step: Step) -> None:
         callbacks = self.context.on_version_apply_callbacks

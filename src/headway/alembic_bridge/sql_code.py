@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import alembic.op
 
 from headway.alembic_bridge.code import RevisionCode
+from headway.alembic_bridge.recording import Recorder
 from headway.errors import RefusedError
 from headway.results import Direction
 from headway.revisions import Fault, graph_error
@@ -40,7 +41,7 @@ def load_sql(path: Path, direction: Direction) -> RevisionCode:
         GraphError: a file cannot be read, or holds what cannot be run.
     """
     script = read_sql(path)
-    said = dict(script.header.timeouts)
+    said: dict[str, Any] = dict(script.header.timeouts)
     transactional = script.header.transactional
     if direction is Direction.DOWNGRADE:
         script = _undoing(path, transactional=transactional)
@@ -110,7 +111,7 @@ class _Run:
     def all(self) -> None:
         """Send them all, or print them in Alembic's offline mode."""
         context: MigrationContext = alembic.op.get_context()
-        if context.connection is not None and not context.as_sql:
+        if not isinstance(context.connection, Recorder | None) and not context.as_sql:
             _require_standard_strings(context.connection)
         with nullcontext() if self._transactional else context.autocommit_block():
             for statement in self._script.statements:

@@ -15,9 +15,11 @@ from headway.ledger import schema, statements
 from headway.ledger.access import obstacle_to
 from headway.ledger.entries import NewEntry, clean_for, read_entry, read_faults
 from headway.ledger.names import LedgerNames
+from headway.ledger.opening import Opening
 from headway.planning import read_record
 from headway.project import VersionTable
 from headway.results import Application, LedgerEntry, Operation, Outcome
+from headway.sqltext import filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,6 +54,7 @@ class Ledger:
         self.names = names or LedgerNames()
         self._table = table or VersionTable()
         self._place: schema.Place | None = None
+        self._opening = Opening()
 
     @property
     def _statements(self) -> ModuleType:
@@ -104,6 +107,13 @@ class Ledger:
         Raises:
             LedgerError: the entry before is still open; `interrupt_abandoned` closes what a dead run left.
         """
+        place, clean = self._known(connection)
+        if not connection.in_transaction():
+            parameters = self._parameters(entry, Outcome.RUNNING, clean)
+            whose = {"version_table": place.version_table}
+            id_ = self._opening.send(connection, _written(place, self._statements.INSERT), whose | parameters)
+            if id_ is not None:
+                return id_
         with connection.begin():
             return self._insert(connection, entry, Outcome.RUNNING)
 
@@ -152,6 +162,20 @@ class Ledger:
             closed = _execute(connection, place, self._statements.CLOSE, parameters)
             if closed.rowcount != 1:
                 raise self._not_open(id)
+
+    def closing(self, id: int) -> str:  # noqa: A002
+        """The statement that seals an entry as succeeded, for a message of several; it must change one row.
+
+        The step's duration is the server's to tell: the time since the entry was opened.
+
+        Args:
+            id: what ``open`` returned.
+        """
+        if self._place is None:  # never: `open` has looked
+            raise LedgerError("the ledger was not found")
+        values: dict[str, str | int | None] = dict.fromkeys(("sqlstate", "error", "statements_done"))
+        statement = _written(self._place, self._statements.CLOSE_IN_TIME)
+        return filled(statement, {**values, "id": id, "outcome": Outcome.SUCCEEDED.value})
 
     def record(self, connection: Connection, entries: Sequence[NewEntry]) -> None:
         """Write entries that are done already, as succeeded: a stamp's, one for each revision it changes.
@@ -429,14 +453,18 @@ def _transaction(connection: Connection) -> AbstractContextManager[Any]:
     return nullcontext() if connection.in_transaction() else connection.begin()
 
 
+def _written(place: schema.Place, statement: str) -> str:
+    # str.format takes one pass, so braces in a name do no harm.
+    return statement.format(history=place.history, rows=place.rows, every=place.every)
+
+
 def _execute(
     connection: Connection,
     place: schema.Place,
     statement: str,
     parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]],
 ) -> CursorResult[Any]:
-    # str.format takes one pass, so braces in a name do no harm.
-    written = statement.format(history=place.history, rows=place.rows, every=place.every)
+    written = _written(place, statement)
     whose = {"version_table": place.version_table}
     if isinstance(parameters, Mapping):
         return connection.execute(text(written), {**whose, **parameters})

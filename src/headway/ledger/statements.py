@@ -110,8 +110,8 @@ INSERT = f"""
     RETURNING id
 """  # noqa: S608  # the table is quoted where it is filled in
 
-CLOSE = f"""
-    UPDATE {{history}} AS entry
+_CLOSE = f"""
+    UPDATE {{{{history}}}} AS entry
     SET outcome = closed.outcome, finished_at = closed.finished_at, duration_ms = closed.duration_ms,
         sqlstate = closed.sqlstate, error = closed.error, statements_done = closed.statements_done,
         hash = {_seal("closed")}
@@ -120,17 +120,22 @@ CLOSE = f"""
             CAST(:outcome AS text) AS outcome,
             applied, transactional, description, checksum, previous_hash, started_at,
             pg_catalog.clock_timestamp() AS finished_at,
-            CAST(CAST(:duration_ms AS double precision) AS numeric(15, 3)) AS duration_ms,
+            CAST({{duration_ms}} AS numeric(15, 3)) AS duration_ms,
             CAST(:sqlstate AS text) AS sqlstate,
             CAST(:error AS text) AS error,
             coalesce(CAST(:statements_done AS integer), statements_done) AS statements_done,
             statements_total, database_user, os_user, host, versions, journal, backend_pid, backend_start
-        FROM {{history}}
+        FROM {{{{history}}}}
         WHERE id = CAST(:id AS bigint) AND outcome = 'running'
         FOR UPDATE
     ) AS closed
     WHERE entry.id = closed.id
 """  # noqa: S608
+CLOSE = _CLOSE.format(duration_ms="CAST(:duration_ms AS double precision)")
+# For whoever sends it before the end is known: by the server's own clock, since the entry was opened.
+CLOSE_IN_TIME = _CLOSE.format(
+    duration_ms="1000 * pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started_at)"
+)
 
 _LINE = "CAST(CAST(:position AS integer) AS text)"
 _OPEN_LINE = """

@@ -250,6 +250,7 @@ class Running(Core):
                 code=partial(_code_of, step, in_sql),
                 checksum=partial(graph.fingerprint, step.revision),
                 write=partial(scope.write_step, step),
+                moves=partial(scope.moves, step.before, step.after),
             )
             for step in plan.steps
         ]

@@ -6,6 +6,7 @@ enough to read how a statement begins, to find its end and to keep a password ou
 
 from __future__ import annotations
 
+from headway.sqltext.filling import filled, written
 from headway.sqltext.lexer import Kind, Token, tokens
 from headway.sqltext.splitting import Flaw, Statement, split
 from headway.sqltext.wording import (
@@ -25,6 +26,7 @@ __all__ = [
     "Kind",
     "Statement",
     "Token",
+    "filled",
     "is_confidential",
     "presentable",
     "shown",
@@ -34,4 +36,5 @@ __all__ = [
     "tokens",
     "uncommented",
     "unquoted",
+    "written",
 ]

@@ -1,0 +1,33 @@
+"""SQL with its parameters written out, for where several statements travel in one message."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value: TypeAlias = str | int | bool | None
+
+# What SQLAlchemy's text() takes for a parameter; a cast's two colons and a time's are none.
+_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+
+
+def filled(sql: str, values: Mapping[str, Value]) -> str:
+    """The statement with values in the place of its ``:name`` parameters.
+
+    Args:
+        sql: a statement.
+        values: of every parameter in it. Strings are written as with ``standard_conforming_strings`` on.
+    """
+    return _PARAMETER.sub(lambda found: written(values[found[1]]), sql)
+
+
+def written(value: Value) -> str:
+    """A value as SQL has it."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
