@@ -54,9 +54,11 @@ def _cut(struck: Struck) -> bool:
     return False
 
 
-KILL = Fault("kill -9", _kill, frozenset({_KILLED}))
+KILL = Fault("kill -9", _kill, frozenset({_KILLED}), every=1)
 TERM = Fault("SIGTERM", partial(_signal, signal.SIGTERM), frozenset({code_of(signal.SIGTERM)}), (Moment.SENT,))
 INT = Fault("SIGINT", partial(_signal, signal.SIGINT), frozenset({code_of(signal.SIGINT)}), (Moment.REPLIED,))
 TERMINATED = Fault("pg_terminate_backend", _terminate, frozenset({1}), (Moment.BEFORE, Moment.SENT))
 CANCELLED = Fault("pg_cancel_backend", _cancel, frozenset({1}), (Moment.BEFORE,))
 CUT = Fault("TCP cut", _cut, frozenset({1}))
+
+AT_BOUNDARIES = (KILL, TERM, INT, TERMINATED, CANCELLED, CUT)

@@ -103,9 +103,6 @@ class Struck:
     admin: psycopg.Connection
 
 
-Injure = "Callable[[Struck], bool]"
-
-
 @dataclass(frozen=True)
 class Fault:
     """A kind of fault.
@@ -116,6 +113,7 @@ class Fault:
         codes: what the struck command may end with.
         moments: when it makes sense.
         harm_s: how long the application's queries may take while it happens.
+        every: of how many boundaries it strikes at one, in the whole run.
     """
 
     name: str
@@ -123,6 +121,7 @@ class Fault:
     codes: frozenset[int]
     moments: tuple[Moment, ...] = (Moment.BEFORE, Moment.SENT, Moment.REPLIED)
     harm_s: float = 5.0
+    every: int = 3
 
 
 def strike(laboratory: Laboratory, fault: Fault, way: str, moment: Moment, number: int, **more: Any) -> Record:
@@ -145,7 +144,9 @@ def strike(laboratory: Laboratory, fault: Fault, way: str, moment: Moment, numbe
                 evidence.after = looks.look(admin)
             _later_runs(laboratory, evidence, url, admin, way)
         evidence.latencies, evidence.app_errors = app.latencies, app.errors
-    record = Record(fault.name, str(moment), way, at, number, evidence.runs[0].code, violations(evidence))
+    seconds = tuple(round(run.seconds, 2) for run in evidence.runs)
+    code = evidence.runs[0].code
+    record = Record(fault.name, str(moment), way, at, number, code, violations(evidence), seconds)
     if at is not None:
         laboratory.records.add(record)
     return record

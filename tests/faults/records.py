@@ -31,7 +31,7 @@ class Record:
     number: int
     code: int
     violations: dict[str, list[str]] = field(default_factory=dict)
-    seconds: float = 0.0
+    seconds: tuple[float, ...] = ()
 
 
 @dataclass

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import os
-
 import injuries
 import pytest
+from extent import WHOLE, boundaries
 from laboratory import Fault, Laboratory, strike
 from wire import Moment
 
-WHOLE = os.environ.get("HEADWAY_FAULTS") == "whole"
 _PARTS = 4 if WHOLE else 1
-_SAMPLE = int(os.environ.get("HEADWAY_FAULTS_EVERY", "1" if WHOLE else "53"))
-
-FAULTS = (
-    injuries.KILL,
-    injuries.TERM,
-    injuries.INT,
-    injuries.TERMINATED,
-    injuries.CANCELLED,
-    injuries.CUT,
-)
+_PLACES = [(fault, moment) for fault in injuries.AT_BOUNDARIES for moment in fault.moments]
 
 
 @pytest.mark.parametrize("part", range(_PARTS))
 @pytest.mark.parametrize("way", ["up", "down"])
 @pytest.mark.parametrize(
-    ("fault", "moment"),
-    [pytest.param(fault, moment, id=f"{fault.name}-{moment}") for fault in FAULTS for moment in fault.moments],
+    "place", range(len(_PLACES)), ids=[f"{fault.name}-{moment}" for fault, moment in _PLACES]
 )
-def test_survives_at_every_boundary(
-    laboratory: Laboratory, fault: Fault, moment: Moment, way: str, part: int
-) -> None:
-    numbers = range(part, len(laboratory.boundaries[way]), _PARTS)[:: _SAMPLE]
+def test_survives_at_every_boundary(laboratory: Laboratory, place: int, way: str, part: int) -> None:
+    fault, moment = _PLACES[place]
+    numbers = boundaries(len(laboratory.boundaries[way]), seed=place, every=fault.every)[part::_PARTS]
     done = [strike(laboratory, fault, way, moment, number) for number in numbers]
     assert any(record.boundary for record in done), "no fault has struck"
     wrong = [f"{record.number} at {record.boundary}: {record.violations}" for record in done if record.violations]

@@ -40,9 +40,9 @@ _AROUND_A_POOLER = (
     "are off already; an application on asyncpg needs connect_args={'statement_cache_size': 0, "
     "'prepared_statement_cache_size': 0} behind a pooler in transaction mode."
 )
-# PostgreSQL manual, appendix A: the connection is gone (asyncpg has 08003 for 57P01 too), or the server goes
-# down, or is starting.
-_SESSION_ENDED = frozenset({"08003", "08006", "57P01", "57P02", "57P03"})
+# PostgreSQL manual, appendix A: the connection is gone (asyncpg has 08003 for 57P01 too), somebody cancelled
+# the question, or the server goes down, or is starting.
+_CUT_SHORT = frozenset({"08003", "08006", "57014", "57P01", "57P02", "57P03"})
 _UNSET_READ_ONLY = {
     "user": "ALTER ROLE {user} RESET default_transaction_read_only;",
     "database": "ALTER DATABASE {database} RESET default_transaction_read_only;",
@@ -97,9 +97,10 @@ def first_transaction_refused(
     """
     report = read_error(error)
     problem = redact(report.message)
-    if _was_ended(error):
+    if _was_cut_short(error):
         return ConnectionFailedError(
-            f"{database} let the connection in, and then ended it: {problem}. Nothing was changed.",
+            f"{database} let the connection in, and its first transaction was cut short: {problem}. "
+            "Nothing was changed.",
             sqlstate=report.sqlstate,
             hint="Run the command again. If it stays so, look into the server's log: it may be restarting, "
             "or something between here and there may end connections.",
@@ -112,14 +113,14 @@ def first_transaction_refused(
     )
 
 
-def _was_ended(error: DBAPIError) -> bool:
-    """Whether all that is known is that the session is over; asyncpg keeps the server's reason as a cause."""
+def _was_cut_short(error: DBAPIError) -> bool:
+    """Whether all that is known is that it ended before its time; asyncpg keeps the server's reason as a cause."""
     states: set[str] = set()
     link: BaseException | None = error.orig
     while link is not None:
         states.update(filter(None, [getattr(link, "sqlstate", None)]))
         link = link.__cause__
-    return bool(states) and states <= _SESSION_ENDED
+    return bool(states) and states <= _CUT_SHORT
 
 
 def checks_of(
