@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import tempfile
 import time
 from contextlib import contextmanager
@@ -55,9 +57,13 @@ class Command:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it with SIGKILL, and return when it is gone."""
-        self._process.kill()
-        self._process.join(DEADLINE_S)
+        """End it with SIGKILL, and return when it is gone; who waits for its end learns its code."""
+        deadline = time.monotonic() + DEADLINE_S
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+            while time.monotonic() < deadline:
+                os.kill(self.pid, 0)
+                time.sleep(0.002)
 
     def ended(self) -> Ended:
         """Wait for its end; one that hangs is ended, and its code is :data:`HUNG`."""

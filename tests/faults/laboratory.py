@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import chain
 import command
@@ -124,8 +124,39 @@ class Fault:
     every: int = 3
 
 
-def strike(laboratory: Laboratory, fault: Fault, way: str, moment: Moment, number: int, **more: Any) -> Record:
-    """Let one fault happen at one boundary, run the command again and a third time, and judge."""
+def strike(laboratory: Laboratory, fault: Fault, way: str, moment: Moment, number: int) -> Record:
+    """Let one fault happen at one boundary, run the command again and a third time, judge, and keep the record."""
+    at, evidence = judged(laboratory, fault, way, moment, number)
+    seconds = tuple(round(run.seconds, 2) for run in evidence.runs)
+    code = evidence.runs[0].code
+    record = Record(fault.name, str(moment), way, at, number, code, violations(evidence), seconds)
+    if at is not None:
+        laboratory.records.add(record)
+    return record
+
+
+def judged(
+    laboratory: Laboratory,
+    fault: Fault,
+    way: str,
+    moment: Moment,
+    number: int,
+    *,
+    broken: Callable[[], None] | None = None,
+) -> tuple[str | None, Evidence]:
+    """One experiment.
+
+    Args:
+        laboratory: where.
+        fault: what happens.
+        way: ``up`` or ``down``.
+        moment: when.
+        number: of the statement.
+        broken: breaks the engine of the commands.
+
+    Returns:
+        The kind of statement it struck at (``None`` when it never came so far), and what is known then.
+    """
     hasty = moment is Moment.SENT and number % 2 == 1
     with laboratory.database(way) as url, watching(url) as admin:
         evidence = Evidence(
@@ -138,18 +169,13 @@ def strike(laboratory: Laboratory, fault: Fault, way: str, moment: Moment, numbe
             secrets=laboratory.secrets,
         )
         with application(url) as app:
-            at = _first_run(laboratory, fault, evidence, url, admin, (way, moment, number), more.get("broken"))
+            at = _first_run(laboratory, fault, evidence, url, admin, (way, moment, number), broken)
             if not hasty:
                 evidence.leaked += quiet(admin)
                 evidence.after = looks.look(admin)
-            _later_runs(laboratory, evidence, url, admin, way)
+            later_runs(laboratory, evidence, url, admin, broken=broken)
         evidence.latencies, evidence.app_errors = app.latencies, app.errors
-    seconds = tuple(round(run.seconds, 2) for run in evidence.runs)
-    code = evidence.runs[0].code
-    record = Record(fault.name, str(moment), way, at, number, code, violations(evidence), seconds)
-    if at is not None:
-        laboratory.records.add(record)
-    return record
+    return at, evidence
 
 
 def _first_run(
@@ -188,12 +214,19 @@ def _settled(proxy: Proxy) -> None:
         time.sleep(_PAUSE_S)
 
 
-def _later_runs(
-    laboratory: Laboratory, evidence: Evidence, url: str, admin: psycopg.Connection, way: str
+def later_runs(
+    laboratory: Laboratory,
+    evidence: Evidence,
+    url: str,
+    admin: psycopg.Connection,
+    *,
+    broken: Callable[[], None] | None = None,
 ) -> None:
+    """Run the command again and a third time, and look after each."""
     for name in ("again", "third"):
         with Proxy(url) as proxy:
-            evidence.runs.append(command.run(laboratory.folder, proxy.url, *WAYS[way]))
+            done = command.run(laboratory.folder, proxy.url, *WAYS[evidence.way], broken=broken)
+            evidence.runs.append(done)
             evidence.spans += span(proxy.statements)
             evidence.leaked += quiet(admin)
             setattr(evidence, name, looks.look(admin))
