@@ -205,7 +205,7 @@ def _first_run(
         # What it had sent may still run; the proxy sees it end.
         _settled(proxy)
         evidence.spans += span(proxy.statements)
-    return kind_of(aim.at.sql) if aim.at else None
+    return aim.kind
 
 
 def _settled(proxy: Proxy) -> None:

@@ -71,6 +71,11 @@ class Aim:
     struck: threading.Event = field(default_factory=threading.Event)
     at: Statement | None = None
 
+    @property
+    def kind(self) -> str | None:
+        """The kind of statement it struck at; ``None`` as long as it has not."""
+        return kind_of(self.at.sql) if self.at else None
+
 
 class Proxy:
     """Passes one migrator's connections on, and writes down its statements.
@@ -88,8 +93,6 @@ class Proxy:
         self._threads: list[threading.Thread] = []
         self.aim = aim
         self.statements: list[Statement] = []
-        self.slice_bytes: int | None = None
-        """Bytes that get through at once, a millisecond apart; all when ``None``."""
         self.url = dataclasses.replace(
             self._upstream,
             hosts=(("127.0.0.1", self._listener.getsockname()[1]),),
@@ -179,6 +182,7 @@ class Wire:
         self._bound: dict[bytes, str] = {}
         self._started = False
         self._over = False
+        self._slice_bytes: int | None = None
 
     def outstanding(self) -> list[Statement]:
         """Statements whose answer has not come."""
@@ -275,7 +279,7 @@ class Wire:
                 held, untyped = held[length:], False
 
     def _send(self, sink: socket.socket, data: bytes) -> None:
-        size = self._proxy.slice_bytes
+        size = self._slice_bytes
         if size is None:
             sink.sendall(data)
             return
@@ -287,6 +291,10 @@ class Wire:
         """The client has gone: the server reads that after what it was sent, and we see when it is done."""
         with contextlib.suppress(OSError):
             self.server.shutdown(socket.SHUT_WR)
+
+    def crawl(self) -> None:
+        """From now on let sixteen bytes through at once, a millisecond apart."""
+        self._slice_bytes = 16
 
     def cut(self) -> None:
         """Break it on both sides, as a host does that reboots."""
