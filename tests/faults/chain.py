@@ -43,7 +43,10 @@ CHAIN: dict[str, tuple[bool, tuple[str, ...], tuple[str, ...]]] = {
     ),
     "r3": (
         False,
-        ("CREATE INDEX CONCURRENTLY book_title ON book (title)", "ALTER TABLE book VALIDATE CONSTRAINT book_shelf"),
+        (
+            "CREATE INDEX CONCURRENTLY book_title ON book (title)",
+            "ALTER TABLE book VALIDATE CONSTRAINT book_shelf",
+        ),
         ("DROP INDEX CONCURRENTLY book_title",),
     ),
     "r4": (

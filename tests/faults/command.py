@@ -73,7 +73,9 @@ class Command:
             self.kill()
             code = HUNG
         seconds = time.monotonic() - self._since
-        out, err = ((self._place / name).read_text(encoding="utf-8", errors="replace") for name in ("out", "err"))
+        out, err = (
+            (self._place / name).read_text(encoding="utf-8", errors="replace") for name in ("out", "err")
+        )
         return Ended(self._words, code, out, err, seconds)
 
 
@@ -95,7 +97,12 @@ def started(
         broken: called in the process before anything else: breaks the engine there, for checks of the checks.
     """
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment |= {"PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1", "DATABASE_URL": url, **(variables or {})}
+    environment |= {
+        "PYTHONUTF8": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "DATABASE_URL": url,
+        **(variables or {}),
+    }
     assert _SOURCES
     with tempfile.TemporaryDirectory(prefix="headway-fault-") as name:
         place = Path(name)

@@ -39,7 +39,8 @@ def _cancel(struck: Struck) -> bool:
     pid = struck.wire.backend_pid
     while time.monotonic() < deadline:
         struck.admin.execute(
-            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'", (pid,)
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'",
+            (pid,),
         )
         busy = struck.admin.execute(
             "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND state = 'active'", (pid,)
@@ -55,7 +56,9 @@ def _cut(struck: Struck) -> bool:
 
 
 KILL = Fault("kill -9", _kill, frozenset({_KILLED}), every=1)
-TERM = Fault("SIGTERM", partial(_signal, signal.SIGTERM), frozenset({code_of(signal.SIGTERM)}), (Moment.SENT,))
+TERM = Fault(
+    "SIGTERM", partial(_signal, signal.SIGTERM), frozenset({code_of(signal.SIGTERM)}), (Moment.SENT,)
+)
 INT = Fault("SIGINT", partial(_signal, signal.SIGINT), frozenset({code_of(signal.SIGINT)}), (Moment.REPLIED,))
 TERMINATED = Fault("pg_terminate_backend", _terminate, frozenset({1}), (Moment.BEFORE, Moment.SENT))
 CANCELLED = Fault("pg_cancel_backend", _cancel, frozenset({1}), (Moment.BEFORE,))

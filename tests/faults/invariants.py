@@ -66,7 +66,9 @@ def truth(evidence: Evidence) -> list[str]:
         if seen is not None and not _is_true(seen, evidence):
             allowed = evidence.truth.states[evidence.way, seen.version, 0]
             extra, missing = sorted(seen.state - allowed), sorted(allowed - seen.state)
-            found.append(f"{name}: at {seen.version}, {seen.interrupted}: too much {extra}, too little {missing}")
+            found.append(
+                f"{name}: at {seen.version}, {seen.interrupted}: too much {extra}, too little {missing}"
+            )
     return found
 
 
@@ -76,7 +78,9 @@ def _is_true(seen: Look, evidence: Evidence) -> bool:
     if half is None:
         return seen.state == states[way, seen.version, 0]
     done = [states[way, seen.version, half.done]]
-    if half.begun > half.done:  # it may have come to its end before it could be said, or have left an INVALID index
+    if (
+        half.begun > half.done
+    ):  # it may have come to its end before it could be said, or have left an INVALID index
         done.append(states[way, seen.version, half.begun])
     left = {line for line in seen.state if line.startswith("index ") and not line.endswith("valid=t ready=t")}
     if seen.state in done:
@@ -93,7 +97,11 @@ def convergence(evidence: Evidence) -> list[str]:
             found.append(f"{' '.join(run.words)} again: {run.code}: {run.err[-600:]}")
         if seen is not None and (seen.version != evidence.target or seen.interrupted):
             found.append(f"run again, it stands at {seen.version}, {seen.interrupted}")
-    sent = [statement.sql for statement in evidence.third_statements if wire.kind_of(statement.sql) in wire.MIGRATES]
+    sent = [
+        statement.sql
+        for statement in evidence.third_statements
+        if wire.kind_of(statement.sql) in wire.MIGRATES
+    ]
     return found + [f"the third run sent {sql}" for sql in sent]
 
 
@@ -162,7 +170,11 @@ def honest_exit(evidence: Evidence) -> list[str]:
         if run.code == HUNG:
             found.append(f"{' '.join(run.words)} hung")
         said = run.out + run.err
-        found += ["a secret was printed" for secret in evidence.secrets if secret in said or quote(secret, "") in said]
+        found += [
+            "a secret was printed"
+            for secret in evidence.secrets
+            if secret in said or quote(secret, "") in said
+        ]
         if "Traceback" in said or "internal error" in said:
             found.append(f"a traceback or internal error: {said[-1500:]}")
     ledger = [attempt.row for attempt in (evidence.third.attempts or () if evidence.third else ())]

@@ -118,7 +118,9 @@ class Truth:
 
 def look(connection: psycopg.Connection) -> Look:
     """Look at the database."""
-    tables = {name for (name,) in connection.execute("SELECT relname FROM pg_class WHERE relkind = 'r'").fetchall()}
+    tables = {
+        name for (name,) in connection.execute("SELECT relname FROM pg_class WHERE relkind = 'r'").fetchall()
+    }
     probe = connection.execute("SELECT revision, way FROM probe").fetchall() if "probe" in tables else []
     return Look(
         objects=frozenset(line for (line,) in connection.execute(_CATALOGUE, {"ours": [*OURS]})),
@@ -155,7 +157,11 @@ def make_truth(connection: psycopg.Connection) -> Truth:
 
 
 def _walk(
-    connection: psycopg.Connection, truth: Truth, way: str, revision: str, versions: tuple[str | None, str | None]
+    connection: psycopg.Connection,
+    truth: Truth,
+    way: str,
+    revision: str,
+    versions: tuple[str | None, str | None],
 ) -> None:
     transactional = chain.CHAIN[revision][0]
     for number, statement in enumerate(chain.statements(revision, way), start=1):

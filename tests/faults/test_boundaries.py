@@ -5,8 +5,7 @@ from __future__ import annotations
 import injuries
 import pytest
 from extent import WHOLE, boundaries
-from laboratory import Fault, Laboratory, strike
-from wire import Moment
+from laboratory import Laboratory, strike
 
 _PARTS = 4 if WHOLE else 1
 _PLACES = [(fault, moment) for fault in injuries.AT_BOUNDARIES for moment in fault.moments]
@@ -22,5 +21,7 @@ def test_survives_at_every_boundary(laboratory: Laboratory, place: int, way: str
     numbers = boundaries(len(laboratory.boundaries[way]), seed=place, every=fault.every)[part::_PARTS]
     done = [strike(laboratory, fault, way, moment, number) for number in numbers]
     assert any(record.boundary for record in done), "no fault has struck"
-    wrong = [f"{record.number} at {record.boundary}: {record.violations}" for record in done if record.violations]
+    wrong = [
+        f"{record.number} at {record.boundary}: {record.violations}" for record in done if record.violations
+    ]
     assert not wrong, f"{len(wrong)} of {len(done)}:\n" + "\n".join(wrong)

@@ -78,9 +78,7 @@ class _Held:
         return self.released.wait(command.DEADLINE_S)
 
 
-def _overlapping(
-    laboratory: Laboratory, engine: Callable[[], None] | None
-) -> Iterator[tuple[float, float]]:
+def _overlapping(laboratory: Laboratory, engine: Callable[[], None] | None) -> Iterator[tuple[float, float]]:
     from wire import Aim
 
     number = laboratory.boundaries["up"].index("DDL of a revision") + 1
@@ -97,7 +95,11 @@ def _overlapping(
 
 
 def test_what_is_left_behind_is_noticed(laboratory: Laboratory, sound: Evidence) -> None:
-    with laboratory.database("down") as url, watching(url) as admin, psycopg.connect(url, autocommit=True) as leak:
+    with (
+        laboratory.database("down") as url,
+        watching(url) as admin,
+        psycopg.connect(url, autocommit=True) as leak,
+    ):
         leak.execute("SELECT pg_advisory_lock(7)")
         with pytest.raises(psycopg.errors.UniqueViolation):
             leak.execute("CREATE UNIQUE INDEX CONCURRENTLY twice ON book (shelf_id)")

@@ -13,12 +13,13 @@ import command
 import looks
 import psycopg
 import pytest
-import servers
 from extent import WHOLE
 from invariants import Evidence, span, violations
 from laboratory import UP, WAYS, Laboratory, application, later_runs, quiet, watching
 from records import Record
 from wire import Proxy
+
+import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,8 @@ def test_many_at_once_do_the_work_once(laboratory: Laboratory, way: str, count: 
         evidence = _evidence(laboratory, way, admin)
         proxies = [stack.enter_context(Proxy(url)) for _ in range(count)]
         commands = [
-            stack.enter_context(command.started(laboratory.folder, proxy.url, *WAYS[way])) for proxy in proxies
+            stack.enter_context(command.started(laboratory.folder, proxy.url, *WAYS[way]))
+            for proxy in proxies
         ]
         evidence.runs += [it.ended() for it in commands]
         for proxy in proxies:
@@ -57,9 +59,7 @@ def test_many_at_once_do_the_work_once(laboratory: Laboratory, way: str, count: 
 def _evidence(laboratory: Laboratory, way: str, admin: psycopg.Connection) -> Evidence:
     target = chain.HEAD if way == "up" else None
     before = looks.look(admin)
-    return Evidence(
-        way, target, laboratory.truth, before, codes=frozenset({0}), secrets=laboratory.secrets
-    )
+    return Evidence(way, target, laboratory.truth, before, codes=frozenset({0}), secrets=laboratory.secrets)
 
 
 _BLOCKERS = {
@@ -67,7 +67,10 @@ _BLOCKERS = {
     "an idle transaction": "SELECT count(*) FROM bystander",
     "a vacuum's lock": "LOCK TABLE bystander IN SHARE UPDATE EXCLUSIVE MODE",
 }
-_WAITS = "SELECT 1 FROM pg_locks WHERE relation = 'bystander'::regclass AND NOT granted"
+# Building an index concurrently waits for a query that runs, whatever it reads.
+_WAITS = """
+    SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted
+"""
 _BLOCKED_S = 1.5
 
 

@@ -16,12 +16,13 @@ import command
 import looks
 import psycopg
 import pytest
-import servers
 from extent import boundaries
 from invariants import Evidence, code_of, violations
 from laboratory import WAYS, Fault, Laboratory, Struck, equipped, later_runs, quiet, strike, watching
 from records import Record
 from wire import Aim, Moment, Proxy
+
+import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +131,9 @@ class _Server:
 
 
 @pytest.fixture(scope="module")
-def own(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[_Server, Laboratory]]:
+def own(
+    laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[_Server, Laboratory]]:
     with servers.postgres() as made:
         words = [str(made.bin / "postgres"), "-D", str(made.home / "data")]
         options = {

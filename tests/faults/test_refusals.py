@@ -15,10 +15,11 @@ import chain
 import command
 import looks
 import pytest
-import servers
 from invariants import Evidence, violations
 from laboratory import UP, Laboratory, later_runs, quiet, watching
 from records import Record
+
+import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +71,11 @@ FILES = (
     Spoilt("CRLF", _text("r4.py", lambda text: text.replace("\n", "\r\n")), fine=True),
     Spoilt("CRLF in SQL", _text(_SQL, lambda text: text.replace("\n", "\r\n")), fine=True),
     Spoilt("three megabytes", _text("r4.py", lambda text: text + "# padding\n" * 300_000), fine=True),
-    Spoilt("a hostile name", lambda versions: (versions / "r4.py").rename(versions / "r4 '\"%s;--.py") and None, fine=True),
+    Spoilt(
+        "a hostile name",
+        lambda versions: (versions / "r4.py").rename(versions / "r4 '\"%s;--.py") and None,
+        fine=True,
+    ),
 )
 
 
@@ -146,7 +151,9 @@ def test_a_read_only_database_is_refused(laboratory: Laboratory) -> None:
 def test_a_pooler_in_transaction_mode_is_refused(laboratory: Laboratory) -> None:
     with laboratory.database("up") as url, watching(url) as admin:
         with servers.pgbouncer(url, mode="transaction", settings={"server_idle_timeout": "1"}) as pooler:
-            evidence = _judged(laboratory, pooler.url(), admin, laboratory.folder, frozenset({3}), linger_ok=True)
+            evidence = _judged(
+                laboratory, pooler.url(), admin, laboratory.folder, frozenset({3}), linger_ok=True
+            )
         later_runs(laboratory, evidence, url, admin)
     _concluded(laboratory, "server: PgBouncer in transaction mode", evidence)
 
@@ -154,7 +161,9 @@ def test_a_pooler_in_transaction_mode_is_refused(laboratory: Laboratory) -> None
 def test_a_pooler_in_session_mode_is_as_good_as_none(laboratory: Laboratory) -> None:
     with laboratory.database("up") as url, watching(url) as admin:
         with servers.pgbouncer(url, mode="session") as pooler:
-            evidence = _judged(laboratory, pooler.url(), admin, laboratory.folder, frozenset(), linger_ok=True)
+            evidence = _judged(
+                laboratory, pooler.url(), admin, laboratory.folder, frozenset(), linger_ok=True
+            )
         later_runs(laboratory, evidence, url, admin)
     _concluded(laboratory, "server: PgBouncer in session mode", evidence)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import re
 import socket
 import struct
@@ -17,7 +16,6 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
 from typing import TYPE_CHECKING, Protocol, Self
 
 from headway import DatabaseURL
@@ -173,7 +171,9 @@ class Wire:
         self.client = client
         self.server = server
         for end in (client, server):
-            if end.family != socket.AF_UNIX:  # else every small message waits for the acknowledgement before it
+            if (
+                end.family != socket.AF_UNIX
+            ):  # else every small message waits for the acknowledgement before it
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.backend_pid = 0
         self.mute = False
@@ -317,7 +317,6 @@ class Wire:
         self.server.sendall(b"Q" + _INT.pack(len(body) + 4) + body)
 
 
-
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for name, pattern in (
@@ -325,7 +324,10 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("commit", r"\s*COMMIT"),
         ("rollback", r"\s*ROLLBACK"),
         ("lock", r".*pg_try_advisory|.*pg_advisory|.*\bpg_locks\b"),
-        ("ledger write", r"\s*(INSERT|UPDATE|CREATE|ALTER|COMMENT|LOCK|WITH).*(migration_history|schema_migrations)"),
+        (
+            "ledger write",
+            r"\s*(INSERT|UPDATE|CREATE|ALTER|COMMENT|LOCK|WITH).*(migration_history|schema_migrations)",
+        ),
         ("version write", r"\s*(INSERT|UPDATE|DELETE|CREATE).*alembic_version"),
         ("data of a revision", r"\s*(INSERT|UPDATE|DELETE).*\b(probe|shelf|book)\b"),
         ("concurrent index", r".*CONCURRENTLY"),
@@ -334,7 +336,16 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("timeouts", r".*set_config|\s*SET\b|\s*RESET\b"),
     )
 )
-WRITES = frozenset({"ledger write", "version write", "data of a revision", "concurrent index", "validation", "DDL of a revision"})
+WRITES = frozenset(
+    {
+        "ledger write",
+        "version write",
+        "data of a revision",
+        "concurrent index",
+        "validation",
+        "DDL of a revision",
+    }
+)
 MIGRATES = WRITES - {"ledger write"}
 
 
