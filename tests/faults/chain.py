@@ -1,7 +1,7 @@
 """The chain of revisions that is broken: transactional ones, one that is not, one of data, one in SQL.
 
-A table ``probe`` is there before the first of them; each revision leaves one row in it on its way up and one on
-its way down, which is how a revision that ran twice, or half, is told.
+A table ``probe`` is there before the first of them; each revision leaves one row in it on its way up and
+one on its way down, which is how a revision that ran twice, or half, is told.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def statements(revision: str, way: str) -> tuple[str, ...]:
     transactional: there it stands between its statements."""
     transactional, up, down = CHAIN[revision]
     own = up if way == "up" else down
-    probe = f"INSERT INTO probe VALUES ('{revision}', '{way}')"  # noqa: S608  # names of ours
+    probe = f"INSERT INTO probe VALUES ('{revision}', '{way}')"  # names of ours
     return (*own, probe) if transactional else (own[0], probe, *own[1:])
 
 

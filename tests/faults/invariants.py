@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -12,6 +12,8 @@ import wire
 from command import HUNG
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from command import Ended
     from looks import Look, Truth
     from wire import Statement
@@ -135,7 +137,7 @@ def exclusion(evidence: Evidence) -> list[str]:
     spans = sorted(evidence.spans)
     return [
         f"one was at work until {end - start:.3f} s, another began at {later - start:.3f} s"
-        for (start, end), (later, _) in zip(spans, spans[1:], strict=False)
+        for (start, end), (later, _) in pairwise(spans)
         if later < end
     ]
 
@@ -151,7 +153,7 @@ def no_leak(evidence: Evidence) -> list[str]:
 
 
 def bounded_harm(evidence: Evidence) -> list[str]:
-    """I6: the application's queries wait no longer than was said, and fail with nothing that was not declared."""
+    """I6: the application's queries wait no longer than was said, and get no error that was not declared."""
     worst = max(evidence.latencies, default=0.0)
     late = [f"a query took {worst:.2f} s"] if worst > evidence.harm_s else []
     return late + [f"the application got {error}" for error in evidence.app_errors]

@@ -125,7 +125,7 @@ class Fault:
 
 
 def strike(laboratory: Laboratory, fault: Fault, way: str, moment: Moment, number: int) -> Record:
-    """Let one fault happen at one boundary, run the command again and a third time, judge, and keep the record."""
+    """Let one fault happen at one boundary, judge what came of it, and keep the record."""
     at, evidence = judged(laboratory, fault, way, moment, number)
     seconds = tuple(round(run.seconds, 2) for run in evidence.runs)
     code = evidence.runs[0].code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import chain
@@ -25,19 +26,21 @@ _CATALOGUE = """
     )
     SELECT 'relation ' || relname || ' ' || relkind::text FROM relation WHERE relkind <> 'i'
     UNION ALL
-    SELECT format('column %%s.%%s %%s %%s %%s', relname, attname, format_type(atttypid, atttypmod), attnotnull,
-        pg_get_expr(adbin, adrelid))
+    SELECT format('column %%s.%%s %%s %%s %%s', relname, attname, format_type(atttypid, atttypmod),
+        attnotnull, pg_get_expr(adbin, adrelid))
     FROM relation JOIN pg_attribute ON attrelid = relation.oid
     LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
     WHERE attnum > 0 AND NOT attisdropped AND relkind = 'r'
     UNION ALL
-    SELECT format('constraint %%s %%s %%s validated=%%s', relname, conname, pg_get_constraintdef(con.oid), convalidated)
+    SELECT format('constraint %%s %%s %%s validated=%%s', relname, conname, pg_get_constraintdef(con.oid),
+        convalidated)
     FROM relation JOIN pg_constraint AS con ON conrelid = relation.oid
     UNION ALL
     SELECT format('index %%s valid=%%s ready=%%s', pg_get_indexdef(indexrelid), indisvalid, indisready)
     FROM relation JOIN pg_index ON indrelid = relation.oid
     UNION ALL
-    SELECT format('function %%s %%s', proname, prosrc) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    SELECT format('function %%s %%s', proname, prosrc) FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace
     ORDER BY 1
 """
 _BROKEN_INDEXES = """
@@ -46,7 +49,8 @@ _BROKEN_INDEXES = """
 """
 _LOCKS = """
     SELECT pid::text || ' ' || objid::text FROM pg_locks
-    WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    WHERE locktype = 'advisory'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _SESSIONS = """
     SELECT pid, state FROM pg_stat_activity
@@ -151,8 +155,8 @@ def make_truth(connection: psycopg.Connection) -> Truth:
         before = revision
     truth.states["down", before, 0] = look(connection).state
     path = [*reversed(chain.CHAIN), None]
-    for revision, after in zip(path, path[1:], strict=False):
-        _walk(connection, truth, "down", str(revision), (revision, after))
+    for undone, after in pairwise(path):
+        _walk(connection, truth, "down", str(undone), (undone, after))
     return truth
 
 
@@ -172,7 +176,7 @@ def _walk(
 
 
 def _digest(connection: psycopg.Connection, table: str) -> str:
-    rows = connection.execute(f"SELECT whole::text FROM {table} AS whole ORDER BY 1".encode())  # noqa: S608
+    rows = connection.execute(f"SELECT whole::text FROM {table} AS whole ORDER BY 1".encode())
     return hashlib.sha256("\n".join(row for (row,) in rows).encode()).hexdigest()[:16]
 
 

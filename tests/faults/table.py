@@ -1,4 +1,7 @@
-"""Draw the table of the last whole run, and put it into docs/reliability.md: python tests/faults/table.py FOLDER."""
+"""Draw the table of the last whole run, and put it into docs/reliability.md.
+
+python tests/faults/table.py FOLDER SECONDS
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from invariants import INVARIANTS
-from records import Record, read, rows
+from invariants import INVARIANTS  # noqa: E402  # where they lie is known only now
+from records import Record, read, rows  # noqa: E402
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -37,7 +40,8 @@ def figures(records: list[Record], seconds: float) -> str:
     ends = Counter(record.code for record in records)
     codes = ", ".join(f"{code} ({count})" for code, count in sorted(ends.items()))
     return (
-        f"{len(records)} faults were injected in {seconds / 60:.0f} minutes; {broken} of them violated an invariant.\n"
+        f"{len(records)} faults were injected in {seconds / 60:.0f} minutes; "
+        f"{broken} of them violated an invariant.\n"
         f"The struck commands ended with (negative: by that signal): {codes}.\n\n{drawn(records)}\n"
     )
 

@@ -1,6 +1,7 @@
 """Revisions that undo what the engine does around them: COMMIT, ROLLBACK, DISCARD ALL and their like.
 
-Nothing may hang or be said untruly; afterwards, with the revision as it should be, the same command reaches head.
+Nothing may hang or be said untruly; afterwards, with the revision as it should be, the same command reaches
+head.
 """
 
 from __future__ import annotations

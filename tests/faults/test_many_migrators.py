@@ -1,4 +1,4 @@
-"""Many migrators at once, and what stands in the way of one: a long reader, an idle transaction, autovacuum."""
+"""Many migrators at once, and what stands in the way of one: a long query, an idle transaction, a vacuum."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ _BLOCKERS = {
 }
 # Building an index concurrently waits for a query that runs, whatever it reads.
 _WAITS = """
-    SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted
+    SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE datname = current_database() AND NOT granted
 """
 _BLOCKED_S = 1.5
 

@@ -1,14 +1,14 @@
 """What cannot be right: files, version tables and ledgers that are corrupt, servers that may not be migrated.
 
-The command ends with the right class and says nothing secret; what it refuses it leaves unchanged (a file that
-only fails when it is executed fails as its own step); when it is put right, the same command reaches head.
+The command ends with the right class and says nothing secret; what it refuses it leaves unchanged (a file
+that only fails when it is executed fails as its own step); when it is put right, the same command reaches
+head.
 """
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import chain
@@ -23,6 +23,7 @@ import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import psycopg
 
@@ -34,11 +35,11 @@ class Spoilt:
     """A revision file that is not as it was; ``fine`` when that must not matter."""
 
     name: str
-    spoil: Callable[[Path], None]
+    spoil: Callable[[Path], object]
     fine: bool = False
 
 
-def _text(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
+def _text(name: str, change: Callable[[str], str]) -> Callable[[Path], object]:
     def spoil(versions: Path) -> None:
         path = versions / name
         path.write_bytes(change(path.read_text("utf-8")).encode("utf-8", "surrogateescape"))
@@ -46,8 +47,8 @@ def _text(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     return spoil
 
 
-def _added(name: str, content: bytes) -> Callable[[Path], None]:
-    return lambda versions: (versions / name).write_bytes(content) and None
+def _added(name: str, content: bytes) -> Callable[[Path], object]:
+    return lambda versions: (versions / name).write_bytes(content)
 
 
 _SQL = "20260101000000_pages.up.sql"
@@ -73,7 +74,7 @@ FILES = (
     Spoilt("three megabytes", _text("r4.py", lambda text: text + "# padding\n" * 300_000), fine=True),
     Spoilt(
         "a hostile name",
-        lambda versions: (versions / "r4.py").rename(versions / "r4 '\"%s;--.py") and None,
+        lambda versions: (versions / "r4.py").rename(versions / "r4 '\"%s;--.py"),
         fine=True,
     ),
 )
@@ -97,10 +98,12 @@ TABLES = {
     "an unknown version": "UPDATE alembic_version SET version_num = 'zzz'",
     "a hostile version": "UPDATE alembic_version SET version_num = E'\\x27; DROP TABLE probe; --%s'",
     "an empty version": "UPDATE alembic_version SET version_num = ''",
-    "a version of a wrong type": "ALTER TABLE alembic_version ALTER version_num TYPE bytea USING version_num::bytea",
+    "a version of a wrong type": "ALTER TABLE alembic_version ALTER version_num TYPE bytea "
+    "USING version_num::bytea",
     "no version column": "ALTER TABLE alembic_version RENAME version_num TO something",
     "a ledger without columns": "ALTER TABLE migration_history DROP COLUMN journal CASCADE",
-    "a ledger of another make": "DROP TABLE migration_history CASCADE; CREATE TABLE migration_history (a integer)",
+    "a ledger of another make": "DROP TABLE migration_history CASCADE; "
+    "CREATE TABLE migration_history (a integer)",
     "a ledger with a torn chain": "UPDATE migration_history SET previous_hash = 'torn'",
     "a ledger with a foreign journal": "UPDATE migration_history SET journal = '[{}]'",
     "a ledger of a newer layout": "ALTER TABLE migration_history ALTER ledger_layout SET DEFAULT 99",

@@ -1,7 +1,8 @@
 """A loopback proxy that reads PostgreSQL's message framing and strikes at the n-th statement of a migrator.
 
-A boundary is the number of a statement in the order in which the migrator sends them over all its connections:
-every ``Execute`` of the extended protocol and every simple query (PostgreSQL manual, section 55.7).
+A boundary is the number of a statement in the order in which the migrator sends them over all its
+connections: every ``Execute`` of the extended protocol and every simple query
+(PostgreSQL manual, section 55.7).
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Strike(Protocol):
     It returns whether the statement (or its answer) still gets through.
     """
 
-    def __call__(self, wire: Wire) -> bool: ...
+    def __call__(self, wire: Wire, /) -> bool: ...
 
 
 @dataclass

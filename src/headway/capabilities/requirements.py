@@ -114,7 +114,7 @@ def first_transaction_refused(
 
 
 def _was_cut_short(error: DBAPIError) -> bool:
-    """Whether all that is known is that it ended before its time; asyncpg keeps the server's reason as a cause."""
+    """Whether no more is known than that it ended too soon; asyncpg has the server's reason as a cause."""
     states: set[str] = set()
     link: BaseException | None = error.orig
     while link is not None:
