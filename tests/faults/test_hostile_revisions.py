@@ -14,11 +14,10 @@ import chain
 import command
 import looks
 import pytest
+from extent import WHOLE, sample
 from invariants import Evidence, violations
 from laboratory import UP, Laboratory, later_runs, quiet, watching
 from records import Record
-
-from headway import ExitCode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,8 +47,8 @@ _COMMITTED = {"COMMIT", "COMMIT AND CHAIN"}
 _UNDONE = {"I1 truth", "I3 once"}
 
 
-@pytest.mark.parametrize("where", ["first", "last"])
-@pytest.mark.parametrize("statement", STATEMENTS)
+@pytest.mark.parametrize("where", ["first", "last"] if WHOLE else ["last"])
+@pytest.mark.parametrize("statement", sample(STATEMENTS))
 def test_a_hostile_statement_leaves_a_state_that_is_told(
     laboratory: Laboratory, statement: str, where: str, tmp_path: Path
 ) -> None:
@@ -70,10 +69,11 @@ def test_a_hostile_statement_leaves_a_state_that_is_told(
         evidence.leaked += quiet(admin)
         evidence.after = looks.look(admin)
         status = command.run(folder, url, "status")
-        assert status.code in {0, 8}, status.err
+        assert status.code == 0, status.err
         if statement in _COMMITTED and evidence.runs[0].code:
-            assert status.code == ExitCode.DIRTY, status.out
-        fit = replace(laboratory, folder=folder) if evidence.runs[0].code == 0 else laboratory
+            assert "dirty:" in status.out
+        applied = (evidence.after.version or "") >= "r4"  # then it stays as it was applied
+        fit = replace(laboratory, folder=folder) if applied else laboratory
         later_runs(fit, evidence, url, admin)
     # Its step was refused, not the run: what came before it stays.
     forgiven = {"I8 pure refusal"} | (_UNDONE if statement in _COMMITTED else set())

@@ -15,6 +15,7 @@ import chain
 import command
 import looks
 import pytest
+from extent import sample
 from invariants import Evidence, violations
 from laboratory import UP, Laboratory, later_runs, quiet, watching
 from records import Record
@@ -80,7 +81,7 @@ FILES = (
 )
 
 
-@pytest.mark.parametrize("spoilt", FILES, ids=lambda spoilt: spoilt.name)
+@pytest.mark.parametrize("spoilt", sample(FILES), ids=lambda spoilt: spoilt.name)
 def test_a_spoilt_file_is_refused_whole_or_does_not_matter(
     laboratory: Laboratory, spoilt: Spoilt, tmp_path: Path
 ) -> None:
@@ -110,7 +111,7 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", sample(TABLES))
 @pytest.mark.parametrize("words", [UP, ("status",)], ids=["upgrade", "status"])
 def test_a_corrupt_table_ends_in_words_and_changes_nothing(
     laboratory: Laboratory, name: str, words: tuple[str, ...]
