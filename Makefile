@@ -8,7 +8,7 @@
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-EXTRAS := embedded,pgvector,sqlite,fastapi
+EXTRAS := embedded,pgvector,sqlite,fastapi,lint
 
 # .venv is built on the first of these that is Python 3.11 or newer, works when it is called (pyenv's shims
 # may not), and can create virtual environments. `make PYTHON=...` names one instead.

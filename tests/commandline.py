@@ -10,9 +10,11 @@ import atexit
 import dataclasses
 import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
+import traceback
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,15 +24,15 @@ from pydantic import SecretStr
 
 import headway
 from headway import DatabaseURL
-from headway.cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SECRET = "s3cr@et"
 _KEPT = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE")
 _DEADLINE_S = 120
 _IMPORTED = (
+    "alembic.config",
     "anyio._backends._asyncio",
     "commandline",
     "headway.alembic_bridge",
@@ -86,7 +88,7 @@ class CommandLine:
         environment["DATABASE_URL"] = self.url if url is None else url
         environment |= dict(variables or {})
         anew = any(name.startswith("PYTHON") for name in variables or ())
-        done = (_started if anew else _forked)(words, folder or self._folder, environment)
+        done = (_started if anew else forked)("headway", words, folder or self._folder, environment)
         for secret in {self._password, SECRET}:
             assert secret not in done.stdout + done.stderr
             assert quote(secret, safe="") not in done.stdout + done.stderr
@@ -102,10 +104,10 @@ def _nursery() -> multiprocessing.context.ForkServerContext:
 
 
 def _started(
-    words: tuple[str, ...], folder: Path, environment: dict[str, str]
+    program: str, words: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "headway", *words],
+        [sys.executable, "-m", program, *words],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -116,22 +118,29 @@ def _started(
     )
 
 
-def _forked(
-    words: tuple[str, ...], folder: Path, environment: dict[str, str]
+def forked(
+    program: str, words: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m PROGRAM`` to its end, in a process that need not import it first.
+
+    Args:
+        program: ``headway`` or ``alembic``.
+        words: its arguments.
+        folder: where it runs.
+        environment: all that is set.
+    """
     with tempfile.TemporaryDirectory() as place:
         said, complained = Path(place, "out"), Path(place, "err")
-        child = _nursery().Process(target=_run, args=(words, folder, environment, said, complained))
+        what = (program, [*words], folder, {**environment}, said, complained)
+        child = _nursery().Process(target=_run, args=what)
         child.start()
         child.join(_DEADLINE_S)
         if child.exitcode is None:
             child.kill()
             child.join()
-            raise subprocess.TimeoutExpired(
-                ["headway", *words], _DEADLINE_S, said.read_text(encoding="utf-8")
-            )
+            raise subprocess.TimeoutExpired([program, *words], _DEADLINE_S, complained.read_bytes())
         return subprocess.CompletedProcess(
-            ["headway", *words],
+            [program, *words],
             child.exitcode,
             said.read_text(encoding="utf-8"),
             complained.read_text(encoding="utf-8"),
@@ -139,9 +148,14 @@ def _forked(
 
 
 def _run(
-    words: tuple[str, ...], folder: Path, environment: dict[str, str], said: Path, complained: Path
+    program: str,
+    words: list[str],
+    folder: Path,
+    environment: dict[str, str],
+    said: Path,
+    complained: Path,
 ) -> None:
-    """In the child: be what ``python -m headway`` would be, and end as it would."""
+    """In the child: be what ``python -m PROGRAM`` would be, and end as it would."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -152,8 +166,16 @@ def _run(
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
-    code = main(words)
+    sys.argv[1:] = words
+    code: object = 0
+    try:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    except SystemExit as ending:
+        code = ending.code
+    except BaseException:  # noqa: BLE001  # as the interpreter does at its end
+        traceback.print_exc()
+        code = 1
     atexit._run_exitfuncs()  # multiprocessing's own end would leave them out
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(code if isinstance(code, int) else int(code is not None))

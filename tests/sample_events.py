@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headway import (
+    BackupFinished,
+    BackupStarted,
     Direction,
     LockWaiting,
     Peer,
@@ -42,6 +44,8 @@ _STEP = ("run", "r1", Direction.UPGRADE, "create t", 1, 2)
 SAMPLE: tuple[Event, ...] = (
     RunStarted("run", "upgrade", DATABASE, 2),
     LockWaiting("run", DATABASE, _PEER, 1.5),
+    BackupStarted("run", "pg_dump --file before.dump"),
+    BackupFinished("run", "pg_dump --file before.dump", 12.5),
     StepStarted(*_STEP),
     StepBlocked("run", "r1", (_PEER, Peer(12)), 2.0),
     StepRetrying("run", "r1", 1, "55P03", 0.5, (_PEER,)),

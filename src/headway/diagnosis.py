@@ -125,6 +125,16 @@ def line_in(path: Path, error: BaseException) -> int | None:
     return lines[-1] if lines else None
 
 
+def line_running(path: Path) -> int | None:
+    """The line of ``path`` that is running now, innermost; ``None`` when none of it called the caller."""
+    own = path.resolve()
+    for frame, line in traceback.walk_stack(None):
+        filename = frame.f_code.co_filename
+        if filename.endswith(path.name) and Path(filename).resolve() == own:
+            return line
+    return None
+
+
 def step_failed(  # noqa: PLR0913  # one argument for each fact of the message
     error: BaseException,
     *,

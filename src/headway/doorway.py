@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ class Doorway(ABC):
         options: how long to wait for what.
         run_id: the run, for ledger and events.
         emit: takes the events.
+        remarks: on the run, for every entry of it in the ledger.
     """
 
     session: Session
@@ -52,6 +53,7 @@ class Doorway(ABC):
     options: RunOptions
     run_id: str
     emit: Callable[[Event], None]
+    remarks: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     async def adopt(
         self, applied: Mapping[str, str], fingerprints: Callable[[Iterable[str]], Mapping[str, str]]

@@ -174,6 +174,18 @@ class RefusedError(HeadwayError):
     exit_code = ExitCode.REFUSED
 
 
+class PlanMovedError(RefusedError):
+    """A sealed plan is not for this database as it is, or not for these revisions as they are.
+
+    Attributes:
+        moved: what is not as it was when the plan was made, one line each.
+    """
+
+    def __init__(self, message: str, moved: Sequence[str], *, hint: str | None = None) -> None:
+        super().__init__("\n".join([f"{message}:", *(f"  {line}" for line in moved)]), hint=hint)
+        self.moved = tuple(moved)
+
+
 class IrreversibleMigration(RefusedError):  # noqa: N818  # the word of those who know it from other engines
     """A downgrade cannot be run: what it would have to bring back is gone, or rows stand in its way."""
 
@@ -272,6 +284,28 @@ class CapabilityError(RefusedError):
     def __init__(self, capability: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.capability = capability
+
+
+class BackupFailedError(HeadwayError):
+    """The backup that was to come first did not succeed; no revision was run.
+
+    Attributes:
+        command: what was run, redacted.
+        output: the end of what it printed, redacted; "" when it printed nothing.
+    """
+
+    def __init__(self, command: str, how: str, output: str) -> None:
+        super().__init__(
+            f"the backup {how}, and so no revision was run: {command}",
+            hint="Mend the command and run it again; it finds the database by PGHOST, PGPORT, PGUSER, "
+            "PGPASSWORD and PGDATABASE.",
+        )
+        self.command = command
+        self.output = output
+
+    def facts(self) -> list[str]:
+        """What the command printed at its end."""
+        return [f"output: {self.output}"] if self.output else []
 
 
 class OutcomeUnknownError(HeadwayError):

@@ -171,6 +171,23 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupStarted:
+    """The backup that comes before a run begins. ``command`` is redacted."""
+
+    run_id: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackupFinished:
+    """The backup has succeeded. ``duration_ms`` is wall-clock time."""
+
+    run_id: str
+    command: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """What is waited for is not there yet; said after every look. ``waited_s`` is in seconds."""
 
@@ -219,6 +236,8 @@ class StartupFailed:
 Event: TypeAlias = (
     RunStarted
     | LockWaiting
+    | BackupStarted
+    | BackupFinished
     | StepStarted
     | StepBlocked
     | StepRetrying

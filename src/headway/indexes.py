@@ -38,7 +38,7 @@ _WORDS = (re.compile(r"\bINDEX\b", re.IGNORECASE), re.compile(r"\bCREATE\b", re.
 
 # The server reads the names as it reads the statement: folds what is not quoted, cuts after 63 bytes. An
 # index is in the schema of its table.
-_NAMED = text("""
+NAMED = text("""
     SELECT index.oid, pg_catalog.format('%I.%I', place.nspname, index.relname) AS name,
         CASE WHEN at.nspname IS NOT NULL
             THEN pg_catalog.format('%I.%I', at.nspname, owner.relname) END AS table_name,
@@ -106,7 +106,7 @@ def named_index(connection: Connection, index: str, table: str) -> Any:
 
     Joins the caller's transaction, and begins one where there is none.
     """
-    return connection.execute(_NAMED, {"index": index, "table": table}).one_or_none()
+    return connection.execute(NAMED, {"index": index, "table": table}).one_or_none()
 
 
 class NamedIndexes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from headway.onlooking import onlooking
 from headway.sqlite import DIALECT as SQLITE
 from headway.sqlite import count_rows
 
@@ -41,7 +42,7 @@ def _measured(connection: Connection, loss: Loss) -> Loss:
         return loss
     table = _COLUMN.sub("", loss.what) if loss.kind == "column" else loss.what
     try:
-        with connection.begin():
+        with onlooking(connection):
             return _figures(connection, loss, table)
     except DBAPIError as error:
         if error.connection_invalidated:

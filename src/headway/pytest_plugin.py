@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
     from headway.migrator import Migrator
-    from headway.testing.engines import Handouts
-    from headway.testing.suite import Database, Suite
+    from headway.testing.lent import Database
+    from headway.testing.suite import AnyHandouts, AnySuite
     from headway.testing.wishes import Wishes
 
-PROVIDERS = ("url", "docker", "embedded")
+PROVIDERS = ("url", "docker", "embedded", "sqlite")
 ISOLATIONS = ("clone", "reset", "savepoint")
 
 _WISHES = pytest.StashKey["Wishes"]()
@@ -171,18 +171,18 @@ def _plainly() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def _headway_suite(pytestconfig: pytest.Config) -> Iterator[Suite]:
-    from headway.testing.suite import open_suite
+def _headway_suite(pytestconfig: pytest.Config) -> Iterator[AnySuite]:
+    from headway.testing.suite import open_any
 
-    with _plainly(), open_suite(_wishes_of(pytestconfig)) as suite:
+    with _plainly(), open_any(_wishes_of(pytestconfig)) as suite:
         yield suite
     pytestconfig.stash[_KEPT] = suite.kept
-    told = (f"headway: {suite.server.label}", [*suite.kept])
+    told = (f"headway: {suite.label}", [*suite.kept])
     getattr(pytestconfig, "workeroutput", {})["headway"] = told
 
 
 @contextmanager
-def _database(request: pytest.FixtureRequest, suite: Suite, *, shared: bool) -> Iterator[Database]:
+def _database(request: pytest.FixtureRequest, suite: AnySuite, *, shared: bool) -> Iterator[Database]:
     """A database for a test, or one for all of a module or session: then always a clone of its own."""
     from headway.testing.decision import wish_of
 
@@ -214,7 +214,7 @@ def _more_clones(request: pytest.FixtureRequest, wishes: Wishes) -> bool:
 
 
 @contextmanager
-def _handouts(request: pytest.FixtureRequest, suite: Suite, database: Database) -> Iterator[Handouts]:
+def _handouts(request: pytest.FixtureRequest, suite: AnySuite, database: Database) -> Iterator[AnyHandouts]:
     _refuse_other_loops(request)
     handouts = suite.handouts(database)
     try:
@@ -236,7 +236,7 @@ def _refuse_other_loops(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def headway_database(request: pytest.FixtureRequest, _headway_suite: Suite) -> Iterator[Database]:
+def headway_database(request: pytest.FixtureRequest, _headway_suite: AnySuite) -> Iterator[Database]:
     """The test's own database: its name, and its URLs."""
     with _database(request, _headway_suite, shared=False) as database:
         yield database
@@ -244,8 +244,8 @@ def headway_database(request: pytest.FixtureRequest, _headway_suite: Suite) -> I
 
 @pytest.fixture
 def _headway_handouts(
-    request: pytest.FixtureRequest, headway_database: Database, _headway_suite: Suite
-) -> Iterator[Handouts]:
+    request: pytest.FixtureRequest, headway_database: Database, _headway_suite: AnySuite
+) -> Iterator[AnyHandouts]:
     with _handouts(request, _headway_suite, headway_database) as handouts:
         yield handouts
 
@@ -257,20 +257,20 @@ def headway_database_url(headway_database: Database) -> str:
 
 
 @pytest.fixture
-def headway_engine(_headway_handouts: Handouts) -> AsyncEngine:
+def headway_engine(_headway_handouts: AnyHandouts) -> AsyncEngine:
     """An ``AsyncEngine`` on the test's database; it works on whichever loop the test runs."""
     return _headway_handouts.engine
 
 
 @pytest.fixture
-def headway_session(_headway_handouts: Handouts) -> AsyncSession:
+def headway_session(_headway_handouts: AnyHandouts) -> AsyncSession:
     """An ``AsyncSession`` on the test's database; what is not committed is rolled back when the test ends."""
     return _headway_handouts.session()
 
 
 @pytest.fixture
 def headway_migrator(
-    request: pytest.FixtureRequest, headway_database: Database, _headway_suite: Suite
+    request: pytest.FixtureRequest, headway_database: Database, _headway_suite: AnySuite
 ) -> Migrator:
     """A ``Migrator`` on the test's database, which is empty unless the marker names a revision."""
     _refuse_other_loops(request)
@@ -278,7 +278,7 @@ def headway_migrator(
 
 
 @pytest.fixture(scope="module")
-def headway_module_database(request: pytest.FixtureRequest, _headway_suite: Suite) -> Iterator[Database]:
+def headway_module_database(request: pytest.FixtureRequest, _headway_suite: AnySuite) -> Iterator[Database]:
     """A database that the tests of a module share, with what they commit to it."""
     with _database(request, _headway_suite, shared=True) as database:
         yield database
@@ -292,7 +292,7 @@ def headway_module_database_url(headway_module_database: Database) -> str:
 
 @pytest.fixture(scope="module")
 def headway_module_engine(
-    request: pytest.FixtureRequest, headway_module_database: Database, _headway_suite: Suite
+    request: pytest.FixtureRequest, headway_module_database: Database, _headway_suite: AnySuite
 ) -> Iterator[AsyncEngine]:
     """An ``AsyncEngine`` on the module's database; it works on any loop."""
     with _handouts(request, _headway_suite, headway_module_database) as handouts:
@@ -300,13 +300,13 @@ def headway_module_engine(
 
 
 @pytest.fixture(scope="module")
-def headway_module_migrator(headway_module_database: Database, _headway_suite: Suite) -> Migrator:
+def headway_module_migrator(headway_module_database: Database, _headway_suite: AnySuite) -> Migrator:
     """A ``Migrator`` on the module's database, which is at head unless the module's marker says otherwise."""
     return _headway_suite.migrator(headway_module_database)
 
 
 @pytest.fixture(scope="session")
-def headway_suite_database(request: pytest.FixtureRequest, _headway_suite: Suite) -> Iterator[Database]:
+def headway_suite_database(request: pytest.FixtureRequest, _headway_suite: AnySuite) -> Iterator[Database]:
     """A database that all tests of a process share, with what they commit to it."""
     with _database(request, _headway_suite, shared=True) as database:
         yield database
@@ -320,7 +320,7 @@ def headway_suite_database_url(headway_suite_database: Database) -> str:
 
 @pytest.fixture(scope="session")
 def headway_suite_engine(
-    request: pytest.FixtureRequest, headway_suite_database: Database, _headway_suite: Suite
+    request: pytest.FixtureRequest, headway_suite_database: Database, _headway_suite: AnySuite
 ) -> Iterator[AsyncEngine]:
     """An ``AsyncEngine`` on the process's database; it works on any loop."""
     with _handouts(request, _headway_suite, headway_suite_database) as handouts:

@@ -147,6 +147,12 @@ class Remains:
     indexes_before: tuple[int, ...] | None = None
 
 
+def dropped_index(statement: str) -> str | None:
+    """The name in a ``DROP INDEX CONCURRENTLY``, as it is written; ``None`` for another statement."""
+    found = _DROP.match(statement)
+    return found["name"] if found else None
+
+
 def indexes_before(connection: Connection, statement: str) -> tuple[int, ...]:
     """What is somebody else's, whatever becomes of a statement: to be journalled before it first begins.
 

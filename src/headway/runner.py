@@ -227,6 +227,7 @@ class Run(ABC):
             checksum=await in_thread(work.checksum),
             transactional=code.transactional,
             journal=journal,
+            remarks=door.remarks,
             # A stamp says of itself neither whether revisions come nor whether they go.
             applied=work.direction is Direction.UPGRADE if work.operation == Operation.STAMP else None,
         )

@@ -25,12 +25,14 @@ from headway.errors import (
     ConfigurationError,
     DatabaseError,
     HeadwayError,
+    RefusedError,
     UnknownRevisionsError,
 )
 from headway.events import tell
 from headway.narration.changes import changed_error, origin
 from headway.planning import deleted
 from headway.project import connects_itself
+from headway.settings import libpq_variables
 from headway.threads import in_thread
 from headway.url import AnyURL, DatabaseURL, SQLiteURL
 
@@ -140,6 +142,27 @@ class Target:
         _, _, label = await self._url()
         return label
 
+    async def own_name(self) -> str:
+        """The database's own name, without connecting."""
+        if self._connection is not None:
+            return str(self._connection.engine.url.database)
+        url, _, _ = await self._url()
+        return url.name
+
+    async def backup_variables(self) -> dict[str, str]:
+        """The environment in which a backup's command finds the database; **the password is in it**.
+
+        Raises:
+            RefusedError: there is no URL to tell it: the connection is the caller's, or leads to a file.
+        """
+        url = None if self._connection is not None else (await self._url())[0]
+        if isinstance(url, DatabaseURL):
+            return libpq_variables(url)
+        raise RefusedError(
+            "a backup command is told by a PostgreSQL URL where its database is, and here there is none",
+            hint="Copy the file yourself." if url else "Give the Migrator a url instead of a connection.",
+        )
+
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """A connection for a run; a URL's and an engine's is opened here and closed afterwards."""
@@ -169,6 +192,11 @@ class Target:
         from headway.doorway import ledger_for
 
         return ledger_for(self.dialect, self.alembic.options.ledger, self.alembic.options.version_table)
+
+    @property
+    def unasked(self) -> bool:
+        """Whether nobody has said which database, so that asking would start the embedded server."""
+        return self._connection is None and self._settings.database is None
 
     @property
     def dialect(self) -> str:
@@ -236,13 +264,9 @@ class Target:
     async def dated(self, session: Session, error: UnknownRevisionsError) -> UnknownRevisionsError:
         """The same error, with the ledger's word on since when; as it is where the ledger knows nothing."""
         try:
-            record = await self.record(session)
+            return dated(error, await self.record(session))
         except DatabaseError:
             return error
-        since = [f"{row} was {origin(record[row])}" for row in error.revisions if row in record]
-        if not since:
-            return error
-        return UnknownRevisionsError(f"{error.message} {'; '.join(since)}.", error.revisions, hint=error.hint)
 
     async def bereft(self, error: GraphError) -> GraphError | ChangedRevisionsError:
         """What to raise of a graph that lacks revisions: that applied ones were deleted, if it is so.
@@ -304,6 +328,14 @@ class Target:
     def tell(self, event: Event) -> None:
         """Hand an event to every listener."""
         tell(self._listeners, event)
+
+
+def dated(error: UnknownRevisionsError, record: Mapping[str, Application]) -> UnknownRevisionsError:
+    """The same error, with the ledger's word on since when; as it is where the ledger knows nothing."""
+    since = [f"{row} was {origin(record[row])}" for row in error.revisions if row in record]
+    if not since:
+        return error
+    return UnknownRevisionsError(f"{error.message} {'; '.join(since)}.", error.revisions, hint=error.hint)
 
 
 def _seen_from_here(path: Path) -> Path:

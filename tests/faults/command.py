@@ -139,4 +139,4 @@ def _be(
 ) -> None:
     if broken is not None:
         broken()
-    be_the_command(words, folder, environment, place / "out", place / "err")
+    be_the_command("headway", [*words], folder, environment, place / "out", place / "err")

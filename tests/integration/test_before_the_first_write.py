@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-import subprocess
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -15,6 +14,7 @@ from alembic import command
 from alembic.config import Config
 from psycopg import sql
 
+from commandline import forked
 from headway import CapabilityError, DatabaseURL, LedgerError, Migrator, Operation, StepFailedError
 
 if TYPE_CHECKING:
@@ -67,16 +67,10 @@ async def test_an_upgrade_that_wants_an_extension_the_server_lacks_writes_nothin
 
 async def test_the_commands_refuse_it_just_the_same(wanting: ProjectFolder, database_url: str) -> None:
     before = _relations(database_url)
-    for tool, code in (["headway"], 3), (["alembic"], 255):
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", *tool, "-c", str(wanting.ini), "upgrade", "head"],
-            env={**os.environ, "DATABASE_URL": database_url},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+    for tool, code in ("headway", 3), ("alembic", 255):
+        words = ["-c", str(wanting.ini), "upgrade", "head"]
+        environment = {**os.environ, "DATABASE_URL": database_url}
+        done = await asyncio.to_thread(forked, tool, words, Path.cwd(), environment)
         assert done.returncode == code, done.stderr
         assert f"r2, r3 creates the extension {_MISSING}" in done.stderr + done.stdout
         assert "Install the package" in done.stderr + done.stdout

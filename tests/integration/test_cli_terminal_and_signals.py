@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 import headway
+from headway import DatabaseURL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +131,22 @@ def test_a_terminal_is_asked_whether_a_column_was_renamed(
     text = path.read_text(encoding="utf-8")
     assert ("new_column_name" in text) is renamed
     assert "--rename" not in text
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_in_production_a_terminal_is_asked_for_the_databases_name(
+    project: ProjectFolder, database_url: str, *, right: bool
+) -> None:
+    project.tables("users")
+    _upgrade(project, database_url)
+    production = _environment(database_url, APP_ENVIRONMENT="production")
+    with _screen(project, production, "downgrade", "base", "--yes") as screen:
+        screen.wait_for("Undo 1 revision? Type the database's name to go ahead:")
+        screen.type(f"{DatabaseURL.parse(database_url).name if right else 'yes'}\n")
+        assert screen.finish() == (0 if right else 3)
+    assert "table users" in screen.text
+    assert _versions(database_url) == ([] if right else ["r1"])
+    assert right or "Declined: that is not its name. Nothing was changed." in screen.text
 
 
 def test_ci_gets_plain_lines_even_on_a_terminal(project: ProjectFolder, database_url: str) -> None:

@@ -197,10 +197,10 @@ def test_quiet_success_says_nothing(tool: CommandLine) -> None:
 
 
 def test_a_dry_run_shows_the_plan_and_changes_nothing(tool: CommandLine, database_url: str) -> None:
-    done = tool("upgrade", "--dry-run")
+    done = tool("upgrade", "--dry-run", "--no-scratch")
     assert "upgrade base -> r2, in order:" in done.stdout
     assert _rows(database_url, "SELECT count(*) FROM pg_class WHERE relname IN ('users', 'notes')") == [0]
-    assert done.stdout == tool("plan").stdout
+    assert done.stdout == tool("plan", "--no-scratch").stdout
 
 
 @pytest.mark.parametrize("words", [["plan"], ["upgrade", "--dry-run"], ["downgrade", "base", "--dry-run"]])
@@ -209,6 +209,7 @@ def test_a_plan_names_the_database_that_it_is_for(
 ) -> None:
     tool("upgrade", "r1")
     name = DatabaseURL.parse(database_url).database
+    words = [*words, "--no-scratch"]
     said = [line for line in tool(*words).stderr.splitlines() if line.startswith("database:")]
     assert len(said) == 1
     assert f"/{name}" in said[0]
@@ -255,7 +256,7 @@ def test_downgrade_that_loses_nothing_asks_outside_development_only(
         "r3", "r2", upgrade="op.create_index('i', 'notes', ['id'])", downgrade="op.drop_index('i')"
     )
     tool("upgrade")
-    assert tool("downgrade", "-1", "--environment", "production").returncode == 3
+    assert tool("downgrade", "-1", "--environment", "staging").returncode == 3
     assert _rows(database_url) == ["r3"]
     assert tool("downgrade", "-1").returncode == 0
     assert _rows(database_url) == ["r2"]
@@ -263,10 +264,10 @@ def test_downgrade_that_loses_nothing_asks_outside_development_only(
 
 def test_plan_of_a_downgrade_tells_what_it_destroys(tool: CommandLine) -> None:
     tool("upgrade")
-    document = _document(tool("plan", "--downgrade", "base", "--json"))
+    document = _document(tool("plan", "--downgrade", "base", "--json", "--no-scratch"))
     assert [step["revision"] for step in document["steps"]] == ["r2", "r1"]
     assert [loss["kind"] for loss in document["losses"]] == ["table", "table"]
-    assert "this destroys data:" in tool("plan", "-1", "--downgrade").stdout
+    assert "this destroys data:" in tool("plan", "-1", "--downgrade", "--no-scratch").stdout
 
 
 def test_stamp_records_without_running(tool: CommandLine, database_url: str) -> None:

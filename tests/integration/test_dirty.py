@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 import pytest_asyncio
 
+from commandline import forked
 from headway import DirtyError, Migrator, State, StepFailedError
 from headway.errors import ExitCode
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import subprocess
 
     from conftest import ProjectFolder
 
@@ -26,14 +26,8 @@ def rows(url: str, statement: str) -> list[tuple[object, ...]]:
 
 
 def run(project: ProjectFolder, url: str, program: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", program, "-c", str(project.ini), *words],
-        env={**os.environ, "DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    environment = {**os.environ, "DATABASE_URL": url}
+    return forked(program, ["-c", str(project.ini), *words], Path.cwd(), environment)
 
 
 def half_way(project: ProjectFolder, *, upgrade: bool) -> Path:

@@ -6,9 +6,8 @@ import asyncio
 import io
 import logging
 import os
-import subprocess
-import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -20,9 +19,11 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from commandline import forked
 from headway import DatabaseURL, RefusedError, StepFailedError, TransactionOpenError
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import AsyncIterator
 
     from sqlalchemy.engine import Connection
@@ -71,14 +72,7 @@ def versions(url: str) -> list[str]:
 
 
 def alembic(project: ProjectFolder, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "alembic", "-c", str(project.ini), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env=dict(os.environ),
-    )
+    return forked("alembic", ["-c", str(project.ini), *arguments], Path.cwd(), os.environ)
 
 
 # -- the `alembic` command ---------------------------------------------------------------------------

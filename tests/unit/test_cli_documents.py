@@ -6,7 +6,19 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from headway import Direction, Loss, Mark, Plan, RevisionStatus, State, StatusReport, Step, StepFailedError
+from headway import (
+    Direction,
+    LiveTable,
+    Loss,
+    Mark,
+    Preview,
+    RevisionStatus,
+    State,
+    StatementReview,
+    StatusReport,
+    StepFailedError,
+    StepReview,
+)
 from headway.cli import documents
 
 _STATUS = StatusReport(
@@ -92,15 +104,19 @@ def test_an_error_gives_every_fact_it_carries() -> None:
     }
 
 
-def test_a_plan_names_database_steps_and_losses() -> None:
-    step = Step("bb", Direction.DOWNGRADE, "second", Path("bb.py"), ("bb",), ("aa",), ("aa",))
-    plan = Plan(direction=Direction.DOWNGRADE, steps=(step,), before=("bb",), after=("aa",))
-    losses = (Loss("bb", "table", "t", rows=3),)
-    assert documents.plain(documents.describe_plan("db", plan, losses)) == {
-        "database": "db",
-        "direction": "downgrade",
-        "before": ["bb"],
-        "after": ["aa"],
-        "steps": [{"revision": "bb", "description": "second", "path": "bb.py"}],
-        "losses": [{"revision": "bb", "kind": "table", "what": "t", "rows": 3, "size_bytes": None}],
-    }
+def test_a_plan_names_database_steps_losses_and_what_a_statement_has_to_work_on() -> None:
+    statement = StatementReview(1, "ALTER TABLE t ...", traced=True, rewritten=("t", "t_pkey"))
+    loss = Loss("bb", "table", "t", rows=3)
+    step = StepReview(
+        "bb", Direction.DOWNGRADE, "second", Path("bb.py"), statements=(statement,), losses=(loss,)
+    )
+    tables = (LiveTable("t", "table", 3, 8192), LiveTable("t_pkey", "index", 3, 16384))
+    preview = Preview("db", Direction.DOWNGRADE, ("bb",), ("aa",), (step,), tables)
+    document = documents.plain(documents.describe_preview(preview))
+    assert (document["database"], document["direction"]) == ("db", "downgrade")
+    assert (document["before"], document["after"]) == (["bb"], ["aa"])
+    plain = {"revision": "bb", "kind": "table", "what": "t", "rows": 3, "size_bytes": None}
+    assert document["losses"] == document["steps"][0]["losses"] == [plain]
+    assert document["steps"][0]["path"] == "bb.py"
+    told = document["steps"][0]["statements"][0]
+    assert (told["effort"], told["size_bytes"], told["locks"]) == ("rewrite", 24576, [])

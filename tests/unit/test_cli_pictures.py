@@ -15,15 +15,12 @@ from headway import (
     Change,
     Difference,
     Direction,
-    Loss,
     Mark,
     PendingReport,
-    Plan,
     RevisionStatus,
     RunReport,
     State,
     StatusReport,
-    Step,
     StepResult,
 )
 from headway.cli import pictures
@@ -113,32 +110,6 @@ def test_a_project_without_revisions_is_at_head_of_nothing() -> None:
 def test_a_bare_database_is_called_unversioned() -> None:
     report = PendingReport("d", State.UNVERSIONED, (), ("bbbb",), ("aaaa", "bbbb"))
     assert pictures.standing(report) == "unversioned: 2 revisions pending; current: none; head: bbbb"
-
-
-def _plan(*steps: Step) -> Plan:
-    return Plan(direction=Direction.DOWNGRADE, steps=steps, before=("bbbb",), after=())
-
-
-_STEP = Step("bbbb", Direction.DOWNGRADE, "second", Path("versions/bbbb.py"), ("bbbb",), (), ())
-
-
-def test_a_plan_lists_steps_and_what_they_destroy() -> None:
-    losses = (
-        Loss("bbbb", "table", "public.t", rows=1204, size_bytes=3_355_443),
-        Loss("bbbb", "unknown", "op.execute(...)"),
-    )
-    assert pictures.plan(_TERMINAL, _plan(_STEP), losses).splitlines() == [
-        "downgrade bbbb -> base, in order:",
-        "  1  bbbb  second  versions/bbbb.py",
-        "",
-        "this destroys data:",
-        "  bbbb  table public.t (about 1,204 rows, 3.2 MB)",
-        "  bbbb  cannot be told: op.execute(...)",
-    ]
-
-
-def test_an_empty_plan_says_that_there_is_nothing_to_do() -> None:
-    assert pictures.plan(_TERMINAL, _plan(), ()) == "nothing to do: at bbbb"
 
 
 def test_history_tells_heads_merges_dependencies_and_labels() -> None:

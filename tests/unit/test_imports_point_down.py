@@ -25,16 +25,17 @@ SURFACE_ROOM = "__init__"
 _LAYERS = {
     L0: "errors results events",
     L1: "revisions planning integrity sqlfiles lint settings syntax sqltext kinds url project narration "
-    "lockfile rebasing",
+    "lockfile rebasing checkout",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
     "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
-    "autocommit alone indexes sqlite catalogue op",
+    "autocommit alone indexes sqlite catalogue op oracle onlooking imprint surroundings baseline",
     SESSION: "session",
     RUNNER: "door attempt journal lost_commit statements stamping repair runner target waiting startup "
-    "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch",
+    "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch "
+    "rehearsal reviewer bundle backup holding",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
-    ABOVE_MIGRATOR: "bundle fleet",
+    ABOVE_MIGRATOR: "fleet",
     SURFACE: SURFACE_ROOM,
     L4: "asgi telemetry pytest_plugin testing scaffold cli __main__",
 }
@@ -57,8 +58,9 @@ OPEN_TO_AUTOGENERATE = (
     "alembic.runtime.migration.MigrationContext",
     "alembic.runtime.plugins",
 )
-# What the command line shares with other edges: the embedded server it hands out, and the words.
-OPEN_TO_CLI = frozenset({"embedded", "narration"})
+# What the command line shares with other edges: the embedded server it hands out, and the words; of lint,
+# what its rules are called and how its report is written.
+OPEN_TO_CLI = frozenset({"embedded", "lint", "narration"})
 MAY_PRINT = frozenset({"cli", "__main__"})
 # The embedded server's watcher is a process of its own, and ends as processes do. Loops ends `alembic` as
 # SIGTERM would have, once what was running is rolled back: Alembic itself knows nothing of signals.
@@ -250,7 +252,7 @@ FORBIDDEN = [
     ("alembic_bridge/offline.py", "from ..session import Session", "alembic_bridge imports session"),
     ("session.py", "from headway.runner import Runner", "session imports runner"),
     ("runner.py", "from headway.migrator import Migrator", "runner imports migrator"),
-    ("migrator.py", "from headway.bundle import Bundle", "migrator imports bundle"),
+    ("migrator.py", "from headway.fleet import Fleet", "migrator imports fleet"),
     ("migrator.py", "from headway import Migrator", "migrator imports __init__"),
     ("migrator.py", "from headway.cli import main", "migrator imports cli"),
     ("revisions.py", "import asyncio", "pure domain"),

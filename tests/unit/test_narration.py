@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from headway import (
+    BackupFinished,
+    BackupStarted,
     Direction,
     LockWaiting,
     Peer,
@@ -194,6 +196,8 @@ _SENTENCES: list[tuple[Event, str]] = [
     (StepProgress("run", "aa", "CREATE INDEX", "sorting", 0, 0, "tuples"), "aa CREATE INDEX: sorting"),
     (StatementFinished("run", "aa", "SELECT\n 1", 3, 12.0), "aa statement 3 done (12 ms): SELECT 1"),
     (StatementFinished("run", "aa", "", 3, 12.0), "aa statement 3 done (12 ms)"),
+    (BackupStarted("run", "pg_dump\n--file x"), "backing up first: pg_dump --file x"),
+    (BackupFinished("run", "pg_dump", 12_300.0), "backed up in 12.3 s"),
     (Warned("run", None, "the ledger is new"), "the ledger is new"),
     (Warned("run", "aa", "in two\nlines"), "aa: in two lines"),
     (Waiting("no server", 2.0), "waiting (2.0 s so far): no server"),

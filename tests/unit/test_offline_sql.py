@@ -108,3 +108,14 @@ def test_a_downgrade_that_cannot_be_followed_says_why(project: ProjectFolder, bo
     project.revision("r1", downgrade="op.drop_table('users')\n" + body)
     found = losses(project, "r1")
     assert [(loss.kind, loss.what) for loss in found] == [("table", "users"), ("unknown", what)]
+
+
+def test_what_is_not_transactional_is_printed_outside_its_transaction(project: ProjectFolder) -> None:
+    project.tables("users")
+    path = project.revision("r2", "r1", upgrade="op.execute('CREATE INDEX CONCURRENTLY i ON users (id)')")
+    path.write_text(f"{path.read_text()}\n\ntransactional = False\n")
+    printed = sql(project, "r1:r2")
+    assert "-- Running upgrade r1 -> r2" in printed
+    script = [line for line in printed.splitlines() if line and not line.startswith("--")]
+    assert script[:4] == ["BEGIN;", "COMMIT;", "CREATE INDEX CONCURRENTLY i ON users (id);", "BEGIN;"]
+    assert script[-1] == "COMMIT;"

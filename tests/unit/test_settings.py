@@ -389,3 +389,26 @@ def test_what_a_run_says_itself_goes_before_its_settings() -> None:
     limits = RunOptions(lock_wait_s=600, lock_timeout_ms=250)
 
     assert limits.overridden(RunOptions(lock_timeout_ms=0)) == RunOptions(lock_wait_s=600, lock_timeout_ms=0)
+
+
+@pytest.mark.parametrize(
+    ("environ", "protected"),
+    [
+        ({}, False),
+        ({"APP_ENVIRONMENT": "staging"}, False),
+        ({"APP_ENVIRONMENT": "staging", "HEADWAY_PROTECTED": " Yes "}, True),
+        ({"HEADWAY_PROTECTED": "on"}, True),
+        ({"HEADWAY_PROTECTED": "off"}, False),
+        ({"APP_ENVIRONMENT": "production"}, True),
+        ({"APP_ENVIRONMENT": "production", "HEADWAY_PROTECTED": "false"}, True),
+    ],
+)
+def test_production_is_protected_and_whatever_is_marked_so(
+    project: Project, environ: dict[str, str], *, protected: bool
+) -> None:
+    assert load_settings(project, environ=environ).protected is protected
+
+
+def test_what_neither_protects_nor_does_not_is_refused(project: Project) -> None:
+    error = failure(project, HEADWAY_PROTECTED="perhaps")
+    assert (error.variable, error.problem) == ("HEADWAY_PROTECTED", "'perhaps' is neither true nor false")

@@ -91,6 +91,13 @@ def test_a_header_may_take_several_lines_among_other_comments() -> None:
     assert header.timeouts == {"lock_timeout": "2 s"}
 
 
+def test_what_a_comment_says_to_lint_is_no_header() -> None:
+    header, wrong = read_header(
+        "-- headway: allow drop-table: nobody reads it\n-- headway: parent=base\nDROP TABLE t"
+    )
+    assert (dict(header.said), wrong) == ({"parent": "base"}, [])
+
+
 def test_without_a_header_nothing_is_said() -> None:
     header, wrong = read_header("-- headway is nice\nSELECT '-- headway: revision=x'")
     assert (wrong, dict(header.said), header.parents, header.transactional) == ([], {}, None, None)

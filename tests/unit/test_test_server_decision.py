@@ -101,8 +101,29 @@ def test_what_is_none_of_the_choices_is_refused_and_a_missing_url_too(tmp_path: 
         decided(tmp_path, ini={"provider": "podman"})
     with pytest.raises(ConfigurationError, match="given by its URL, and none is"):
         decided(tmp_path, {"provider": "url"})
-    with pytest.raises(ConfigurationError, match=r"--headway-database-url: .*SQLite will not do"):
+
+
+@pytest.mark.parametrize(
+    ("options", "ini", "source"),
+    [
+        ({"database_url": "sqlite+aiosqlite://"}, {}, "--headway-database-url"),
+        ({}, {"database_url": "sqlite://"}, "headway_database_url"),
+        ({"provider": "sqlite"}, {"database_url": HOST}, "--headway-provider=sqlite"),
+        ({"isolation": "clone"}, {"provider": "sqlite"}, "headway_provider=sqlite"),
+    ],
+)
+def test_on_sqlite_there_is_no_url_and_every_test_has_a_copy(
+    tmp_path: Path, options: dict[str, object], ini: dict[str, str], source: str
+) -> None:
+    found = decided(tmp_path, options, ini)
+    assert (found.provider, found.url, found.isolation, found.source) == ("sqlite", None, "clone", source)
+
+
+def test_an_sqlite_file_and_savepoints_on_sqlite_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--headway-database-url: names a file, and each test"):
         decided(tmp_path, {"database_url": "sqlite+aiosqlite:///test.db"})
+    with pytest.raises(ConfigurationError, match="--headway-isolation: savepoint is for PostgreSQL"):
+        decided(tmp_path, {"provider": "sqlite", "isolation": "savepoint"})
 
 
 def test_a_worker_gets_what_the_controller_decided_and_no_repr_shows_the_url(tmp_path: Path) -> None:

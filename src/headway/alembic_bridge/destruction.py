@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -79,19 +80,42 @@ _HARMLESS = frozenset(
     all and any array as by case cast distinct else except exists filter from having in intersect lateral
     limit not on or over row select some then union using values when where within
     avg coalesce concat count current_setting greatest least lower max min now nullif sum upper
-    nextval setval set_config pg_notify pg_sleep
+    nextval setval pg_get_serial_sequence set_config pg_notify pg_sleep
     pg_advisory_lock pg_advisory_unlock pg_advisory_xact_lock pg_try_advisory_lock
     """,
     )
 )
 
 
-def losses_of(project: AlembicProject, step: Step) -> tuple[Loss, ...]:
-    """What a step destroys, read from the SQL it would send; empty when it destroys nothing.
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a step would do, as far as it can be told without a connection.
 
-    Tables and columns that are dropped, rows that are removed or overwritten, types and schemas and what
-    hangs on them; changes of a column's type, unless each value is known to stay or to be refused, by an
-    ``op.alter_column`` that says ``existing_type``, outside of batch mode.
+    Attributes:
+        statements: its SQL in order, comments and semicolons taken off.
+        transactional: whether it runs in one transaction.
+        losses: what it destroys.
+        unseen: why the statements end early; ``None`` when all are there.
+    """
+
+    statements: tuple[str, ...]
+    transactional: bool
+    losses: tuple[Loss, ...]
+    unseen: str | None
+
+
+def losses_of(project: AlembicProject, step: Step) -> tuple[Loss, ...]:
+    """What a step destroys; empty when it destroys nothing. See :func:`foresee`."""
+    return foresee(project, step).losses
+
+
+def foresee(project: AlembicProject, step: Step) -> Foreseen:
+    """Follow a step without running it: its SQL, and what it destroys.
+
+    The losses are read from that SQL: tables and columns that are dropped, rows that are removed or
+    overwritten, types and schemas and what hangs on them; changes of a column's type, unless each value is
+    known to stay or to be refused, by an ``op.alter_column`` that says ``existing_type``, outside of batch
+    mode.
 
     The step's function runs without a connection. Where it reads data it cannot be followed to its end,
     and the last loss is of kind ``unknown``; so it is where the function raises. A statement that runs code
@@ -107,25 +131,26 @@ def losses_of(project: AlembicProject, step: Step) -> tuple[Loss, ...]:
         destination_rev=None,
     )
     configure_offline(environment, project.options, output_buffer=script)
-    unseen: list[Loss] = []
+    unseen: str | None = None
     operations = _Noted(environment.get_context())
+    transactional = True
     try:
         with environment_of(environment), operations_of(operations):
-            load_code(step.path, step.direction).function()
+            code = load_code(step.path, step.direction)
+            transactional = code.transactional
+            code.function()
     except Exception as error:  # noqa: BLE001  # any failure means only that we cannot see further
-        unseen.append(Loss(step.revision, "unknown", f"{step.direction.value}() {_why_unseen(error)}"))
-    seen = (
-        Loss(step.revision, kind, what)
-        for written in script.written
-        for statement in _statements(written)
-        for kind, what in _losses(*statement)
-    )
+        unseen = f"{step.direction.value}() {_why_unseen(error)}"
+    statements = [statement for written in script.written for statement in _statements(written)]
+    seen = (Loss(step.revision, kind, what) for each in statements for kind, what in _losses(*each))
     changed = (
         Loss(step.revision, found.kind, f"{found.what} {found.detail}")
         for found in destructions(operations.invoked)
         if found.kind == "type"
     )
-    return tuple(dict.fromkeys([*seen, *changed, *unseen]))
+    unknown = [] if unseen is None else [Loss(step.revision, "unknown", unseen)]
+    sent = tuple(uncommented(each.text) for written in script.written for each in split(written)[0])
+    return Foreseen(sent, transactional, tuple(dict.fromkeys([*seen, *changed, *unknown])), unseen)
 
 
 def _why_unseen(error: Exception) -> str:
@@ -184,8 +209,14 @@ def _opaque(code: str) -> str | None:
         return "a DO block" if found["block"] else found["procedure"] or found["prepared"]
     if re.match(r"(?:SELECT|WITH|VALUES)\b", code, re.IGNORECASE):
         called = (found["function"] for found in _CALLED.finditer(code))
-        return next((f"{name}()" for name in called if name and name.lower() not in _HARMLESS), None)
+        return next((f"{name}()" for name in called if name and not _is_harmless(name)), None)
     return None
+
+
+def _is_harmless(name: str) -> bool:
+    """Whether a function leaves rows alone; without a schema, or with PostgreSQL's own in front of it."""
+    *schema, function = (part[0].strip('"').lower() for part in re.finditer(_IDENTIFIER, name))
+    return function in _HARMLESS and schema in ([], ["pg_catalog"])
 
 
 def _plain(name: str) -> str:

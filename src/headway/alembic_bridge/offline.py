@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import traceback
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from alembic.op import get_context
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import RevisionStep
@@ -19,6 +21,8 @@ from headway.results import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from alembic.runtime.migration import MigrationStep
 
     from headway.alembic_bridge.environment import AlembicProject, EnvironmentOptions
     from headway.planning import Plan, Step
@@ -43,8 +47,28 @@ def configure_offline(
 def run_offline(environment: EnvironmentContext) -> None:
     """Print the configured context's steps; Alembic's own loop writes BEGIN, versions and COMMIT."""
     context = environment.get_context()
+    steps = context._migrations_fn  # noqa: SLF001  # Alembic offers no other way to it
+    if steps is not None:
+        context._migrations_fn = lambda *asked: map(_outside, steps(*asked))  # noqa: SLF001  # as above
     with environment_of(environment), operations_of(Operations(context)), context.begin_transaction():
         context.run_migrations()
+
+
+def _outside(step: MigrationStep) -> MigrationStep:
+    """Let what says ``transactional = False`` be printed outside a transaction; one in SQL does so itself."""
+    # A stamp is a step too, and of no revision.
+    module = getattr(getattr(step, "revision", None), "module", None)
+    if getattr(module, "transactional", True):
+        return step
+    function = step.migration_fn
+
+    @wraps(function)  # the script says `Running upgrade` by its name
+    def outside() -> None:
+        with get_context().autocommit_block():
+            function()
+
+    step.migration_fn = outside
+    return step
 
 
 def render_sql(project: AlembicProject, plan: Plan, *, dialect: str = "postgresql") -> str:
@@ -76,7 +100,7 @@ def render_sql(project: AlembicProject, plan: Plan, *, dialect: str = "postgresq
     except HeadwayError:
         raise
     except Exception as error:
-        raise _unwritable(under_way, error) from error
+        raise unwritable(under_way, error) from error
     return output.getvalue()
 
 
@@ -98,7 +122,8 @@ def _load_revisions(project: AlembicProject) -> None:
         ) from error
 
 
-def _unwritable(step: Step, error: Exception) -> StepFailedError:
+def unwritable(step: Step, error: Exception) -> StepFailedError:
+    """The error for a step that cannot be written as SQL, with the line of its file and a way out."""
     title = f"{step.revision} ({step.description})" if step.description else step.revision
     if isinstance(error, CompileError):
         hint = (

@@ -21,13 +21,20 @@ if TYPE_CHECKING:
     from headway.revisions import Graph
 
 
-def write_pair(project: Project, draft: Draft, parents: Sequence[str] | None = None) -> RevisionReport:
-    """Write an SQL revision for a person to fill: one file that applies it, and one that undoes it.
+def write_pair(
+    project: Project,
+    draft: Draft,
+    parents: Sequence[str] | None = None,
+    *,
+    bodies: tuple[str, str] | None = None,
+) -> RevisionReport:
+    """Write an SQL revision: one file that applies it, and one that undoes it.
 
     Args:
         project: where they go.
         draft: what they are to be.
         parents: the heads that it joins, in place of the one that the draft follows.
+        bodies: what both files hold; ``None`` leaves them for a person to fill.
 
     Raises:
         ConfigurationError: the draft's message, id, label or place cannot be used.
@@ -49,7 +56,7 @@ def write_pair(project: Project, draft: Draft, parents: Sequence[str] | None = N
         labels=(draft.branch_label,) if draft.branch_label else (),
     )
     paths = folder / f"{name}{UP}", folder / f"{name}{DOWN}"
-    _write(dict(zip(paths, written(pair, name), strict=True)))
+    _write(dict(zip(paths, written(pair, name, bodies), strict=True)))
     return RevisionReport(revision=pair.revision, paths=paths)
 
 

@@ -121,6 +121,8 @@ def _settings(project: Project, settings: Settings, table: VersionTable) -> Iter
     config = project.config_file or project.pyproject or project.script_location
     yield Setting("project", str(config), "SQL revisions" if project.plain_sql else f"[{project.section}]")
     yield Setting("environment", settings.environment.value, sources.get("environment", _NOT_SET))
+    if settings.marked:
+        yield Setting("protected", "as production is", sources.get("marked", _NOT_SET))
     if settings.database is None:
         yield Setting("database", "the embedded server, or the caller's own connection", _NOT_SET)
     else:

@@ -9,11 +9,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from _typeshed import DataclassInstance
 
-    from headway import Loss, Plan
+    from headway import Preview, StatementReview, StepReview
     from headway.errors import HeadwayError
 
 FORMAT_VERSION = 1
@@ -31,19 +29,17 @@ def describe(result: DataclassInstance, *also: str) -> dict[str, Any]:
     return {name: plain(getattr(result, name)) for name in names}
 
 
-def describe_plan(database: str, plan: Plan, losses: Sequence[Loss]) -> dict[str, Any]:
-    """A plan: for which database, where from, where to, by which steps, and what data it destroys."""
-    return {
-        "database": database,
-        "direction": plan.direction,
-        "before": plan.before,
-        "after": plan.after,
-        "steps": [
-            {"revision": step.revision, "description": step.description, "path": step.path}
-            for step in plan.steps
-        ],
-        "losses": losses,
-    }
+def describe_preview(preview: Preview) -> dict[str, Any]:
+    """A plan beside its database; a statement's ``size_bytes`` are what it rewrites or reads through."""
+
+    def statement(review: StatementReview) -> dict[str, Any]:
+        return {**describe(review, "effort"), "size_bytes": preview.size_of(review)}
+
+    def step(review: StepReview) -> dict[str, Any]:
+        return {**describe(review), "statements": [statement(each) for each in review.statements]}
+
+    steps = [step(each) for each in preview.steps]
+    return {**describe(preview, "losses", "findings"), "steps": steps}
 
 
 def describe_error(error: HeadwayError) -> dict[str, Any]:

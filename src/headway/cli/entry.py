@@ -56,7 +56,7 @@ def _run(words: list[str], invocation: Invocation) -> int:
 
 def _report(terminal: Terminal, fault: BaseException, words: Sequence[str]) -> int:
     from headway.cli import failure
-    from headway.cli.discretion import mask
+    from headway.narration.discretion import mask
 
     ending = _ending_of(fault)
     if terminal.debug and isinstance(fault, Exception) and not isinstance(fault, click.ClickException):

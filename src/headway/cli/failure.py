@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.errors import (
+    BackupFailedError,
     CapabilityError,
     DirtyError,
     ExitCode,
@@ -96,20 +97,22 @@ def _place(fault: BaseException) -> str:
 
 def _facts(error: HeadwayError) -> Mapping[str, str | None]:
     """What an error carries beside its message, by the label it is shown under; ``None`` is not shown."""
+    found: Mapping[str, str | None] = {}
     match error:
         case StepFailedError():
-            return _facts_of_step(error)
+            found = _facts_of_step(error)
         case OutcomeUnknownError():
-            return {"revision": error.revision, "xid": error.transaction}
+            found = {"revision": error.revision, "xid": error.transaction}
         case DirtyError():
             done = error.statements_done
-            return {"revision": error.revision, "done": f"{done} statement{'' if done == 1 else 's'}"}
+            found = {"revision": error.revision, "done": f"{done} statement{'' if done == 1 else 's'}"}
+        case BackupFailedError():
+            found = {"output": error.output}
         case LockLostError():
-            return {"revision": error.revision}
+            found = {"revision": error.revision}
         case CapabilityError():
-            return {"missing": error.capability}
-        case _:
-            return {}
+            found = {"missing": error.capability}
+    return found
 
 
 def _facts_of_step(error: StepFailedError) -> Mapping[str, str | None]:

@@ -110,6 +110,12 @@ root = LazyGroup(
         ),
         "plan": Entry(f"{_COMMANDS}.preview:plan", "What a run would do, and what data it destroys.", _LOOK),
         "sql": Entry(f"{_COMMANDS}.preview:sql", "The SQL of a run, without a database.", _LOOK),
+        "verify": Entry(
+            f"{_COMMANDS}.verify:verify", "Whether it is what a run would have left; exit 5 if not.", _LOOK
+        ),
+        "lint": Entry(
+            f"{_COMMANDS}.lint:lint", "What of the revisions would hurt a live database; exit 6.", _LOOK
+        ),
         "doctor": Entry(
             f"{_COMMANDS}.doctor:doctor", "Whether migrations can work here, and why not.", _LOOK
         ),
@@ -127,6 +133,9 @@ root = LazyGroup(
         ),
         "init": Entry(
             f"{_COMMANDS}.init:init", "Begin a project, or take over one that Alembic runs.", _WRITE
+        ),
+        "baseline": Entry(
+            f"{_COMMANDS}.baseline:baseline", "The first revision of a database that has none.", _WRITE
         ),
         "revision": Entry(f"{_COMMANDS}.author:revision", "Write a new revision file.", _WRITE),
         "merge": Entry(f"{_COMMANDS}.author:merge", "Write a revision that joins several heads.", _WRITE),

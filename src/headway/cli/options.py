@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from headway.cli.invocation import Colour, Invocation
-from headway.results import CancelBlockers, RunOptions
+from headway.results import Backup, CancelBlockers, RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -172,6 +172,64 @@ def run_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_RUN_OPTIONS):
         with_options = option(with_options)
     return with_options
+
+
+_BACKUP_OPTIONS = (
+    click.option(
+        "--backup-command",
+        metavar="COMMAND",
+        help="Run this in a shell first, if there is anything to do; no revision is run unless it succeeds. "
+        "It finds the database as pg_dump does, by PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE.",
+    ),
+    click.option(
+        "--backup-timeout",
+        type=DURATION,
+        metavar="DURATION",
+        help="How long that may take. Default: no limit.",
+    ),
+)
+
+
+def backup_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb the options of a backup that comes first; it gets ``backup``, ``None`` without one."""
+
+    @wraps(verb)
+    def with_options(
+        *arguments: Any, backup_command: str | None, backup_timeout: float | None, **others: Any
+    ) -> Any:
+        if backup_command is not None and not backup_command.strip():
+            raise click.UsageError("--backup-command says nothing.")
+        backup = None if backup_command is None else Backup(backup_command, backup_timeout or None)
+        return verb(*arguments, backup=backup, **others)
+
+    for option in reversed(_BACKUP_OPTIONS):
+        with_options = option(with_options)
+    return with_options
+
+
+def scratch_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb the options that say where SQL is watched; it gets ``scratch``, as ``preview`` takes it."""
+
+    @wraps(verb)
+    def with_options(*arguments: Any, scratch_url: str | None, no_scratch: bool, **others: Any) -> Any:
+        if scratch_url is not None and no_scratch:
+            raise click.UsageError("--scratch-url and --no-scratch exclude each other.")
+        return verb(*arguments, scratch=None if no_scratch else scratch_url or "embedded", **others)
+
+    for option in reversed(_SCRATCH_OPTIONS):
+        with_options = option(with_options)
+    return with_options
+
+
+_SCRATCH_OPTIONS = (
+    click.option(
+        "--scratch-url",
+        metavar="URL",
+        help="Watch the SQL in a database of our own on this server, dropped afterwards. Default: on an "
+        "embedded server, where there is one.",
+    ),
+    click.option("--no-scratch", is_flag=True, help="Watch nothing: only the text of the SQL is looked at."),
+)
 
 
 def _milliseconds(seconds: float | None) -> int | None:

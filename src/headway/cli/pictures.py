@@ -17,7 +17,6 @@ from headway.results import Change, Direction, Mark, State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from headway import Plan
     from headway.cli.terminal import Terminal
     from headway.results import Difference, Loss, PendingReport, RevisionStatus, RunReport, StatusReport
 
@@ -81,26 +80,6 @@ def names(items: Iterable[RevisionStatus]) -> str:
     return ", ".join(item.revision for item in items) or "none"
 
 
-def plan(terminal: Terminal, planned: Plan, losses: Sequence[Loss]) -> str:
-    """The steps in order, and what data they destroy."""
-    if not planned.steps:
-        return f"nothing to do: at {_place(planned.before)}"
-    title = f"{planned.direction.value} {_place(planned.before)} -> {_place(planned.after)}, in order:"
-    rows = [
-        (
-            Cell(f"  {number}", "dim"),
-            Cell(step.revision, "bold"),
-            Cell(step.description),
-            Cell(shorten(step.path), "dim"),
-        )
-        for number, step in enumerate(planned.steps, start=1)
-    ]
-    parts = [title + "\n" + tables.render(terminal, rows)]
-    if losses:
-        parts.append(destroyed(losses))
-    return "\n\n".join(parts)
-
-
 def destroyed(losses: Sequence[Loss]) -> str:
     """What data a plan destroys, one loss on a line."""
     return "\n".join(["this destroys data:", *(f"  {item.revision}  {_loss(item)}" for item in losses)])
@@ -137,7 +116,8 @@ def _difference(item: Difference) -> str:
     mark, colour = _CHANGES[item.change]
     if item.kind == "table":
         return click.style(f"{mark} table {item.place}", fg=colour, bold=True)
-    subject = " ".join(word for word in (item.kind, item.name, item.attribute) if word)
+    name = item.name if item.table or not item.schema else f"{item.schema}.{item.name}"
+    subject = " ".join(word for word in (item.kind, name, item.attribute) if word)
     what = " -> ".join(text for text in (item.old, item.new) if text)
     indent = "   " if item.place else " "
     return click.style(f"{mark}{indent}{subject}", fg=colour) + (f": {what}" if what else "")

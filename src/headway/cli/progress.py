@@ -13,6 +13,8 @@ import click
 from headway.cli.failure import shorten
 from headway.cli.terminal import mark_colour
 from headway.events import (
+    BackupFinished,
+    BackupStarted,
     LockWaiting,
     RunFailed,
     RunFinished,
@@ -82,6 +84,8 @@ class Progress:
                 self._note(f"{click.style('warning:', fg='yellow')} {sentences.warning(event)}")
             case ServerStarting():
                 self._starting(event)
+            case BackupStarted() | BackupFinished():
+                self._backup(event)
             case StartupBegan() | StartupFinished() | StartupFailed():
                 pass  # an application's matter; no command starts one
             case _:
@@ -161,6 +165,11 @@ class Progress:
         self._terminal.say(text)
         if self._doing:
             self._spin(self._doing)
+
+    def _backup(self, event: BackupStarted | BackupFinished) -> None:
+        self._note(sentences.in_words(event))
+        if isinstance(event, BackupStarted):
+            self._spin(sentences.in_words(event))
 
     def _starting(self, event: ServerStarting) -> None:
         # Starting takes a tenth of a second, creating some seconds: only the wait is worth a word.

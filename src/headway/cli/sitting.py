@@ -44,6 +44,11 @@ class Sitting:
         """Whether this is a developer's own database."""
         return str(self.migrator.settings.environment) == "development"
 
+    @property
+    def protected(self) -> bool:
+        """Whether consent takes the database's name: in production, and where it is marked so."""
+        return self.migrator.settings.protected
+
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Await in the foreground: Ctrl-C cancels it in order, progress is drawn, new notes are said."""
         try:

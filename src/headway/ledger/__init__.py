@@ -7,18 +7,24 @@ The chain is the guard, not a trigger: whoever owns the table could switch a tri
 not every role that may create a table may create a function.
 """
 
-from headway.ledger.book import Ledger
-from headway.ledger.entries import NewEntry
+from headway.ledger.book import NOBODY_KNOWS, Ledger
+from headway.ledger.entries import NewEntry, written_by
 from headway.ledger.names import LedgerNames, ledger_filter
+from headway.ledger.schema import LAYOUTS
+from headway.ledger.scripted import LedgerScript
 from headway.results import JournalledStatement, LedgerEntry, Operation, Outcome
 
 __all__ = [
+    "LAYOUTS",
+    "NOBODY_KNOWS",
     "JournalledStatement",
     "Ledger",
     "LedgerEntry",
     "LedgerNames",
+    "LedgerScript",
     "NewEntry",
     "Operation",
     "Outcome",
     "ledger_filter",
+    "written_by",
 ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, CursorResult
 
-_NOBODY_KNOWS = "the run that began this step ended without a word; found by a later run"
+NOBODY_KNOWS = "the run that began this step ended without a word; found by a later run"
 
 # How often a number is tried anew that the ledger of another version table took first.
 _INSERTS = 100
@@ -220,7 +220,7 @@ class Ledger:
         """
         abandoned = self.entries(connection, outcome=Outcome.RUNNING)
         for entry in abandoned:
-            self.close(connection, entry.id, Outcome.INTERRUPTED, duration_ms=None, error=_NOBODY_KNOWS)
+            self.close(connection, entry.id, Outcome.INTERRUPTED, duration_ms=None, error=NOBODY_KNOWS)
         if not abandoned:
             return ()
         # Nothing follows an open entry, so these are the newest.

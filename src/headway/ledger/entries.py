@@ -46,7 +46,8 @@ def _host() -> str:
 
 
 @cache
-def _versions() -> Mapping[str, str]:
+def written_by() -> Mapping[str, str]:
+    """The versions of python, headway and alembic, as an entry has them."""
     found = {"python": platform.python_version()}
     for package in ("headway", "alembic"):
         try:
@@ -74,6 +75,8 @@ class NewEntry:
         os_user: who runs it, by the operating system.
         host: where.
         versions: of headway, alembic and python; the server adds its own.
+        remarks: on the run, kept beside the versions: ``backup``, the command that came first; ``plan``, the
+            checksum of the sealed plan.
     """
 
     run_id: str
@@ -87,7 +90,8 @@ class NewEntry:
     applied: bool | None = None
     os_user: str = field(default_factory=os_user)
     host: str = field(default_factory=_host)
-    versions: Mapping[str, str] = field(default_factory=_versions)
+    versions: Mapping[str, str] = field(default_factory=written_by)
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def leaves_applied(self) -> bool | None:
@@ -124,7 +128,9 @@ class NewEntry:
             "statements_total": self.statements_total,
             "os_user": clean(self.os_user),
             "host": clean(self.host),
-            "versions": json.dumps({name: clean(value) for name, value in self.versions.items()}),
+            "versions": json.dumps(
+                {name: clean(it) for name, it in {**self.versions, **self.remarks}.items()}
+            ),
             "journal": json.dumps(journal),
         }
 

@@ -79,10 +79,10 @@ have each their own chain.
 
 _FIRST_WITH_VERSION_TABLE = 2
 
-_VIEW = """
+VIEW = """
     CREATE OR REPLACE VIEW {view} AS {applied}
 """
-_VIEW_COMMENT = "COMMENT ON VIEW {view} IS 'Revisions applied now, as the ledger of headway knows'"
+VIEW_COMMENT = "COMMENT ON VIEW {view} IS 'Revisions applied now, as the ledger of headway knows'"
 
 APPLIED = """
     SELECT revision AS version,
@@ -98,7 +98,7 @@ APPLIED = """
 """
 """What the last successful step of each revision left applied; a baseline was applied nobody knows when."""
 
-_PROBE = text(f"""
+PROBE = text(f"""
     SELECT place.schema,
         {version_schema(":version_schema", ":version_table")} AS version_schema,
         namespace.oid IS NOT NULL AS schema_exists,
@@ -239,7 +239,7 @@ def probe(connection: Connection, names: LedgerNames, table: VersionTable) -> Pl
     """
     asked = {"schema": names.schema, "history": names.history, "view": names.view}
     found = connection.execute(
-        _PROBE, {**asked, "version_schema": table.schema, "version_table": table.name}
+        PROBE, {**asked, "version_schema": table.schema, "version_table": table.name}
     ).one()
     if found.schema is None:
         raise LedgerError(
@@ -304,5 +304,5 @@ def _bring_up(connection: Connection, place: Place) -> None:
         statements.insert(0, "CREATE SCHEMA {schema}")
     parts = {"schema": quoted(place.schema), "history": place.history, "view": place.view}
     parts["applied"] = APPLIED.format(source=place.history)
-    for statement in (*statements, _VIEW, _VIEW_COMMENT):
+    for statement in (*statements, VIEW, VIEW_COMMENT):
         connection.execute(text(statement.format(**parts)), {"version_table": place.version_table})

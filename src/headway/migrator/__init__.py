@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from headway.migrator.reviewing import Reviewing
+from headway.migrator.adopting import Adopting
+from headway.migrator.bundling import Bundling
+from headway.migrator.previewing import Previewing
 from headway.migrator.starting import Starting
-from headway.migrator.writing import Writing
 
 __all__ = ["Migrator"]
 
 
-class Migrator(Reviewing, Writing, Starting):
+class Migrator(Bundling, Previewing, Adopting, Starting):
     """One project on one database.
 
     Every method returns data and prints nothing; none blocks the event loop while the database works;

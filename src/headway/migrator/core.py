@@ -89,6 +89,16 @@ class Core:
         """
         return await self._target.name()
 
+    async def database_name(self) -> str:
+        """The database's own name, as one types it to consent; a file's name, for SQLite.
+
+        Connects to nothing; the embedded server is started as for ``database``.
+
+        Raises:
+            ConfigurationError: no database is configured, and the environment is not development.
+        """
+        return await self._target.own_name()
+
     async def _graph(self) -> Graph:
         # Thousands of files may have to be read; the caller's loop goes on meanwhile.
         return await in_thread(

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+from headway.errors import UnknownRevisionsError
 from headway.migrator.core import sql_of
 from headway.migrator.looking import Looking
 from headway.migrator.running import Running
-from headway.planning import Plan, plan_range
+from headway.planning import Plan, SealedPlan, plan_range
 from headway.results import CheckReport, Direction, Loss
+from headway.target import dated
 from headway.threads import in_thread
 
 
 class Reviewing(Looking, Running):
     """What is to be known before a run."""
 
-    async def plan(self, target: str | None = None, *, direction: Direction = Direction.UPGRADE) -> Plan:
+    async def plan(
+        self, target: str | SealedPlan | None = None, *, direction: Direction = Direction.UPGRADE
+    ) -> Plan:
         """The steps that ``upgrade`` or ``downgrade`` would run; no steps when there is nothing to do.
 
         Args:
-            target: a revision identifier; ``head`` for an upgrade and ``-1`` for a downgrade when ``None``.
+            target: a revision identifier; ``head`` for an upgrade and ``-1`` for a downgrade when ``None``;
+                or a sealed plan, which is then looked over as a run would.
             direction: which of the two.
 
         Raises:
             ResolutionError: the target names nothing, or several things.
+            PlanMovedError: something that the sealed plan was made from has moved.
             UnknownRevisionsError: the database holds revisions unknown here.
+            ChangedRevisionsError: an applied revision was deleted, so that the files form no graph.
         """
-        graph = await self._graph()
-        rows = (await self._target.standing()).rows
+        graph = await self._graph_on_record()
+        if isinstance(target, SealedPlan):
+            async with self._target.session() as session:
+                _, rows = await self._target.scope(session)
+                return await self._settled(session, graph, rows, target, direction)
+        standing = await self._target.standing()
+        rows, record = standing.rows, standing.record
         await self._require_none_late(graph, rows)
-        return self._planned(graph, rows, target, direction)
+        try:
+            return self._planned(graph, rows, target, direction)
+        except UnknownRevisionsError as error:
+            raise dated(error, record) from None
 
     async def losses(self, plan: Plan) -> tuple[Loss, ...]:
         """The data a plan destroys, with the server's estimates of how much; empty when none.

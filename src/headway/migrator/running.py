@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from headway.errors import UnknownRevisionsError
 from headway.migrator.core import Core, sql_of
 from headway.narration.changes import changed_error
-from headway.planning import Plan, Step, plan_stamp
+from headway.planning import Plan, SealedPlan, Step, plan_stamp, require_agreed, still_sealed
 from headway.results import Direction, RepairAction, RepairReport, RunReport
+from headway.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from headway.alembic_bridge import RevisionCode, Scope
     from headway.doorway import Doorway
-    from headway.results import RunOptions
+    from headway.planning import Imprint
+    from headway.results import Backup, RunOptions
     from headway.revisions import Graph
     from headway.session import Session
 
@@ -25,13 +27,24 @@ if TYPE_CHECKING:
 class Running(Core):
     """What changes the database."""
 
-    async def upgrade(self, target: str | Plan = "head", *, options: RunOptions | None = None) -> RunReport:
+    async def upgrade(
+        self,
+        target: str | Plan | SealedPlan = "head",
+        *,
+        options: RunOptions | None = None,
+        agreed: Plan | None = None,
+        backup: Backup | None = None,
+    ) -> RunReport:
         """Apply what is missing up to ``target``, one transaction a revision.
 
         Args:
-            target: a revision identifier, as ``alembic upgrade`` takes it; or a plan from ``plan``, which
-                is then run as it was made or not at all.
+            target: a revision identifier, as ``alembic upgrade`` takes it; or a plan from ``plan``, or one
+                that ``seal`` has sealed, which is then run as it was made or not at all.
             options: how long to wait for what; the settings say it for what is ``None``.
+            agreed: the most that may run; less will do, where another migrator came first. The engine asks
+                nobody: to name what ``losses`` says of it, and get it agreed to, is the caller's.
+            backup: runs under the lock, when there is something to do, and must succeed first; it goes on
+                record with every step.
 
         Returns:
             The report; its ``steps`` are empty when the target was reached already, and then nothing was
@@ -39,9 +52,13 @@ class Running(Core):
 
         Raises:
             ResolutionError: the target names nothing, or several heads.
-            RefusedError: the database has moved since the plan was made.
+            PlanMovedError: something that the sealed plan was made from has moved; looked at before the lock
+                is taken, and again when it is held.
+            RefusedError: the database has moved since the plan was made, or more would run than was agreed
+                to.
             UnknownRevisionsError: the database holds revisions unknown here.
             ChangedRevisionsError: revisions that are applied, and stay so, are not what was applied.
+            BackupFailedError: the backup did not succeed, and no revision was run.
             StepFailedError: a revision failed; those before it stay, it and the rest are not applied.
             CapabilityError: this server cannot be migrated safely the way it is reached, or lacks an
                 extension that a revision creates.
@@ -51,14 +68,21 @@ class Running(Core):
             OutcomeUnknownError: a COMMIT got no answer, and the server cannot say what became of it.
             TransactionOpenError: the caller's connection has begun a transaction.
         """
-        return await self._run(target, Direction.UPGRADE, options)
+        return await self._run(target, Direction.UPGRADE, options, agreed, backup)
 
-    async def downgrade(self, target: str | Plan = "-1", *, options: RunOptions | None = None) -> RunReport:
+    async def downgrade(
+        self,
+        target: str | Plan | SealedPlan = "-1",
+        *,
+        options: RunOptions | None = None,
+        agreed: Plan | None = None,
+        backup: Backup | None = None,
+    ) -> RunReport:
         """Undo revisions down to ``target``, one transaction a revision. Asks nobody; see ``losses``.
 
         Returns and raises as ``upgrade`` does.
         """
-        return await self._run(target, Direction.DOWNGRADE, options)
+        return await self._run(target, Direction.DOWNGRADE, options, agreed, backup)
 
     async def stamp(self, *targets: str, purge: bool = False, options: RunOptions | None = None) -> RunReport:
         """Write revisions into the version table without running them.
@@ -119,6 +143,35 @@ class Running(Core):
             async with self._target.door(session, options, {}) as door:
                 return await Repair(door, scope, graph).execute(wish, revisions, reason)
 
+    async def _back_up(self, door: Doorway, backup: Backup, variables: Mapping[str, str]) -> None:
+        """Under the lock, so that what is backed up is what the run begins with; no transaction is open."""
+        from headway.backup import back_up
+
+        redact = door.session.redact
+        shown = await back_up(backup, variables, run_id=door.run_id, redact=redact, emit=door.emit)
+        door.remarks["backup"] = shown
+
+    async def _settled(
+        self,
+        session: Session,
+        graph: Graph,
+        rows: tuple[str, ...],
+        target: str | Plan | SealedPlan,
+        direction: Direction,
+    ) -> Plan:
+        """The plan to run; a sealed one once nothing that it was made from has moved."""
+        if not isinstance(target, SealedPlan):
+            return self._planned(graph, rows, target, direction)
+        imprint = await self._imprint(session)
+        return await in_thread(lambda: still_sealed(target, graph, rows, imprint, direction))
+
+    async def _imprint(self, session: Session) -> Imprint:
+        from headway.imprint import take_imprint
+
+        handed = self._target.alembic.options
+        ours = {handed.version_table.name, handed.ledger.history, handed.ledger.view}
+        return await session.run(lambda connection: take_imprint(connection, session.database, ours))
+
     async def _require_unchanged(self, session: Session, graph: Graph, plan: Plan) -> None:
         """What is applied and stays so must be what was applied; what is undone goes anyway."""
         record = await self._target.record(session)
@@ -129,7 +182,14 @@ class Running(Core):
         if changed:
             raise changed_error(session.database, changed)
 
-    async def _run(self, target: str | Plan, direction: Direction, options: RunOptions | None) -> RunReport:
+    async def _run(
+        self,
+        target: str | Plan | SealedPlan,
+        direction: Direction,
+        options: RunOptions | None,
+        agreed: Plan | None = None,
+        backup: Backup | None = None,
+    ) -> RunReport:
         graph = await self._graph_on_record()
         async with self._target.session() as session:
             from headway.latecomers import require_none_late
@@ -138,19 +198,26 @@ class Running(Core):
             scope, rows = await self._target.scope(session)
             await require_none_late(session, self._target.ledger(), graph, rows)
             try:
-                plan = self._planned(graph, rows, target, direction)
+                plan = await self._settled(session, graph, rows, target, direction)
             except UnknownRevisionsError as error:
                 raise await self._target.dated(session, error) from None
             await self._require_unchanged(session, graph, plan)
             if not plan.steps and await self._target.interrupted(session) is None:
                 return nothing_to_do(direction.value, session.database, rows, self._target.tell)
             in_sql = await sql_of(plan)
+            variables = await self._target.backup_variables() if backup is not None else {}
             async with self._target.door(session, options, plan.applies) as door:
                 # Another migrator may have been at work until the lock was ours.
                 now = await session.run(lambda _: scope.versions())
-                plan = self._planned(graph, now, target, direction)
+                plan = await self._settled(session, graph, now, target, direction)
                 if now != rows:
                     await self._require_unchanged(session, graph, plan)
+                if agreed is not None:
+                    require_agreed(plan, agreed)
+                if isinstance(target, SealedPlan):
+                    door.remarks["plan"] = target.checksum
+                if backup is not None and plan.steps:
+                    await self._back_up(door, backup, variables)
                 return await self._execute(door, scope, graph, plan, in_sql)
 
     async def _execute(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headway.events import (
+    BackupFinished,
+    BackupStarted,
     LockWaiting,
     RunFailed,
     RunFinished,
@@ -164,6 +166,16 @@ def warning(event: Warned) -> str:
     return f"{event.revision}: {event.message}" if event.revision else event.message
 
 
+def backup_started(event: BackupStarted) -> str:
+    """``backing up first: pg_dump --file before.dump``."""
+    return f"backing up first: {_flat(event.command)}"
+
+
+def backup_finished(event: BackupFinished) -> str:
+    """``backed up in 12 s``."""
+    return f"backed up in {readable_duration(event.duration_ms)}"
+
+
 def waiting(event: Waiting) -> str:
     """What is not there yet."""
     return f"waiting{_so_far(event.waited_s)}: {event.reason}"
@@ -202,6 +214,8 @@ _SENTENCES: Mapping[type[Event], Callable[[Any], str]] = {
     StepProgress: progress,
     StatementFinished: statement,
     Warned: warning,
+    BackupStarted: backup_started,
+    BackupFinished: backup_finished,
     StepFinished: step_finished,
     StepFailed: step_failed,
     RunFinished: run_finished,

@@ -13,14 +13,16 @@ from __future__ import annotations
 from headway.planning.changes import changes, deleted, forgotten
 from headway.planning.history import history_range
 from headway.planning.identifiers import merge_command, refuse_url, resolve
-from headway.planning.plan import Plan, Step, plan_downgrade, plan_range, plan_upgrade
+from headway.planning.plan import Plan, Step, plan_back, plan_downgrade, plan_range, plan_upgrade
 from headway.planning.record import read_record
+from headway.planning.sealing import Imprint, SealedPlan, moved, seal, still_sealed
 from headway.planning.stamping import plan_stamp
 from headway.planning.standing import (
     assess,
     describe,
     interruption,
     pending,
+    require_agreed,
     require_head,
     require_known,
     require_serving,
@@ -31,7 +33,9 @@ from headway.planning.standing import (
 )
 
 __all__ = [
+    "Imprint",
     "Plan",
+    "SealedPlan",
     "Step",
     "assess",
     "changes",
@@ -41,18 +45,23 @@ __all__ = [
     "history_range",
     "interruption",
     "merge_command",
+    "moved",
     "pending",
+    "plan_back",
     "plan_downgrade",
     "plan_range",
     "plan_stamp",
     "plan_upgrade",
     "read_record",
     "refuse_url",
+    "require_agreed",
     "require_head",
     "require_known",
     "require_serving",
     "resolve",
+    "seal",
     "serves",
+    "still_sealed",
     "still_valid",
     "unfinished",
     "unknown",

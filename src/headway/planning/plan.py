@@ -191,6 +191,13 @@ def plan_range(graph: Graph, range: str, direction: Direction) -> Plan:  # noqa:
     return plan
 
 
+def plan_back(graph: Graph, plan: Plan) -> Plan:
+    """The way back of an upgrade: its revisions undone, newest first."""
+    return _plan(
+        graph, Direction.DOWNGRADE, frozenset(plan.after), [step.revision for step in reversed(plan.steps)]
+    )
+
+
 def _plan(graph: Graph, direction: Direction, current: frozenset[str], order: Iterable[str]) -> Plan:
     before = first = tuple(sorted(current))
     applied = set(graph.ancestors(current))

@@ -223,6 +223,22 @@ def still_valid(plan: Plan, current: Iterable[str]) -> Plan:
     return plan
 
 
+def require_agreed(plan: Plan, agreed: Plan) -> None:
+    """Return when all that would run was agreed to; less of it, because another migrator came first, will do.
+
+    Raises:
+        RefusedError: there is more.
+    """
+    known = {(step.revision, step.direction) for step in agreed.steps}
+    more = [step.revision for step in plan.steps if (step.revision, step.direction) not in known]
+    if more:
+        raise RefusedError(
+            f"the database has moved since this was agreed to: {', '.join(more)} would now run too. Nothing "
+            "was changed",
+            hint="Run the command again to see what it would do now.",
+        )
+
+
 def require_known(graph: Graph, current: Iterable[str]) -> frozenset[str]:
     """The rows as a set, once it is sure that this checkout holds them all.
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from headway.results.authoring import Change, CheckReport, Difference, LockReport, Rename, RevisionReport
+from headway.results.authoring import (
+    BaselineReport,
+    Change,
+    CheckReport,
+    Difference,
+    LockReport,
+    Rename,
+    RevisionReport,
+)
+from headway.results.bundling import BundleReport, VerifyReport
+from headway.results.preview import LiveTable, Obstacle, Preview, relations_of
 from headway.results.record import Application, JournalledStatement, LedgerEntry, Operation, Outcome
 from headway.results.review import (
     Effort,
@@ -15,6 +25,7 @@ from headway.results.review import (
     StepReview,
 )
 from headway.results.running import (
+    Backup,
     CancelBlockers,
     Direction,
     Loss,
@@ -40,6 +51,9 @@ from headway.results.standing import (
 __all__ = [
     "Alteration",
     "Application",
+    "Backup",
+    "BaselineReport",
+    "BundleReport",
     "CancelBlockers",
     "Capabilities",
     "Change",
@@ -53,15 +67,18 @@ __all__ = [
     "JournalledStatement",
     "LedgerEntry",
     "LintReport",
+    "LiveTable",
     "LockMode",
     "LockReport",
     "Loss",
     "Mark",
+    "Obstacle",
     "Operation",
     "Outcome",
     "Peer",
     "PendingReport",
     "Pooling",
+    "Preview",
     "RelationLock",
     "Rename",
     "RepairAction",
@@ -79,4 +96,6 @@ __all__ = [
     "StatusReport",
     "StepResult",
     "StepReview",
+    "VerifyReport",
+    "relations_of",
 ]

@@ -125,3 +125,36 @@ class CheckReport:
     def clean(self) -> bool:
         """Whether models and migrations agree."""
         return not self.changes
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineReport:
+    """A database compared with what the revisions make of an empty one.
+
+    Attributes:
+        database: what it is called.
+        revision: the one that it was compared with; ``None`` when the database holds nothing to write.
+        paths: files that were written; empty when nothing was, as by ``verify_baseline``.
+        differences: ``added`` is what only the database has, ``removed`` what only the revisions make.
+        left: what the downgrade of the written revision leaves behind of what its upgrade made.
+        failure: why the revisions could not be replayed; ``None`` as a rule.
+        unspoken: what the database holds beside what is compared, and no revision was written for.
+        servers: which PostgreSQL the database is on, and which one the revisions were replayed on; versions
+            print the same thing differently at times.
+        stamped: whether the database is on record as being at the revision.
+    """
+
+    database: str
+    revision: str | None
+    paths: tuple[Path, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    left: tuple[Difference, ...] = ()
+    failure: str | None = None
+    unspoken: tuple[str, ...] = ()
+    servers: tuple[str, str] = ("", "")
+    stamped: bool = False
+
+    @property
+    def proven(self) -> bool:
+        """Whether the revisions make exactly this database."""
+        return not (self.differences or self.left or self.failure)

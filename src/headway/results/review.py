@@ -34,6 +34,22 @@ class LockMode(StrEnum):
         """Its name as ``LOCK TABLE`` takes it: ``ACCESS EXCLUSIVE``."""
         return self.name.replace("_", " ")
 
+    def conflicts_with(self, other: LockMode) -> bool:
+        """Whether two sessions cannot hold them on one table at a time (PostgreSQL manual, table 13.2)."""
+        weaker, stronger = sorted((self.strength, other.strength))
+        if stronger < LockMode.SHARE.strength:
+            return weaker == stronger == LockMode.SHARE_UPDATE_EXCLUSIVE.strength
+        if weaker == stronger == LockMode.SHARE.strength:
+            return False
+        # Each mode from SHARE on is open to one more of the weakest: the first three, two, one, none.
+        open_to = {
+            LockMode.SHARE.strength: LockMode.ROW_SHARE.strength,
+            LockMode.SHARE_ROW_EXCLUSIVE.strength: LockMode.ROW_SHARE.strength,
+            LockMode.EXCLUSIVE.strength: LockMode.ACCESS_SHARE.strength,
+            LockMode.ACCESS_EXCLUSIVE.strength: 0,
+        }
+        return weaker > open_to[stronger]
+
     @property
     def blocks_writes(self) -> bool:
         """Whether INSERT, UPDATE and DELETE wait for it (they take ROW EXCLUSIVE)."""
@@ -175,12 +191,13 @@ class LintReport:
     """What lint found. ``steps`` are those examined, in order; empty when there was nothing to examine.
 
     ``oracle`` is the server that was watched (``PostgreSQL 18.4``), ``None`` when none was; ``unwatched``
-    then says why, in words.
+    then says why, in words. ``fail_on`` is the least severity with which lint fails, ``OFF`` when none does.
     """
 
     steps: tuple[StepReview, ...] = ()
     oracle: str | None = None
     unwatched: str | None = None
+    fail_on: Severity = Severity.ERROR
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -194,5 +211,6 @@ class LintReport:
 
     @property
     def failed(self) -> bool:
-        """Whether any finding that is not silenced is an error."""
-        return any(finding.severity is Severity.ERROR for finding in self.findings)
+        """Whether any finding that is not silenced is as bad as ``fail_on``."""
+        failing = {Severity.ERROR: {Severity.ERROR}, Severity.WARNING: {Severity.ERROR, Severity.WARNING}}
+        return any(finding.severity in failing.get(self.fail_on, set()) for finding in self.findings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,20 @@ class RunOptions:
         given = {item.name: getattr(options, item.name) for item in fields(options)}
         usual = RunOptions()
         return replace(self, **{name: it for name, it in given.items() if it != getattr(usual, name)})
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What must succeed before a run changes anything.
+
+    Attributes:
+        command: for the shell; finds the database by ``PGHOST``, ``PGPORT``, ``PGUSER``, ``PGPASSWORD`` and
+            ``PGDATABASE``, as ``pg_dump`` does. What stands in it other users of the machine can read.
+        timeout_s: how long it may take, in seconds; ``None`` is no limit.
+    """
+
+    command: str = field(repr=False)
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headway.settings.child_environment import libpq_variables
     from headway.settings.limits import LIMITS
     from headway.settings.loading import (
         VARIABLES,
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     )
     from headway.settings.test_server import load_test_server
 
-_HOMES = {"LIMITS": "limits", "load_test_server": "test_server"}
+_HOMES = {"LIMITS": "limits", "libpq_variables": "child_environment", "load_test_server": "test_server"}
 
 __all__ = [
     "LIMITS",
     "VARIABLES",
     "Environment",
     "Settings",
+    "libpq_variables",
     "load_limits",
     "load_settings",
     "load_test_server",

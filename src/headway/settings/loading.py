@@ -33,10 +33,21 @@ VARIABLES = (
     "MIGRATION_DATABASE_URL",
     "APP_ENVIRONMENT",
     *LIMITS,
+    "HEADWAY_PROTECTED",
     "HEADWAY_POSTGRES_BIN",
     "HEADWAY_TEST_DATABASE_URL",
 )
 _OURS = (GROUP, "HEADWAY_")
+_SAID = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
 _STOCK_URL = "driver://user:pass@localhost/dbname"  # what `alembic init` writes
 
 
@@ -61,8 +72,9 @@ class Settings:
         notes: what was not followed as written, one sentence each, to be said aloud; the URL's included.
         postgres_binaries: where the embedded server's programs are; ``None`` to look for them.
         limits: how long a run may wait, where its caller does not say.
-        sources: where ``environment``, ``postgres_binaries`` and the limits (by their variables) were set; no
-            defaults.
+        marked: whether ``HEADWAY_PROTECTED`` asks for the care that production gets; see ``protected``.
+        sources: where ``environment``, ``marked``, ``postgres_binaries`` and the limits (by their variables)
+            were set; no defaults.
     """
 
     environment: Environment = Environment.DEVELOPMENT
@@ -72,7 +84,13 @@ class Settings:
     notes: tuple[str, ...] = ()
     postgres_binaries: Path | None = None
     limits: RunOptions = field(default_factory=RunOptions)
+    marked: bool = False
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def protected(self) -> bool:
+        """Whether a command that destroys data asks for the database's name; production always is."""
+        return self.marked or self.environment is Environment.PRODUCTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +156,7 @@ def load_settings(
         notes=(*notes, *(database.notes if database else ())),
         postgres_binaries=_postgres_binaries(layers),
         limits=_limits(layers),
+        marked=_marked(layers),
         sources=_sources(layers, environment),
     )
 
@@ -185,6 +204,7 @@ def _limits(layers: Sequence[_Layer]) -> RunOptions:
 def _sources(layers: Sequence[_Layer], environment: str | None) -> dict[str, str]:
     found = {
         "environment": _strongest(layers, "APP_ENVIRONMENT"),
+        "marked": _strongest(layers, "HEADWAY_PROTECTED"),
         "postgres_binaries": _strongest(layers, "HEADWAY_POSTGRES_BIN"),
         **{name: _strongest(layers, name) for name in LIMITS},
     }
@@ -331,6 +351,18 @@ def _environment(layers: Sequence[_Layer], given: str | None) -> Environment:
     except ValueError:
         problem = f"{value.strip()!r} is not one of {', '.join(Environment)}"
     raise ConfigurationError(source, problem, example=f"APP_ENVIRONMENT={Environment.PRODUCTION}")
+
+
+def _marked(layers: Sequence[_Layer]) -> bool:
+    found = _strongest(layers, "HEADWAY_PROTECTED")
+    if found is None:
+        return False
+    said = _SAID.get(str(found.url).strip().lower())
+    if said is None:
+        raise ConfigurationError(
+            found.source, f"{found.url!r} is neither true nor false", example="HEADWAY_PROTECTED=true"
+        )
+    return said
 
 
 def _postgres_binaries(layers: Sequence[_Layer]) -> Path | None:

@@ -35,12 +35,13 @@ class Pair:
     labels: tuple[str, ...] = ()
 
 
-def written(pair: Pair, name: str) -> tuple[str, str]:
+def written(pair: Pair, name: str, bodies: tuple[str, str] | None = None) -> tuple[str, str]:
     """The texts of both files.
 
     Args:
         pair: what the revision is.
         name: what the files begin with.
+        bodies: what stands in them; ``None`` tells a person what to write.
     """
     said: dict[str, Sequence[str]] = {
         "revision": [pair.revision],
@@ -51,6 +52,8 @@ def written(pair: Pair, name: str) -> tuple[str, str]:
     message = " ".join(pair.message.split()).replace('"', '""')
     header = " ".join(f"{key}={_quoted(','.join(names))}" for key, names in said.items() if names)
     line = f'-- headway: {header} message="{message}"'
+    if bodies is not None:
+        return f"{line}\n\n{bodies[0]}", bodies[1]
     return _UP.format(header=line), _DOWN.format(name=name)
 
 

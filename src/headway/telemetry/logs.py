@@ -10,6 +10,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from headway.events import (
+    BackupFinished,
+    BackupStarted,
     LockWaiting,
     RunFailed,
     RunFinished,
@@ -50,6 +52,8 @@ LEVELS: Mapping[type[Event], int] = {
     StepStarted: logging.INFO,
     StepFinished: logging.INFO,
     ServerStarting: logging.INFO,
+    BackupStarted: logging.INFO,
+    BackupFinished: logging.INFO,
     StartupBegan: logging.INFO,
     StartupFinished: logging.INFO,
     LockWaiting: logging.WARNING,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from headway.errors import ConfigurationError
 from headway.events import (
+    BackupFinished,
+    BackupStarted,
     LockWaiting,
     RunFailed,
     RunFinished,
@@ -122,7 +124,7 @@ class OpenTelemetryListener:
                 self._wait(event)
             case RunStarted():
                 self._begin_run(event)
-            case Waiting() | ServerStarting():
+            case Waiting() | ServerStarting() | BackupStarted() | BackupFinished():
                 pass  # of use while it happens, and not afterwards
             case _:
                 run = self._runs.get(event.run_id)

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headway.errors import CapabilityError, GraphError, HeadwayError
-from headway.migrator import Migrator
 from headway.project import Project, load_project
 from headway.testing import checks
 from headway.testing.checks.files import graph_of
 from headway.testing.private_loop import PrivateLoop
-from headway.testing.suite import open_suite
+from headway.testing.suite import open_any
 from headway.testing.template import ANOTHER_SERVER
 from headway.testing.wishes import Isolation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
-    from headway.testing.suite import Suite
+    from headway.migrator import Migrator
+    from headway.testing.suite import AnySuite
     from headway.testing.wishes import Wishes
 
 MARKER = "headway_checks"
@@ -119,7 +119,7 @@ class Databases:
     def __init__(self, wishes: Callable[[], Wishes]) -> None:
         self.wishes = wishes
         self._stack = ExitStack()
-        self._suite: Suite | None = None
+        self._suite: AnySuite | None = None
         self._loop: PrivateLoop | None = None
         self._opened: dict[str, _Opened] = {}
         self._last: dict[str, int] = {}
@@ -164,10 +164,10 @@ class Databases:
                 wishes = self.wishes()
                 # Beside the fixtures' suite, which drops at its end what is its worker's.
                 own = replace(wishes, worker=f"{wishes.worker}checks")
-                self._suite = self._stack.enter_context(open_suite(own))
+                self._suite = self._stack.enter_context(open_any(own))
             closing = ExitStack()
             database = closing.enter_context(self._suite.database(f"check_{key}", Isolation.CLONE, "base"))
-            migrator = Migrator(self._suite.project, url=database.dsn, environment="development")
+            migrator = self._suite.migrator(database)
             self._opened[key] = _Opened(migrator, closing)
         return self._opened[key].migrator
 

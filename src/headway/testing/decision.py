@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from headway.errors import ConfigurationError
 from headway.settings import load_test_server
 from headway.testing.wishes import Isolation, Provider, Wishes
+from headway.url.sqlite_url import is_sqlite
 
 if TYPE_CHECKING:
     import pytest
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 IMAGE = "pgvector/pgvector:pg18"
 """The container's image unless one is pinned."""
 _Choice = TypeVar("_Choice", Provider, Isolation)
+_NO_FILE = re.compile(r"sqlite(\+\w+)?:(//)?", re.IGNORECASE)
 _MARKS = ("revision", "isolation")
 
 
@@ -73,12 +76,8 @@ def decide(config: pytest.Config) -> Wishes:
             "a server is to be given by its URL, and none is",
             example="--headway-database-url=postgresql://…",
         )
-    if provider is Provider.URL and url is not None and url[0].lower().startswith("sqlite"):
-        raise ConfigurationError(
-            url[1],
-            "the test databases are PostgreSQL; SQLite will not do",
-            example="postgresql://… of a server, or none: PostgreSQL then comes from a wheel",
-        )
+    if provider is Provider.URL and url is not None and is_sqlite(url[0]):
+        provider = _on_sqlite(*url)
     return Wishes(
         run_id=secrets.token_hex(8),
         worker="main",
@@ -88,10 +87,38 @@ def decide(config: pytest.Config) -> Wishes:
         source=url[1] if url is not None and provider is Provider.URL else source,
         url=url[0] if url is not None and provider is Provider.URL else None,
         image=(image[0] if image else IMAGE) if provider is Provider.DOCKER else None,
-        isolation=said.one_of("isolation", Isolation),
+        isolation=_isolation(said, provider),
         keep=bool(config.getoption("headway_keep")),
         drop_kept=bool(config.getoption("headway_drop_kept")),
         rebuild=bool(config.getoption("headway_rebuild")),
+    )
+
+
+def _on_sqlite(url: str, source: str) -> Provider:
+    """Each test has a file of its own, so the URL names none."""
+    if not _NO_FILE.fullmatch(url.strip()):
+        raise ConfigurationError(
+            source,
+            "names a file, and each test is given one of its own, which the migrations have made",
+            example="sqlite+aiosqlite://",
+        )
+    return Provider.SQLITE
+
+
+def _isolation(said: _Said, provider: Provider) -> Isolation:
+    isolation = said.one_of("isolation", Isolation)
+    if provider is not Provider.SQLITE:
+        return isolation
+    if isolation is Isolation.SAVEPOINT:
+        raise _no_savepoints((said.get("isolation") or ("", "isolation"))[1])
+    return Isolation.CLONE
+
+
+def _no_savepoints(source: str) -> ConfigurationError:
+    return ConfigurationError(
+        source,
+        "savepoint is for PostgreSQL; on SQLite each test has a copy of a migrated file",
+        example="no isolation, or clone",
     )
 
 
@@ -158,8 +185,11 @@ def wish_of(node: pytest.Item | pytest.Collector, wishes: Wishes, *, shared: boo
             f"isolation={isolation!r} is not one of {', '.join(Isolation)}",
             example='@pytest.mark.headway(isolation="clone")',
         )
+    on_sqlite = wishes.provider is Provider.SQLITE
+    if on_sqlite and isolation == Isolation.SAVEPOINT:
+        raise _no_savepoints("@pytest.mark.headway")
     return Wish(
-        Isolation.CLONE if migrating or shared else Isolation(str(isolation)),
+        Isolation.CLONE if migrating or shared or on_sqlite else Isolation(str(isolation)),
         str(said.get("revision", "base" if migrating else "heads")),
     )
 

@@ -16,15 +16,16 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from headway.database import connect
 from headway.errors import RefusedError
+from headway.testing.loop_guards import LoopGuards
 from headway.testing.wishes import Isolation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
 
     from sqlalchemy.engine import Dialect
     from sqlalchemy.pool import Pool
 
-    from headway.url import DatabaseURL
+    from headway.url import AnyURL, DatabaseURL
 
 _PATIENCE_S = 5.0
 _GONE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
@@ -48,8 +49,7 @@ class Handouts:
     """The engine and the sessions of one test, and the way to take them back.
 
     The engine has no pool, so it connects anew wherever it is used and works on any loop. What a test leaves
-    open is closed when its loop ends (``loop.shutdown_asyncgens`` then finishes our generator on it), or by
-    :meth:`close` where the loop goes on. So nothing is needed of a test framework but that it ends its loops.
+    open is closed when its loop ends, or by :meth:`close` where the loop goes on.
 
     With isolation ``savepoint`` there is one connection, made at first use, whose transaction is ours and
     never committed: whatever begins a transaction on it gets a savepoint.
@@ -68,7 +68,7 @@ class Handouts:
         self._dialect = copy.copy(dialect)
         self._dialect.__dict__.pop("dispatch", None)
         self._engine: AsyncEngine | None = None
-        self._guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
+        self._guards = LoopGuards(self._finish, self._cut)
         self._connections: list[tuple[asyncio.AbstractEventLoop, asyncpg.Connection[asyncpg.Record]]] = []
         self._sessions: list[AsyncSession] = []
         self._home: asyncio.AbstractEventLoop | None = None  # of the one connection of a savepoint
@@ -97,18 +97,7 @@ class Handouts:
 
     def close(self) -> None:
         """Close what is open, each thing on its own loop, unless that has ended and done so."""
-        for loop, guard in list(self._guards.items()):
-            if loop.is_closed():
-                continue
-            if _running_here() is loop:
-                # Nothing can be awaited; the server rolls back as soon as the line is cut.
-                for home, connection in self._connections:
-                    if home is loop:
-                        connection.terminate()
-            elif loop.is_running():
-                asyncio.run_coroutine_threadsafe(_finished(guard), loop).result(_PATIENCE_S)
-            else:
-                loop.run_until_complete(_finished(guard))
+        self._guards.close()
 
     def _pool(self, creator: Callable[[], Any]) -> Pool:
         kind = StaticPool if self._isolation is Isolation.SAVEPOINT else NullPool
@@ -117,9 +106,7 @@ class Handouts:
     async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
         self._require_its_loop()
         loop = asyncio.get_running_loop()
-        if loop not in self._guards:
-            guard = self._guards[loop] = self._guard(loop)
-            await anext(guard)
+        await self._guards.watch()
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(**self._arguments)
         self._connections.append((loop, connection))
         if self._isolation is Isolation.SAVEPOINT:
@@ -139,32 +126,23 @@ class Handouts:
                 '@pytest.mark.headway(isolation="reset").',
             )
 
-    async def _guard(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
-        try:
-            yield
-        finally:
-            self._guards.pop(loop, None)
-            for session in self._sessions:
+    async def _finish(self, loop: asyncio.AbstractEventLoop) -> None:
+        for session in self._sessions:
+            with contextlib.suppress(*_GONE):
+                await session.close()
+        for home, connection in self._connections:
+            if home is loop and not connection.is_closed():
                 with contextlib.suppress(*_GONE):
-                    await session.close()
-            for home, connection in self._connections:
-                if home is loop and not connection.is_closed():
-                    with contextlib.suppress(*_GONE):
-                        await connection.close(timeout=_PATIENCE_S)
-            self._connections = [(home, it) for home, it in self._connections if home is not loop]
+                    await connection.close(timeout=_PATIENCE_S)
+        self._connections = [(home, it) for home, it in self._connections if home is not loop]
+
+    def _cut(self, loop: asyncio.AbstractEventLoop) -> None:
+        # The server rolls back as soon as the line is cut.
+        for home, connection in self._connections:
+            if home is loop:
+                connection.terminate()
 
 
-def _running_here() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-async def _finished(guard: AsyncGenerator[None]) -> None:
-    await guard.aclose()
-
-
-def sqlalchemy_url(url: DatabaseURL) -> str:
-    """The URL as SQLAlchemy's asyncpg dialect takes it; **secret, when it holds a password**."""
+def sqlalchemy_url(url: AnyURL) -> str:
+    """The URL as SQLAlchemy takes it; **secret, when it holds a password**."""
     return url.render().replace("postgresql://", "postgresql+asyncpg://", 1)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from headway.migrator import Migrator
 from headway.settings import load_settings
 from headway.testing.bench import Bench
 from headway.testing.cluster import Cluster
-from headway.testing.engines import Handouts, introduce, sqlalchemy_url
+from headway.testing.engines import Handouts, introduce
+from headway.testing.files import FileHandouts, FileSuite, open_files
+from headway.testing.lent import Database
 from headway.testing.naming import Names, digest
 from headway.testing.private_loop import PrivateLoop
 from headway.testing.server import Server, project_of, served
-from headway.testing.wishes import Isolation
+from headway.testing.wishes import Isolation, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,38 +26,9 @@ if TYPE_CHECKING:
 
     from headway.project import Project
     from headway.testing.wishes import Wishes
-    from headway.url import DatabaseURL
 
 
-@dataclass(slots=True)
-class Database:
-    """A database for a test.
-
-    Attributes:
-        name: what the server calls it.
-        location: where it is; its ``str`` shows no password.
-        isolation: how it was come by.
-        kept_as: what it is called when it is kept after a failure.
-        handed_out: whether a URL of it was, so that anything may have been committed there.
-    """
-
-    name: str
-    location: DatabaseURL
-    isolation: Isolation
-    kept_as: str
-    handed_out: bool = field(default=False, init=False)
-
-    @property
-    def url(self) -> str:
-        """For SQLAlchemy's ``create_async_engine``; **secret, when it holds a password**."""
-        self.handed_out = True
-        return sqlalchemy_url(self.location)
-
-    @property
-    def dsn(self) -> str:
-        """For libpq, psql and asyncpg; **secret, when it holds a password**."""
-        self.handed_out = True
-        return self.location.render()
+__all__ = ["AnyHandouts", "AnySuite", "Database", "Suite", "open_any", "open_suite"]
 
 
 class Suite:
@@ -66,6 +38,7 @@ class Suite:
         wishes: what was asked for.
         project: whose migrations they are.
         server: where the databases are.
+        label: what and where the server is, for people.
         kept: names of the databases that this run and earlier ones kept; known once the suite is closed.
     """
 
@@ -73,6 +46,7 @@ class Suite:
         self.wishes = wishes
         self.project = project
         self.server = server
+        self.label = server.label
         self._loop = loop
         # Other users' tests, other checkouts' and those of another role, who may not copy what this one owns,
         # go by other names.
@@ -133,13 +107,18 @@ class Suite:
 
     def handouts(self, database: Database) -> Handouts:
         """What makes engines and sessions on a database."""
+        location = self.server.database(database.name)
         if self._dialect is None:
-            self._dialect = self._loop.run(introduce(database.location))
-        return Handouts(database.location, self._dialect, database.isolation)
+            self._dialect = self._loop.run(introduce(location))
+        return Handouts(location, self._dialect, database.isolation)
 
     def migrator(self, database: Database) -> Migrator:
         """A ``Migrator`` on a database."""
         return Migrator(self.project, url=database.dsn, environment="development")
+
+
+AnySuite: TypeAlias = Suite | FileSuite
+AnyHandouts: TypeAlias = Handouts | FileHandouts
 
 
 @contextlib.contextmanager
@@ -157,6 +136,21 @@ def open_suite(wishes: Wishes) -> Iterator[Suite]:
         Suite(wishes, project, server, loop).opened() as suite,
     ):
         yield suite
+
+
+@contextlib.contextmanager
+def open_any(wishes: Wishes) -> Iterator[AnySuite]:
+    """The same, or on SQLite a folder for its files.
+
+    Raises:
+        HeadwayError: as :func:`open_suite`.
+    """
+    if wishes.provider is Provider.SQLITE:
+        with open_files(wishes, project_of(wishes)) as files:
+            yield files
+    else:
+        with open_suite(wishes) as suite:
+            yield suite
 
 
 def _title(server: Server, project: Project) -> str:

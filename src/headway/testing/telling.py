@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from headway import embedded
 from headway.database import connect
 from headway.settings import load_settings
+from headway.testing.files import LABEL
 from headway.testing.private_loop import PrivateLoop
 from headway.testing.server import project_of
 from headway.testing.wishes import Isolation, Provider
-from headway.url import DatabaseURL
+from headway.url import DatabaseURL, SQLiteURL
 
 if TYPE_CHECKING:
-    from headway.testing.suite import Database
+    from headway.testing.lent import Database
     from headway.testing.wishes import Wishes
 
 
@@ -29,6 +30,8 @@ def which_server(wishes: Wishes) -> str:
         settings = load_settings(project_of(wishes), url="postgresql://unused", environment="development")
         binaries = embedded.locate(settings.postgres_binaries)
         return f"embedded PostgreSQL {binaries.major} ({binaries.source})"
+    if wishes.provider is Provider.SQLITE:
+        return f"{LABEL} ({wishes.source})"
     if wishes.url is None:
         return f"PostgreSQL in a container of {wishes.image} ({wishes.source})"
     url = DatabaseURL.parse(wishes.url, variable=wishes.source)
@@ -51,6 +54,8 @@ def how_to_reach(database: Database, provider: Provider) -> str:
         return "There is nothing to look at: its rows are rolled back. Try --headway-isolation=reset."
     if provider is Provider.EMBEDDED:
         way = f"headway tests psql, and in it: \\c {database.kept_as}"
+    elif isinstance(database.location, SQLiteURL):
+        way = f"sqlite3 {database.kept_as}"
     else:
         way = f"psql '{replace(database.location, database=database.kept_as).masked}'"
     return f"{way}\npytest --headway-drop-kept drops it, with all others that were kept."

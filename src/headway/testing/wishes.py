@@ -13,6 +13,8 @@ class Provider(StrEnum):
     URL = "url"
     DOCKER = "docker"
     EMBEDDED = "embedded"
+    SQLITE = "sqlite"
+    """No server: a file for each test."""
 
 
 class Isolation(StrEnum):
@@ -34,7 +36,7 @@ class Wishes:
         config: the project's configuration, when it is named.
         provider: the rung that was decided on.
         source: what decided it, for people: ``--headway-database-url``, ``headway_image``, …
-        url: of the server, when it was given one; **secret**.
+        url: of the server, when it was given one; **secret**. ``None`` on SQLite.
         image: of the container, when one was pinned.
         isolation: for tests whose marker says nothing.
         keep: whether a failing test's database is kept.

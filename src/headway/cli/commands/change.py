@@ -9,13 +9,18 @@ import click
 
 from headway.cli import documents, pictures
 from headway.cli.commands.preview import show_plan, show_sql
-from headway.cli.options import Example, Verb, run_options
+from headway.cli.consent import announce, confirm_option, require_consent, warn
+from headway.cli.options import Example, Verb, backup_options, run_options, scratch_options
+from headway.cli.planfile import goal_of, plan_option
 from headway.cli.sitting import sitting
 from headway.results import Direction
 
 if TYPE_CHECKING:
-    from headway import Plan
+    from pathlib import Path
+
+    from headway import Backup, Plan
     from headway.cli.invocation import Invocation
+    from headway.cli.planfile import Goal
     from headway.cli.sitting import Sitting
     from headway.results import RunOptions, RunReport
 
@@ -31,24 +36,50 @@ _sql = click.option("--sql", "as_sql", is_flag=True, help="Print the SQL instead
         Example("headway upgrade +1", "one revision"),
         Example("headway upgrade billing@head", "one branch"),
         Example("headway upgrade --dry-run", "show what would run"),
+        Example("headway upgrade --plan plan.json", "run what headway plan --out has sealed"),
+        Example("headway upgrade --confirm shop", "in production, where it destroys data"),
         Example("headway upgrade --lock-timeout 2s", "wait longer for busy tables"),
         Example("headway upgrade 3f2a:head --sql", "the SQL of that range"),
     ],
 )
-@click.argument("target", default="head")
+@click.argument("target", required=False)
 @_dry_run
 @_sql
+@plan_option
+@confirm_option
+@scratch_options
+@backup_options
 @run_options
 @click.pass_obj
-def upgrade(invocation: Invocation, target: str, *, dry_run: bool, as_sql: bool, options: RunOptions) -> None:
-    """Apply the revisions up to TARGET, each in a transaction of its own."""
+def upgrade(  # noqa: PLR0913  # each is a word of the command line
+    invocation: Invocation,
+    target: str | None,
+    *,
+    dry_run: bool,
+    as_sql: bool,
+    plan_file: Path | None,
+    confirm: str | None,
+    scratch: str | None,
+    backup: Backup | None,
+    options: RunOptions,
+) -> None:
+    """Apply the revisions up to TARGET, each in a transaction of its own.
+
+    In production, and where HEADWAY_PROTECTED is set, it names the data that is lost and takes the database's
+    name for consent: typed on a terminal, or as --confirm.
+    """
+    goal = goal_of(target, plan_file, as_sql=as_sql, usual="head")
     with sitting(invocation) as desk:
         if as_sql:
-            show_sql(desk, target, Direction.UPGRADE)
+            show_sql(desk, str(goal), Direction.UPGRADE)
         elif dry_run:
-            show_plan(desk, target, Direction.UPGRADE)
+            show_plan(desk, goal, Direction.UPGRADE, scratch=scratch)
         else:
-            _show_run(desk, desk.run(desk.migrator.upgrade(target, options=options)))
+            announce(desk, confirm=confirm)
+            agreed = _agreed(desk, goal, confirm=confirm) if desk.protected else None
+            _show_run(
+                desk, desk.run(desk.migrator.upgrade(goal, options=options, agreed=agreed, backup=backup))
+            )
 
 
 up = copy(upgrade)
@@ -65,28 +96,49 @@ up.name = "up"
         Example("headway downgrade head:base --sql", "the SQL of that range"),
     ],
 )
-@click.argument("target")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.argument("target", required=False)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; not enough in production.")
 @_dry_run
 @_sql
+@plan_option
+@confirm_option
+@scratch_options
+@backup_options
 @run_options
 @click.pass_obj
-def downgrade(
-    invocation: Invocation, target: str, *, yes: bool, dry_run: bool, as_sql: bool, options: RunOptions
+def downgrade(  # noqa: PLR0913  # each is a word of the command line
+    invocation: Invocation,
+    target: str | None,
+    *,
+    yes: bool,
+    dry_run: bool,
+    as_sql: bool,
+    plan_file: Path | None,
+    confirm: str | None,
+    scratch: str | None,
+    backup: Backup | None,
+    options: RunOptions,
 ) -> None:
     """Undo revisions, down to TARGET.
 
     Names the data that is lost and asks first. It does not ask where nothing is lost and the environment
-    is development. Without a terminal, --yes must answer.
+    is development. Without a terminal, --yes must answer; in production, and where HEADWAY_PROTECTED is
+    set, only the database's name will do: typed, or as --confirm.
     """
+    goal = goal_of(target, plan_file, as_sql=as_sql, usual=None)
     with sitting(invocation) as desk:
         if as_sql:
-            show_sql(desk, target, Direction.DOWNGRADE)
+            show_sql(desk, str(goal), Direction.DOWNGRADE)
         elif dry_run:
-            show_plan(desk, target, Direction.DOWNGRADE)
+            show_plan(desk, goal, Direction.DOWNGRADE, scratch=scratch)
         else:
-            plan = _confirmed(desk, target, yes=yes)
-            _show_run(desk, desk.run(desk.migrator.downgrade(plan, options=options)))
+            announce(desk, confirm=confirm)
+            agreed = _confirmed(desk, goal, yes=yes, confirm=confirm)
+            # A sealed plan is looked over once more by the run itself, under the lock.
+            what = goal if plan_file else agreed
+            _show_run(
+                desk, desk.run(desk.migrator.downgrade(what, options=options, agreed=agreed, backup=backup))
+            )
 
 
 @click.command(
@@ -98,11 +150,23 @@ def downgrade(
 )
 @click.argument("targets", nargs=-1, required=True, metavar="REVISION...")
 @click.option("--purge", is_flag=True, help="Empty the version table first, unknown revisions included.")
+@confirm_option
 @run_options
 @click.pass_obj
-def stamp(invocation: Invocation, targets: tuple[str, ...], *, purge: bool, options: RunOptions) -> None:
+def stamp(
+    invocation: Invocation,
+    targets: tuple[str, ...],
+    *,
+    purge: bool,
+    confirm: str | None,
+    options: RunOptions,
+) -> None:
     """Record the database as being at REVISION, without running anything."""
     with sitting(invocation) as desk:
+        announce(desk, confirm=confirm)
+        warn(desk)
+        if purge and desk.protected:
+            require_consent(desk, "Empty the version table?", confirm=confirm)
         report = desk.run(desk.migrator.stamp(*targets, purge=purge, options=options))
         desk.name_database(report.database)
         if desk.terminal.json:
@@ -112,18 +176,32 @@ def stamp(invocation: Invocation, targets: tuple[str, ...], *, purge: bool, opti
             desk.terminal.say(f"stamped: {before} -> {after}")
 
 
-def _confirmed(desk: Sitting, target: str, *, yes: bool) -> Plan:
+def _agreed(desk: Sitting, target: Goal, *, confirm: str | None) -> Plan:
+    """The plan that was agreed to; the run may do less than that, and no more."""
+    planned = desk.run(desk.migrator.plan(target))
+    if not planned.steps:
+        return planned
+    warn(desk)
+    losses = desk.run(desk.migrator.losses(planned))
+    if losses:
+        desk.terminal.complain(pictures.destroyed(losses))
+        require_consent(desk, f"Apply {pictures.count(planned.steps, 'revision')}?", confirm=confirm)
+    return planned
+
+
+def _confirmed(desk: Sitting, target: Goal, *, yes: bool, confirm: str | None) -> Plan:
     """The plan that was agreed to; the run does it and no other."""
     planned = desk.run(desk.migrator.plan(target, direction=Direction.DOWNGRADE))
     if not planned.steps:
         return planned
+    warn(desk)
     losses = desk.run(desk.migrator.losses(planned))
-    if not losses and desk.in_development:
+    if not losses and desk.in_development and not desk.protected:
         return planned
-    desk.name_database(desk.run(desk.migrator.database()))
     if losses:
         desk.terminal.complain(pictures.destroyed(losses))
-    desk.terminal.confirm(f"Undo {pictures.count(planned.steps, 'revision')}?", yes=yes)
+    question = f"Undo {pictures.count(planned.steps, 'revision')}?"
+    require_consent(desk, question, yes=yes, confirm=confirm)
     return planned
 
 

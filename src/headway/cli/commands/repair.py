@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli import documents
+from headway.cli.consent import announce, confirm_option, require_consent, warn
 from headway.cli.options import Example, Verb, run_options
 from headway.cli.sitting import sitting
 from headway.narration.changes import in_words, origin
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     "holds are applied no more; a version row among them gives way to what is applied of those here.",
 )
 @click.option("--reason", required=True, metavar="TEXT", help="Why; goes on record.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; not enough to forget in production.")
+@confirm_option
 @run_options
 @click.pass_obj
 def repair(  # each is a word of the command line
@@ -46,19 +48,21 @@ def repair(  # each is a word of the command line
     reason: str,
     *,
     yes: bool,
+    confirm: str | None,
     options: RunOptions,
 ) -> None:
     """Put right what the ledger says of applied revisions that were changed, or are gone.
 
     No schema is touched; each revision gets an entry in the ledger, with the reason. Of all that need it, or
-    of those named. It asks first, except in development; without a terminal, --yes must answer. A revision
-    that is half-way is settled by upgrade, downgrade or stamp, and not by this.
+    of those named. It asks first, except in development; without a terminal, --yes must answer. In
+    production, and where HEADWAY_PROTECTED is set, to forget takes the database's name: typed, or as
+    --confirm. A revision that is half-way is settled by upgrade, downgrade or stamp, and not by this.
     """
     with sitting(invocation) as desk:
+        announce(desk, confirm=confirm)
         chosen = revisions or _affected(desk, RepairAction(action))
-        if chosen and not desk.in_development:
-            desk.name_database(desk.run(desk.migrator.database()))
-            desk.terminal.confirm(f"{action.capitalize()} {', '.join(chosen)}?", yes=yes)
+        if chosen:
+            _agree(desk, f"{action.capitalize()} {', '.join(chosen)}?", action, yes=yes, confirm=confirm)
         report = desk.run(desk.migrator.repair(action, *chosen, reason=reason, options=options))
         desk.name_database(report.database)
         if desk.terminal.json:
@@ -68,6 +72,14 @@ def repair(  # each is a word of the command line
             desk.terminal.say(f"{done}: {', '.join(report.revisions)}")
         else:
             desk.terminal.say("nothing to repair")
+
+
+def _agree(desk: Sitting, question: str, action: str, *, yes: bool, confirm: str | None) -> None:
+    warn(desk)
+    if desk.protected and action == RepairAction.FORGET.value:
+        require_consent(desk, question, confirm=confirm)
+    elif not desk.in_development:
+        desk.terminal.confirm(question, yes=yes or confirm is not None)
 
 
 def _affected(desk: Sitting, action: RepairAction) -> tuple[str, ...]:

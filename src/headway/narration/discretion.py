@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _MASK = "***"
 # One slash where a URL was taken for a path. An unencoded password may hold anything, @ included.
 _USERINFO = r"(\w:/{1,2}[^\s:/@]*:)"
-_PARAMETER = r"(\b(?:ssl)?password\s*=\s*)(?:'[^']*'|[^\s&'\"]+)"
+_PARAMETER = r"(\b(?:ssl|pg)?password\s*=\s*)(?:'[^']*'|[^\s&'\"]+)"
 _IN_TEXT = re.compile(rf"{_USERINFO}\S*@|{_PARAMETER}", re.IGNORECASE)
 _IN_WORD = re.compile(rf"{_USERINFO}.*@|{_PARAMETER}", re.IGNORECASE | re.DOTALL)
 

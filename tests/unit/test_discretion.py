@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headway.cli import main
-from headway.cli.discretion import mask
+from headway.narration.discretion import mask
 
 if TYPE_CHECKING:
     from conftest import ProjectFolder
