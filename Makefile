@@ -17,7 +17,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install migrate migration rollback status check sql test lint types bench run clean
+.PHONY: help install migrate migration rollback status check sql test faults lint types bench audit run clean
 
 help: ## list these targets
 	@echo 'Usage: make TARGET'
@@ -51,6 +51,14 @@ sql: $(STAMP) ## print the SQL from an empty database to head; no database is to
 test: $(STAMP) ## run the tests on an embedded PostgreSQL, on all cores; ARGS="-k name -x" goes to pytest
 	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
 
+# Results are written as they come, so that a run that was ended has its table too.
+faults: $(STAMP) ## break a migration everywhere it can break, on two workers, and renew docs/reliability.md (up to 30 min)
+	@rm -rf build/faults; began=$$(date +%s); status=0; \
+	HEADWAY_FAULTS=whole HEADWAY_FAULTS_RESULTS=build/faults \
+	  $(BIN)/python -m pytest -q $(or $(ARGS),-n 2) tests/faults || status=$$?; \
+	$(BIN)/python tests/faults/table.py build/faults $$(($$(date +%s) - began)) || status=$$?; \
+	exit $$status
+
 lint: $(STAMP) ## check style and formatting with ruff; changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -60,6 +68,11 @@ types: $(STAMP) ## check types with mypy, strict
 
 bench: $(STAMP) ## compare speed with plain Alembic; QUICK=1 only shows that it runs, ARGS="--json FILE CASE" goes to it
 	@exec $(BIN)/python benchmarks $(if $(QUICK),--quick) $(ARGS)
+
+# It asks a service for known vulnerabilities, and needs the network for it; .ci/run does not.
+audit: $(STAMP) ## look for known vulnerabilities among the pinned dependencies (pip-audit; needs the network)
+	@$(BIN)/python -m pip --disable-pip-version-check -qq install pip-audit
+	@exec $(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip $(ARGS)
 
 run: $(STAMP) ## serve the reference application, its database at head; ARGS="--port 8001 --reload" goes to uvicorn
 	@exec $(BIN)/uvicorn --factory taskman.app:create_app --app-dir src --log-config src/taskman/logging.json $(ARGS)

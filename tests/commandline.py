@@ -33,12 +33,21 @@ _KEPT = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE")
 _DEADLINE_S = 120
 _IMPORTED = (
     "alembic.config",
+    "anyio._backends._asyncio",
     "commandline",
     "headway.alembic_bridge",
     "headway.autogenerate",
-    "headway.cli.commands",
+    "headway.cli.commands.change",
+    "headway.cli.foreground",
+    "headway.cli.sitting",
+    "headway.env",
+    "headway.latecomers",
     "headway.migrator",
+    "headway.narration.sentences",
+    "headway.peers",
     "headway.runs",
+    "headway.server_run",
+    "headway.session",
 )
 _SOURCES = str(Path(headway.__file__).parent.parent)
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import servers
-from headway import CapabilityError, DatabaseURL, Migrator
+from headway import CapabilityError, ConnectionFailedError, DatabaseURL, Migrator
 from headway.capabilities import (
     MINIMUM_MAJOR,
     Capabilities,
@@ -32,6 +32,7 @@ from headway.capabilities import (
 from headway.database import create_engine
 from headway.project import VersionTable
 from headway.session import open_session
+from tcpproxy import Fault, TcpProxy, Towards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -271,9 +272,24 @@ def test_statement_mode_is_refused_at_the_first_transaction(
         with pytest.raises(DBAPIError) as caught:
             connect(pooler.url())
         refusal = first_transaction_refused(caught.value, pooler.url(), lambda text: text)
+    assert isinstance(refusal, CapabilityError)
     assert refusal.capability == "session"
     assert "statement pooling" in refusal.message
     assert "MIGRATION_DATABASE_URL" in str(refusal.hint)
+
+
+def test_a_first_transaction_that_is_cut_short_is_not_taken_for_a_pooler(
+    primary: servers.Postgres,
+) -> None:
+    async def look(url: str) -> None:
+        async with open_session(DatabaseURL.parse(url)):
+            pass
+
+    with TcpProxy(primary.url) as proxy:
+        proxy.rule(b"BEGIN", Towards.SERVER, Fault.CUT_BEFORE)
+        with pytest.raises(ConnectionFailedError, match="was cut short"):
+            anyio.run(look, proxy.url)
+    assert proxy.struck.is_set()
 
 
 def test_an_engine_of_the_callers_that_keeps_one_connection_is_not_waited_for(

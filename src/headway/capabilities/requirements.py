@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from headway.diagnosis import A_SERVER_WITH_IT, read_error
-from headway.errors import CapabilityError
+from headway.errors import CapabilityError, ConnectionFailedError
 from headway.results import Check, Pooling
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ _AROUND_A_POOLER = (
     "are off already; an application on asyncpg needs connect_args={'statement_cache_size': 0, "
     "'prepared_statement_cache_size': 0} behind a pooler in transaction mode."
 )
+# PostgreSQL manual, appendix A: the connection is gone (asyncpg has 08003 for 57P01 too), somebody cancelled
+# the question, or the server goes down, or is starting.
+_CUT_SHORT = frozenset({"08003", "08006", "57014", "57P01", "57P02", "57P03"})
 _UNSET_READ_ONLY = {
     "user": "ALTER ROLE {user} RESET default_transaction_read_only;",
     "database": "ALTER DATABASE {database} RESET default_transaction_read_only;",
@@ -80,24 +83,44 @@ def require_migratable(
 
 def first_transaction_refused(
     error: DBAPIError, database: str, redact: Callable[[str], str]
-) -> CapabilityError:
+) -> CapabilityError | ConnectionFailedError:
     """Build the error for a connection that was accepted and then failed at its very first transaction.
 
-    A pooler in statement mode ends the connection at BEGIN; one in transaction mode may give the two halves
-    of a driver's first question to two processes.
+    A pooler in statement mode ends the connection at BEGIN (08P01); one in transaction mode may give the two
+    halves of a driver's first question to two processes. A server that goes down, or whose administrator ends
+    the session, says nothing about poolers.
 
     Args:
         error: what SQLAlchemy raised while it opened the connection.
         database: what to call the database, masked.
         redact: takes secrets out of the server's words.
     """
-    problem = redact(read_error(error).message)
+    report = read_error(error)
+    problem = redact(report.message)
+    if _was_cut_short(error):
+        return ConnectionFailedError(
+            f"{database} let the connection in, and its first transaction was cut short: {problem}. "
+            "Nothing was changed.",
+            sqlstate=report.sqlstate,
+            hint="Run the command again. If it stays so, look into the server's log: it may be restarting, "
+            "or something between here and there may end connections.",
+        )
     return CapabilityError(
         "session",
         f"{database} let the connection in, and failed its first transaction: {problem}. "
         "Nothing was changed.",
         hint=f"This is what a pooler does that does not keep sessions. {_AROUND_A_POOLER}",
     )
+
+
+def _was_cut_short(error: DBAPIError) -> bool:
+    """Whether no more is known than that it ended too soon; asyncpg has the server's reason as a cause."""
+    states: set[str] = set()
+    link: BaseException | None = error.orig
+    while link is not None:
+        states.update(filter(None, [getattr(link, "sqlstate", None)]))
+        link = link.__cause__
+    return bool(states) and states <= _CUT_SHORT
 
 
 def checks_of(
