@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import chain
+import probed_chain
 import wire
 from command import HUNG
 
@@ -113,7 +113,7 @@ def once(evidence: Evidence) -> list[str]:
     for name, seen in (("after the fault", evidence.after), ("in the end", evidence.third)):
         if seen is None:
             continue
-        for revision in chain.CHAIN:
+        for revision in probed_chain.CHAIN:
             expected, got = _expected(seen, evidence, revision), seen.probe[revision, evidence.way]
             if got != expected:
                 found.append(f"{name}: {revision} left {got} rows and not {expected}")
@@ -121,13 +121,13 @@ def once(evidence: Evidence) -> list[str]:
 
 
 def _expected(seen: Look, evidence: Evidence, revision: str) -> int:
-    ids = [*chain.CHAIN]
+    ids = [*probed_chain.CHAIN]
     applied = 0 if seen.version is None else ids.index(seen.version) + 1
     position = ids.index(revision)
     done = position < applied if evidence.way == "up" else position >= applied
     half = seen.interrupted
     if half is not None and half.revision == revision:
-        words = chain.statements(revision, evidence.way)
+        words = probed_chain.statements(revision, evidence.way)
         return int(half.done > next(at for at, sql in enumerate(words) if "INTO probe" in sql))
     return int(done)
 

@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import chain
 import command
 import looks
+import probed_chain
 import psycopg
 from invariants import Evidence, span, violations
 from psycopg import sql
@@ -70,10 +70,10 @@ class Laboratory:
 @contextlib.contextmanager
 def equipped(server: str, folder: Path, records: Records) -> Iterator[Laboratory]:
     """Make templates, and learn the truth and the boundaries from runs without a fault."""
-    chain.write(folder)
+    probed_chain.write(folder)
     with _fresh(server, "template0") as base, _fresh(server, "template0") as head:
         with watching(base) as connection:
-            for statement in chain.BEFORE:
+            for statement in probed_chain.BEFORE:
                 connection.execute(statement.encode())
         empty, full = (DatabaseURL.parse(url).name for url in (base, head))
         with _fresh(server, empty) as scratch, watching(scratch) as connection:
@@ -161,7 +161,7 @@ def judged(
     with laboratory.database(way) as url, watching(url) as admin:
         evidence = Evidence(
             way,
-            chain.HEAD if way == "up" else None,
+            probed_chain.HEAD if way == "up" else None,
             laboratory.truth,
             looks.look(admin),
             codes=fault.codes,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import chain
+import probed_chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -150,11 +150,11 @@ def make_truth(connection: psycopg.Connection) -> Truth:
     truth = Truth()
     truth.states["up", None, 0] = look(connection).state
     before: str | None = None
-    for revision in chain.CHAIN:
+    for revision in probed_chain.CHAIN:
         _walk(connection, truth, "up", revision, (before, revision))
         before = revision
     truth.states["down", before, 0] = look(connection).state
-    path = [*reversed(chain.CHAIN), None]
+    path = [*reversed(probed_chain.CHAIN), None]
     for undone, after in pairwise(path):
         _walk(connection, truth, "down", str(undone), (undone, after))
     return truth
@@ -167,8 +167,8 @@ def _walk(
     revision: str,
     versions: tuple[str | None, str | None],
 ) -> None:
-    transactional = chain.CHAIN[revision][0]
-    for number, statement in enumerate(chain.statements(revision, way), start=1):
+    transactional = probed_chain.CHAIN[revision][0]
+    for number, statement in enumerate(probed_chain.statements(revision, way), start=1):
         connection.execute(statement.encode())
         if not transactional:
             truth.states[way, versions[0], number] = look(connection).state

@@ -10,9 +10,9 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import chain
 import command
 import looks
+import probed_chain
 import pytest
 from extent import WHOLE, sample
 from invariants import Evidence, violations
@@ -63,7 +63,12 @@ def test_a_hostile_statement_leaves_a_state_that_is_told(
     with laboratory.database("up") as url, watching(url) as admin:
         codes = frozenset({1, 3, 8})
         evidence = Evidence(
-            "up", chain.HEAD, laboratory.truth, looks.look(admin), codes=codes, secrets=laboratory.secrets
+            "up",
+            probed_chain.HEAD,
+            laboratory.truth,
+            looks.look(admin),
+            codes=codes,
+            secrets=laboratory.secrets,
         )
         evidence.runs.append(command.run(folder, url, *UP))
         evidence.leaked += quiet(admin)

@@ -8,9 +8,9 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import chain
 import command
 import looks
+import probed_chain
 import psycopg
 import pytest
 from extent import WHOLE
@@ -57,7 +57,7 @@ def test_many_at_once_do_the_work_once(laboratory: Laboratory, way: str, count: 
 
 
 def _evidence(laboratory: Laboratory, way: str, admin: psycopg.Connection) -> Evidence:
-    target = chain.HEAD if way == "up" else None
+    target = probed_chain.HEAD if way == "up" else None
     before = looks.look(admin)
     return Evidence(way, target, laboratory.truth, before, codes=frozenset({0}), secrets=laboratory.secrets)
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import chain
 import command
 import looks
+import probed_chain
 import psycopg
 import pytest
 from extent import boundaries
@@ -69,7 +69,7 @@ def _swallowed(laboratory: Laboratory, way: str, number: int) -> tuple[Evidence,
         codes = frozenset({code_of(signal.SIGTERM), 1})
         evidence = Evidence(
             way,
-            chain.HEAD if way == "up" else None,
+            probed_chain.HEAD if way == "up" else None,
             laboratory.truth,
             looks.look(admin),
             codes=codes,
@@ -186,7 +186,7 @@ def _stopped(
         with watching(url) as admin:
             evidence = Evidence(
                 way,
-                chain.HEAD if way == "up" else None,
+                probed_chain.HEAD if way == "up" else None,
                 laboratory.truth,
                 looks.look(admin),
                 codes=frozenset({0, 1}),

@@ -11,9 +11,9 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import chain
 import command
 import looks
+import probed_chain
 import pytest
 from extent import sample
 from invariants import Evidence, violations
@@ -183,7 +183,7 @@ def _judged(
 ) -> Evidence:
     """Run it once. It must end with one of the codes; where there are none, with 0."""
     evidence = Evidence(
-        "up", chain.HEAD, laboratory.truth, looks.look(admin), codes=codes, secrets=laboratory.secrets
+        "up", probed_chain.HEAD, laboratory.truth, looks.look(admin), codes=codes, secrets=laboratory.secrets
     )
     evidence.runs.append(command.run(folder, url, *UP))
     if not linger_ok:
