@@ -19,8 +19,8 @@ def _nowhere(_: int | None) -> None:
 class RevisionCode:
     """A revision file's function for one direction, and what the file says about how to run it.
 
-    ``repeatable`` says that the function may be called without a database first: nobody can tell, the database
-    aside, whether it was called once or twice.
+    ``repeatable`` says that the function may be called without a database first: nobody can tell, the
+    database aside, whether it was called once or twice.
     ``place`` tells of an SQL revision where in its file it is: at the character of the running statement that
     the server counted to, at its beginning for ``None``; ``None`` while no statement runs.
     """
