@@ -154,7 +154,7 @@ def _rolled_back(driver: Any) -> bool:
     try:
         if driver.is_in_transaction():
             await_only(driver.execute("ROLLBACK"))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
         return False
     return True
 
