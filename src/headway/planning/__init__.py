@@ -19,6 +19,7 @@ from headway.planning.sealing import Imprint, SealedPlan, moved, seal, still_sea
 from headway.planning.stamping import plan_stamp
 from headway.planning.standing import (
     assess,
+    begins_anew,
     describe,
     interruption,
     pending,
@@ -38,6 +39,7 @@ __all__ = [
     "SealedPlan",
     "Step",
     "assess",
+    "begins_anew",
     "changes",
     "deleted",
     "describe",
