@@ -81,9 +81,12 @@ class ServerRun(Run):
         return entry
 
     async def _begin(self, work: Work, code: RevisionCode) -> None:
-        self._batch = await self._batch_of(work, code)
-        if self._batch is not None:
-            await self._door.session.run(self._batch.begin)
+        def begin(connection: Connection) -> None:
+            self._batch = self._batch_of(work, code, connection)
+            if self._batch is not None:
+                self._batch.begin(connection)
+
+        await self._door.session.run(begin)
 
     async def _abandon(self, batch: Batch | None) -> None:
         """Leave no transaction open behind a batch that is not sent."""
@@ -93,20 +96,16 @@ class ServerRun(Run):
         with suppress(HeadwayError):
             await shielded(self._door.session.run(batch.abandon), grace_s=_ABANDON_WITHIN_S)
 
-    async def _batch_of(self, work: Work, code: RevisionCode) -> Batch | None:
+    def _batch_of(self, work: Work, code: RevisionCode, connection: Connection) -> Batch | None:
         """The step in one message; ``None`` where it must be run statement by statement."""
         door, moves = self._door, work.moves
-        if not code.transactional or work.path is None or moves is None:
+        if not code.transactional or work.path is None or moves is None or not can_batch(connection):
             return None
         try:
             timeouts = Timeouts().merged(door.options, code, origin=work.revision)
         except ConfigurationError:
             return None  # it will be told of where it can be put on record
-
-        def recorded(connection: Connection) -> tuple[str, ...] | None:
-            return self._scope.recorded(code) if can_batch(connection) else None
-
-        statements = await door.session.run(recorded)
+        statements = self._scope.recorded(code)
         if statements is None:
             return None
         return Batch(door, statements, moves(), timeouts, next(RetryPolicy.of(timeouts).lock_timeouts()))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # Statements that do the same among others as alone, and leave the transaction as it is. Whatever sets
 # something for the session, ends or divides a transaction, or copies to and from the client is none of them.
 _WORD = re.compile(r"[A-Za-z]+")
+# One statement, whatever it says: without a separator, a quote, a comment or a body.
+_PLAIN = re.compile(r"[\w\s(),.=]+")
 _RECORDED = frozenset(
     {
         *("CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SECURITY", "REFRESH", "TRUNCATE", "LOCK"),
@@ -116,15 +118,18 @@ class Recorder:
         self.end()
 
     def _note(self, sql: str, *, several: bool = False) -> _Answer:
+        for statement in [sql.strip()] if _PLAIN.fullmatch(sql) else self._split(sql, several=several):
+            word = _WORD.match(statement)
+            if word is None or word[0].upper() not in _RECORDED or is_to_be_looked_at(statement):
+                self.end()
+            self.statements.append(statement)
+        return _Answer(self)
+
+    def _split(self, sql: str, *, several: bool) -> list[str]:
         found, flaws = split(sql)
         if flaws or "\0" in sql or not found or (len(found) > 1 and not several):
             self.end()
-        for statement in found:
-            word = _WORD.match(statement.text)
-            if word is None or word[0].upper() not in _RECORDED or is_to_be_looked_at(statement.text):
-                self.end()
-            self.statements.append(statement.text)
-        return _Answer(self)
+        return [statement.text for statement in found]
 
 
 def remembered(context: MigrationContext) -> dict[str, Any]:
