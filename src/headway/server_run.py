@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from headway.door import Door
     from headway.journal import Line
     from headway.results import JournalledStatement, Peer
-    from headway.runner import Work
+    from headway.work import Work
 
 
 _ABANDON_WITHIN_S = 5.0

@@ -1,19 +1,42 @@
-"""What a step needs of its file, fetched while the server is still busy with the step before it."""
+"""A step that is ready to run, and what it needs of its file, fetched while the step before it runs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from headway.alembic_bridge import RevisionCode
-    from headway.runner import Work
+    from headway.results import Direction
 
 # Fingerprinting takes a millisecond for every few KiB, in Bytes; what is larger goes to a thread.
 _AT_ONCE = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One step, ready to run.
+
+    ``code`` loads the revision's function and may raise what the file raises; ``write`` writes the version
+    inside the step's transaction. ``path`` is ``None`` for a stamp, which runs no file. ``checksum`` is what
+    the ledger keeps of the file as it then is; ``None`` of none. ``moves`` gives what ``write`` does as
+    statements; ``None`` where nobody can.
+    """
+
+    revision: str
+    operation: str
+    direction: Direction
+    description: str
+    path: Path | None
+    code: Callable[[], RevisionCode]
+    checksum: Callable[[], str | None]
+    write: Callable[[], None]
+    moves: Callable[[], Sequence[str]] | None = None
 
 
 class Foresight:
