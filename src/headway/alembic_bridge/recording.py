@@ -157,7 +157,7 @@ class Recording:
             ``None`` when they cannot be known without a database, or when it raises: what is then to be
             said, a live connection will tell.
         """
-        if code.asks:
+        if not code.repeatable:
             return None
         recorder = Recorder(self._live.dialect)
         self._memo = remembered(self._live)
