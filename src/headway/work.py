@@ -53,15 +53,20 @@ class Foresight:
         self._coming = list(reversed(works))
         self._ahead: tuple[Work, RevisionCode | Exception, str | None] | None = None
 
-    def look(self) -> None:
-        """Fetch what the next step needs; what goes wrong is raised when it is its turn."""
-        if self._ahead is not None or not self._coming:
-            return
-        work = self._coming[-1]
-        try:
-            self._ahead = work, work.code(), work.checksum() if _is_small(work) else None
-        except Exception as error:  # noqa: BLE001  # whatever a file raises
-            self._ahead = work, error, None
+    def look(self) -> RevisionCode | None:
+        """Fetch what the next step needs; what goes wrong is raised when it is its turn.
+
+        Returns:
+            Its code; ``None`` where that cannot be had, or no step comes.
+        """
+        if self._ahead is None and self._coming:
+            work = self._coming[-1]
+            try:
+                self._ahead = work, work.code(), work.checksum() if _is_small(work) else None
+            except Exception as error:  # noqa: BLE001  # whatever a file raises
+                self._ahead = work, error, None
+        code = None if self._ahead is None else self._ahead[1]
+        return None if isinstance(code, Exception) else code
 
     def turn(self, work: Work) -> RevisionCode:
         """The code of the step whose turn it is.
