@@ -61,6 +61,7 @@ REPEATABLE = {
 }
 NOT_REPEATABLE = {
     "it asks": "def upgrade(): op.get_bind()",
+    "it connects by itself": "def upgrade(): sa.create_engine('postgresql://').connect()",
     "it asks in a function within": """
         def upgrade():
             def count():

@@ -45,10 +45,11 @@ _BUILTINS = frozenset(
         *("Exception", "NotImplementedError", "RuntimeError", "ValueError"),
     }
 )
-# By these it asks the database, or changes what it was given.
+# By these it asks the database, this one or another, or changes what it was given.
 _HARMFUL = frozenset(
     {
         *("get_bind", "get_context", "inspect", "bulk_insert", "run_async", "invoke"),
+        *("create_engine", "create_async_engine", "engine_from_config", "async_engine_from_config"),
         *("add", "append", "clear", "discard", "extend", "pop", "popitem", "remove", "setdefault", "sort"),
     }
 )
