@@ -12,7 +12,7 @@ schema. A filter (``include_object``) is not asked about tables that are alike: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 _KNOWN = ("alembic.autogenerate.", "alembic.ext.checkconstraint_byname", "headway.autogenerate.", PACKAGE)
 """Modules whose comparators find nothing between tables that are alike."""
 
+TABLES = "tables"
+"""The subgroup of Alembic's comparison of tables, which stops when one before it in the group says so."""
+_OF_TABLES = "alembic.autogenerate.compare.tables"
+
 _CIRCUMSTANCES = text("""
     SELECT CAST(pg_catalog.current_schemas(false) AS text[]),
         pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')
@@ -57,10 +61,14 @@ class Likeness:
     Attributes:
         tables: the tables that are alike on both sides.
         whole: whether there is nothing else on either side that could differ.
+        enums: the enum types that the models have with the labels of the database.
+        without_package: whether Alembic calls alembic-postgresql-enum no longer.
     """
 
     tables: frozenset[TableKey] = frozenset()
     whole: bool = False
+    enums: frozenset[Name] = frozenset()
+    without_package: bool = False
 
 
 _known: WeakKeyDictionary[AutogenContext, Likeness] = WeakKeyDictionary()
@@ -86,11 +94,9 @@ def find_likeness(context: AutogenContext, schemas: Collection[str | None]) -> L
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise
         return Likeness()
-    _known[context] = found
+    found = _known[context] = replace(found, without_package=_forget_package(context))
     if found.whole:
-        # Found out by nobody: sorting takes its time.
-        context.sorted_tables = []
-        _forget_package(context)
+        context.sorted_tables = []  # which nobody has asked for yet: to sort them takes its time
     elif found.tables:
         default = context.dialect.default_schema_name
         context.sorted_tables = [
@@ -112,18 +118,23 @@ def _foreseeable(context: AutogenContext) -> bool:
         and not callable(options.get("compare_server_default"))
         and all(
             f"{function.__module__}.".startswith(_KNOWN)
+            # Where there is nothing to compare, it must stop.
+            and (subgroup == TABLES or function.__module__ != _OF_TABLES)
             for registered in context.comparators._registry.values()  # noqa: SLF001  # a canary watches it
-            for function, _ in registered
+            for function, subgroup in registered
         )
     )
 
 
-def _forget_package(context: AutogenContext) -> None:
-    """Leave out alembic-postgresql-enum, which asks the server about each column that is an enum."""
-    for key, registered in context.comparators._registry.items():  # noqa: SLF001  # as above
-        context.comparators._registry[key] = [  # noqa: SLF001  # as above
-            entry for entry in registered if not f"{entry[0].__module__}.".startswith(PACKAGE)
-        ]
+def _forget_package(context: AutogenContext) -> bool:
+    """Have Alembic not call alembic-postgresql-enum in this comparison; whether it would have."""
+    registry: dict[Any, list[Any]] = context.comparators._registry  # noqa: SLF001  # as above
+    found = False
+    for key, registered in registry.items():
+        rest = [entry for entry in registered if not entry[0].__module__.startswith(PACKAGE)]
+        found = found or len(rest) < len(registered)
+        registry[key] = rest
+    return found
 
 
 class _Look:
@@ -150,10 +161,11 @@ class _Look:
         return self._compared(outlines, enums)
 
     def _compared(self, outlines: dict[Name, Outline], enums: dict[Name, Enumerated]) -> Likeness:
+        same = self._same_enums(enums)
         models = {self._key(table): table for table in self._context.table_key_to_table.values()}
         there = {key: outline for name, outline in outlines.items() if self._is_seen(key := self._seen(name))}
         both = models.keys() & there.keys() - {self._version_table()}
-        drafts = dict(self._drafts({key: models[key] for key in both}, there, enums))
+        drafts = dict(self._drafts({key: models[key] for key in both}, there, same))
         with rolled_back(self._connection):
             questions = [question for draft in drafts.values() for question in draft.questions()]
             answers = asked(self._connection, questions)
@@ -162,9 +174,9 @@ class _Look:
             alike == both
             and not any(self._is_wanted(models[key]) for key in models.keys() - both)
             and not any(self._is_too_many(key, there[key]) for key in there.keys() - both)
-            and self._same_enums(enums)
+            and all(found.of_extension or name in same for name, found in enums.items())
         )
-        return Likeness(alike, whole)
+        return Likeness(alike, whole, same)
 
     def _key(self, table: Table) -> TableKey:
         return (table.schema if table.schema != self._default else None, table.name)
@@ -189,7 +201,7 @@ class _Look:
         return not (outline.of_others or LAYOUT_COLUMN in outline.columns or key == self._version_table())
 
     def _drafts(
-        self, tables: dict[TableKey, Table], there: dict[TableKey, Outline], enums: dict[Name, Enumerated]
+        self, tables: dict[TableKey, Table], there: dict[TableKey, Outline], enums: frozenset[Name]
     ) -> Iterator[tuple[TableKey, Draft]]:
         drafting = Drafting(self._connection.dialect, self._default, self._path | {"pg_catalog"})
         for key, table in tables.items():
@@ -199,14 +211,24 @@ class _Look:
                 except UnclearError:
                     continue
 
-    def _has_same_enums(self, table: Table, enums: dict[Name, Enumerated]) -> bool:
-        for column in table.columns:
-            enum = enum_in(column.type)
-            if enum is not None:
-                found = enums.get((enum.schema or self._default, str(enum.name)))
-                if found is None or found.labels != tuple(enum.enums):
-                    return False
-        return True
+    def _has_same_enums(self, table: Table, enums: frozenset[Name]) -> bool:
+        return all(self._name(enum) in enums for column in table.columns if (enum := enum_in(column.type)))
+
+    def _same_enums(self, enums: dict[Name, Enumerated]) -> frozenset[Name]:
+        """The enums that all models have as the database has them."""
+        used: dict[Name, bool] = {}
+        for table in self._context.table_key_to_table.values():
+            for column in table.columns:
+                if enum := enum_in(column.type):
+                    name = self._name(enum)
+                    # The package has labels of its own for a type with conversions.
+                    plain = not isinstance(column.type, TypeDecorator)
+                    same = plain and name in enums and enums[name].labels == tuple(enum.enums)
+                    used[name] = same and used.get(name, True)
+        return frozenset(name for name, same in used.items() if same)
+
+    def _name(self, enum: Enum) -> Name:
+        return (enum.schema or self._default, str(enum.name))
 
     def _is_all_seen(self, key: TableKey, outline: Outline) -> bool:
         """Whether no filter of the user's hides a part of the table, which would then be missed."""
@@ -225,13 +247,3 @@ class _Look:
             for type_, names in named.items()
             for name in names
         )
-
-    def _same_enums(self, enums: dict[Name, Enumerated]) -> bool:
-        """Whether the database has no enum that the models lack; those that they have are compared."""
-        types = [
-            column.type for table in self._context.table_key_to_table.values() for column in table.columns
-        ]
-        if any(isinstance(type_, TypeDecorator) and isinstance(type_.impl, Enum) for type_ in types):
-            return False  # the package has labels of its own for such a type
-        used = {(enum.schema or self._default, enum.name) for type_ in types if (enum := enum_in(type_))}
-        return all(found.of_extension or name in used for name, found in enums.items())

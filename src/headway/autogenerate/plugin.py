@@ -54,6 +54,7 @@ def setup(plugin: Plugin) -> None:
     add(compare_checks, "table", "checkconstraints", qualifier="postgresql")
     add(compare_enums, "schema", "headway.enums", qualifier="postgresql", priority=last)
     add(compare_sequences, "schema", "headway.sequences", qualifier="postgresql", priority=last)
+    add(compare_enums_again, "schema", "headway.enums.package", qualifier="postgresql", priority=last)
     add(finish, "autogenerate", "headway", qualifier="postgresql", priority=last)
 
 
@@ -152,7 +153,21 @@ def compare_enums(
         if comparison is not None:
             enums.compare_without_package(autogen_context, comparison, upgrade_ops)
     elif not came_in_time:
-        enums.compare_with_package(autogen_context, upgrade_ops, schemas)
+        same = likeness_of(autogen_context).enums
+        enums.compare_with_package(autogen_context, upgrade_ops, schemas, same)
+    return PriorityDispatchResult.CONTINUE
+
+
+def compare_enums_again(
+    autogen_context: AutogenContext, upgrade_ops: UpgradeOps, schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """What alembic-postgresql-enum says, where it was kept from saying it by itself."""
+    from headway.autogenerate import enums
+    from headway.autogenerate.likeness import likeness_of
+
+    likeness = likeness_of(autogen_context)
+    if likeness.without_package and not likeness.whole:
+        enums.compare_with_package(autogen_context, upgrade_ops, schemas, likeness.enums)
     return PriorityDispatchResult.CONTINUE
 
 
