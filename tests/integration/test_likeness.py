@@ -80,11 +80,12 @@ def context_of(
     return AutogenContext(MigrationContext.configure(connection, opts=given), metadata)
 
 
-def found(connection: Connection, metadata: sa.MetaData, **options: Any) -> tuple[Likeness, list[str]]:
+def certain(connection: Connection, metadata: sa.MetaData, **options: Any) -> tuple[Likeness, list[str]]:
     """What is certain, with nothing compared, and the statements that it took."""
     statements: list[str] = []
     sa.event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    context = context_of(connection, metadata, plugin.PLUGINS, **options)
+    plugins = options.pop("plugins", plugin.PLUGINS)
+    context = context_of(connection, metadata, plugins, **options)
     return find_likeness(context, {None, *SCHEMAS}), statements
 
 
@@ -111,8 +112,8 @@ def prepare(url: str) -> None:
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'.encode())
 
 
-def keys(metadata: sa.MetaData) -> set[tuple[str | None, str]]:
-    return {(table.schema, table.name) for table in metadata.tables.values()}
+def keys(metadata: sa.MetaData) -> frozenset[tuple[str | None, str]]:
+    return frozenset((table.schema, table.name) for table in metadata.tables.values())
 
 
 async def test_models_that_use_everything_are_seen_to_be_the_databases(database_url: str) -> None:
@@ -120,8 +121,9 @@ async def test_models_that_use_everything_are_seen_to_be_the_databases(database_
 
     def work(connection: Connection) -> None:
         rich_models().create_all(connection)
-        likeness, statements = found(connection, rich_models())
-        assert likeness == Likeness(frozenset(keys(rich_models())), whole=True)
+        likeness, statements = certain(connection, rich_models())
+        assert (likeness.whole, likeness.tables) == (True, keys(rich_models()))
+        assert likeness.enums == {("public", "mood"), ("other", "Color")}
         assert len(statements) <= MOST, "\n\n".join(statements)
         assert "op." not in compared(connection, rich_models())[1]
 
@@ -132,11 +134,104 @@ MOST = 20
 """Statements, however many tables there are."""
 
 
+def hiding(what: str) -> Callable[..., bool]:
+    return lambda name, *_: name != what
+
+
+UNFORESEEN: dict[str, Any] = {
+    "a function for types": {"compare_type": lambda *_: None},
+    "a function for defaults": {"compare_server_default": lambda *_: None},
+    "a comparator of another's": {"plugins": IN_FULL},
+}
+
+
+@pytest.mark.parametrize("options", UNFORESEEN.values(), ids=UNFORESEEN.keys())
+async def test_nothing_is_certain_where_others_have_a_word_in_it(
+    database_url: str, options: dict[str, Any]
+) -> None:
+    prepare(database_url)
+
+    def work(connection: Connection) -> None:
+        rich_models().create_all(connection)
+        assert certain(connection, rich_models(), **options)[0] == Likeness()
+
+    await on_asyncpg(database_url, work)
+
+
+@pytest.mark.parametrize(
+    "name", ["account_lower", "account_name", "account_score", "line_user", "made", "item"]
+)
+async def test_what_a_filter_hides_is_missed_as_in_the_full_comparison(database_url: str, name: str) -> None:
+    prepare(database_url)
+
+    def work(connection: Connection) -> None:
+        metadata = rich_models()
+        metadata.create_all(connection)
+        likeness, code = compared(connection, metadata, include_name=hiding(name))
+        _, in_full = compared(connection, metadata, IN_FULL, include_name=hiding(name))
+        assert code == in_full, difference(code, in_full)
+        assert "op." in code or name in {"account_score", "account_lower"}
+        assert not likeness.whole
+
+    await on_asyncpg(database_url, work)
+
+
+async def test_a_filter_of_objects_hides_tables_as_in_the_full_comparison(database_url: str) -> None:
+    prepare(database_url)
+
+    def without_others(item: Any, name: str | None, *_: Any) -> bool:
+        return not (isinstance(item, sa.Table) and str(name).startswith("other"))
+
+    def work(connection: Connection) -> None:
+        metadata = rich_models()
+        metadata.create_all(connection)
+        sa.Table("others_view", metadata, sa.Column("id", sa.Integer))
+        likeness, _ = certain(connection, metadata, include_object=without_others)
+        assert likeness.whole
+        connection.exec_driver_sql("CREATE TABLE others (id integer)")
+        likeness, code = compared(connection, metadata, include_object=without_others)
+        assert not likeness.whole
+        assert "op." not in code
+
+    await on_asyncpg(database_url, work)
+
+
+async def test_what_one_difference_costs_does_not_grow_with_the_tables_that_are_alike(
+    database_url: str,
+) -> None:
+    prepare(database_url)
+
+    def models(count: int) -> sa.MetaData:
+        metadata = sa.MetaData()
+        mood = sa.Enum("sad", "ok", name="mood", metadata=metadata)
+        for number in range(count):
+            of_one = [sa.Column("id", sa.Integer, primary_key=True), sa.Column("mood", mood)]
+            sa.Table(f"t{number}", metadata, *of_one, sa.CheckConstraint("id > 0", name=f"c{number}"))
+        return metadata
+
+    def work(connection: Connection) -> None:
+        statements: list[str] = []
+        sa.event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
+        taken = []
+        for count in (3, 30):
+            metadata = models(count)
+            metadata.create_all(connection)
+            metadata.tables["t0"].append_column(sa.Column("new", sa.Integer))
+            statements.clear()
+            likeness, code = compared(connection, metadata)
+            assert code.count("op.") == 2  # up and down
+            assert likeness.tables == keys(metadata) - {(None, "t0")}
+            taken.append(len(statements))
+        assert taken[0] == taken[1]
+
+    await on_asyncpg(database_url, work)
+
+
 async def test_no_change_of_the_database_passes_for_none(database_url: str) -> None:
     changes = dict.fromkeys(CHANGES, False)
 
     def look(connection: Connection, metadata: sa.MetaData, change: str) -> None:
-        changes[change] = not found(connection, metadata)[0].whole
+        changes[change] = not certain(connection, metadata)[0].whole
 
     await with_each_change(database_url, look)
     assert [change for change, seen in changes.items() if not seen] == []
