@@ -75,7 +75,21 @@ def test_upgrades_and_probes_are_measured_and_put_on_the_page(server_url: str, t
     assert "<!-- benchmark other -->\nkept\n<!-- end -->" in text
 
 
+@pytest.mark.slow
+@pytest.mark.vector
+def test_comparisons_are_measured_with_and_without_differences(server_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    done = benchmarks("--quick", "--json", str(file), "compare", server_url=server_url)
+    assert done.returncode == 0, done.stderr
+    series = json.loads(file.read_text(encoding="utf-8"))["cases"]["compare"]["series"]
+    assert [one["contender"] for one in series] == [
+        f"{contender}, 12, {what}"
+        for what in ("nothing differs", "one in 10 differs")
+        for contender in ("headway", "alembic")
+    ]
+
+
 def test_an_unknown_case_is_refused_and_the_cases_are_listed() -> None:
     done = benchmarks("no-such-case")
     assert done.returncode == 2
-    assert "no such case: no-such-case (there are: fixtures, lock-queue" in done.stderr
+    assert "no such case: no-such-case (there are: compare, fixtures, lock-queue" in done.stderr
