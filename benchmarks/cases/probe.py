@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from chain import chain
@@ -23,9 +24,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from headway import Migrator
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from contenders import Contender
     from measurement import Goal
+    from processes import Ran
     from server import Server
 
     from headway import DatabaseURL
@@ -47,6 +51,11 @@ async def ask():
 asyncio.run(ask())
 """
 ALONE, PENDING, CURRENT = "asyncpg alone", "headway pending", "alembic current --check-heads"
+PROCESSES: dict[str, tuple[Contender, *tuple[str, ...]]] = {
+    ALONE: (HEADWAY, "-c", BARE),
+    PENDING: (HEADWAY, "-m", "headway", "pending"),
+    CURRENT: (ALEMBIC_ASYNCPG, "-m", "alembic", "current", "--check-heads"),
+}
 SELECT, WITHIN = "SELECT on the engine", "Migrator.pending"
 
 
@@ -76,18 +85,32 @@ async def stamp(url: DatabaseURL, head: str) -> None:
 
 async def processes(projects: Projects, url: DatabaseURL, length: int, tally: Tally) -> None:
     """Each contender once, in turn."""
-    for name, contender, words in (
-        (ALONE, HEADWAY, ("-c", BARE)),
-        (PENDING, HEADWAY, ("-m", "headway", "pending")),
-        (CURRENT, ALEMBIC_ASYNCPG, ("-m", "alembic", "current", "--check-heads")),
-    ):
-        folder = projects.folder(contender)
-        ran = await run([sys.executable, *words], folder=folder, env=contender.env(url))
-        tally.add_process(name, ran, f"{length:,}, as a process")
+    for name in PROCESSES:
+        tally.add_process(name, await ask(name, projects, url), f"{length:,}, as a process")
+
+
+async def ask(name: str, projects: Projects, url: DatabaseURL) -> Ran:
+    contender, *words = PROCESSES[name]
+    return await run([sys.executable, *words], folder=projects.folder(contender), env=contender.env(url))
 
 
 async def in_process(folder: Path, url: DatabaseURL, length: int, tally: Tally) -> None:
     """The mean of many calls, on an engine that the application has already."""
+    async with calls_on_engine(folder, url) as both:
+        for name, call in both.items():
+            await call()
+            calls, began = 0, time.perf_counter()
+            while calls < CALLS and time.perf_counter() - began < CALLING_S:
+                await call()
+                calls += 1
+            tally.add(name, (time.perf_counter() - began) / calls * 1000, f"{length:,}, in process")
+
+
+@asynccontextmanager
+async def calls_on_engine(
+    folder: Path, url: DatabaseURL
+) -> AsyncIterator[dict[str, Callable[[], Awaitable[object]]]]:
+    """The SELECT and headway's answer, by name, on one engine."""
     engine = create_async_engine(url.render().replace("postgresql:", "postgresql+asyncpg:", 1))
     question = text(ASK)
 
@@ -96,13 +119,7 @@ async def in_process(folder: Path, url: DatabaseURL, length: int, tally: Tally) 
             await connection.execute(question)
 
     async with Migrator(folder / "alembic.ini", connection=engine) as migrator:
-        for name, call in ((SELECT, select), (WITHIN, migrator.pending)):
-            await call()
-            calls, began = 0, time.perf_counter()
-            while calls < CALLS and time.perf_counter() - began < CALLING_S:
-                await call()
-                calls += 1
-            tally.add(name, (time.perf_counter() - began) / calls * 1000, f"{length:,}, in process")
+        yield {SELECT: select, WITHIN: migrator.pending}
     await engine.dispose()
 
 
