@@ -1,7 +1,7 @@
 """Upgrade from base to head, as a process: 100, 1,000 and 5,000 revisions; and 100 with a network in between.
 
 headway with its lock, timeouts, ledger and a transaction for each revision; its peers as they come; and the
-limit, psql with the same SQL in one transaction. With 5,000 revisions only headway, Alembic and the limit.
+limit, psql with the same SQL in one transaction. With 5,000 revisions only headway and the limit.
 All databases are created before anything is timed: right after a DROP DATABASE the server's DDL is dearer.
 """
 
@@ -30,7 +30,7 @@ ALL: tuple[Contender, ...] = (
     *(PSQL, HEADWAY, ALEMBIC_ASYNCPG, ALEMBIC_PSYCOPG, ALEMBIC_PSYCOPG2),
     *(DJANGO, YOYO, DBMATE),
 )
-LONGEST: tuple[Contender, ...] = (PSQL, HEADWAY, ALEMBIC_ASYNCPG)
+LONGEST: tuple[Contender, ...] = (PSQL, HEADWAY)
 
 
 @dataclass(frozen=True)
