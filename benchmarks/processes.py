@@ -30,6 +30,8 @@ class Ran:
     duration_ms: float
     cpu_ms: float
     peak_mib: float
+    told: str
+    """What it wrote, to stdout and stderr."""
 
 
 async def run(
@@ -57,16 +59,15 @@ async def run(
         )
         os.close(theirs)
         try:
-            told, _ = await process.communicate()
+            said, _ = await process.communicate()
         except asyncio.CancelledError:
             await _end(process)
             raise
+        told = said.decode(errors="replace")
         if process.returncode:
-            raise RuntimeError(
-                f"{command[0]} exited {process.returncode}: {told.decode(errors='replace')[-4000:]}"
-            )
+            raise RuntimeError(f"{command[0]} exited {process.returncode}: {told[-4000:]}")
         taken, computed, peak = map(float, report.read().split())
-    return Ran(taken * 1000, computed * 1000, peak / _MEMORY_UNIT)
+    return Ran(taken * 1000, computed * 1000, peak / _MEMORY_UNIT, told)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
