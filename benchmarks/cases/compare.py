@@ -95,7 +95,7 @@ async def compare(contender: str, url: DatabaseURL, count: int, differing: int) 
     Raises:
         RuntimeError: it failed, or found something else than what differs.
     """
-    words = [sys.executable, _PROGRAM, contender, str(count), str(differing)]
+    words: list[str | Path] = [sys.executable, _PROGRAM, contender, str(count), str(differing)]
     ran = await run(words, env={"BENCH_URL": _on_asyncpg(url)})
     took, found = json.loads(ran.told.splitlines()[-1])
     expected = len(range(0, count, differing)) if differing else 0

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CASES = ("fixtures", "imports", "lock-queue", "orchestrator", "probe", "round-trips", "upgrade")
 ALWAYS = ("psql -f", "headway", "Alembic, async template on asyncpg", "Alembic on psycopg")
 
 
@@ -93,7 +92,11 @@ def test_upgrades_are_measured_for_all_who_are_installed_and_the_others_are_told
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if case not in {"imports", "round-trips", "upgrade"}]
+    "case",
+    [
+        pytest.param("compare", marks=pytest.mark.vector),
+        *("fixtures", "lock-queue", "orchestrator", "probe"),
+    ],
 )
 def test_every_other_case_is_measured(server_url: str, tmp_path: Path, case: str) -> None:
     _, cases = measured(case, server_url=server_url, temporary=tmp_path)
