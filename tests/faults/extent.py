@@ -28,6 +28,6 @@ def boundaries(count: int, *, seed: int, every: int = 1) -> list[int]:
     return [(seed * _SPREAD + count // 3) % count]
 
 
-def sample(cases: Iterable[T]) -> list[T]:
-    """All cases in the whole run, every fifth otherwise."""
-    return [*cases][:: 1 if WHOLE else 5]
+def sample(cases: Iterable[T], *, every: int = 5) -> list[T]:
+    """All cases in the whole run, every fifth (or as is said) otherwise."""
+    return [*cases][:: EVERY if WHOLE else every]

@@ -17,7 +17,7 @@ import psycopg
 from invariants import Evidence, span, violations
 from psycopg import sql
 from records import Record
-from wire import Aim, Moment, Proxy, kind_of
+from wire import IN_ONE, Aim, Moment, Proxy, kind_of, pieces_of
 
 from headway import DatabaseURL
 
@@ -53,6 +53,8 @@ class Laboratory:
     templates: dict[str, str] = field(default_factory=dict)
     boundaries: dict[str, list[str]] = field(default_factory=dict)
     """Of each way: the kinds of the statements that a run without a fault sends."""
+    messages: dict[str, list[int]] = field(default_factory=dict)
+    """Of each way: of how many statements each step that goes in one message is."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -79,18 +81,23 @@ def equipped(server: str, folder: Path, records: Records) -> Iterator[Laboratory
         with _fresh(server, empty) as scratch, watching(scratch) as connection:
             laboratory = Laboratory(server, folder, records, looks.make_truth(connection), {"up": empty})
         _again(server, full, empty)
-        laboratory.boundaries["up"] = _learn(laboratory, head, UP)
+        _learn(laboratory, head, "up")
         laboratory.templates["down"] = full
         with laboratory.database("down") as url:
-            laboratory.boundaries["down"] = _learn(laboratory, url, DOWN)
+            _learn(laboratory, url, "down")
         yield laboratory
 
 
-def _learn(laboratory: Laboratory, url: str, words: tuple[str, ...]) -> list[str]:
+def _learn(laboratory: Laboratory, url: str, way: str) -> None:
     with Proxy(url) as proxy:
-        done = command.run(laboratory.folder, proxy.url, *words)
+        done = command.run(laboratory.folder, proxy.url, *WAYS[way])
         assert done.code == 0, done.err
-        return [kind_of(statement.sql) for statement in proxy.statements]
+        laboratory.boundaries[way] = [kind_of(statement.sql) for statement in proxy.statements]
+        laboratory.messages[way] = [
+            len(pieces_of(statement.sql))
+            for statement in proxy.statements
+            if kind_of(statement.sql) == IN_ONE
+        ]
 
 
 @dataclass
@@ -113,7 +120,9 @@ class Fault:
         codes: what the struck command may end with.
         moments: when it makes sense.
         harm_s: how long the application's queries may take while it happens.
-        every: of how many boundaries it strikes at one, in the whole run.
+        rotates: it strikes at each boundary once, at one of the moments in turn; else at each moment.
+        when: what the table says in place of the moment.
+        among: the kind of statement that the number counts; all where it is ``None``.
     """
 
     name: str
@@ -121,7 +130,9 @@ class Fault:
     codes: frozenset[int]
     moments: tuple[Moment, ...] = (Moment.BEFORE, Moment.SENT, Moment.REPLIED)
     harm_s: float = 5.0
-    every: int = 3
+    rotates: bool = False
+    when: str = ""
+    among: str | None = None
 
 
 def strike(laboratory: Laboratory, fault: Fault, way: str, moment: Moment, number: int) -> Record:
@@ -129,7 +140,8 @@ def strike(laboratory: Laboratory, fault: Fault, way: str, moment: Moment, numbe
     at, evidence = judged(laboratory, fault, way, moment, number)
     seconds = tuple(round(run.seconds, 2) for run in evidence.runs)
     code = evidence.runs[0].code
-    record = Record(fault.name, str(moment), way, at, number, code, violations(evidence), seconds)
+    when, wrong = fault.when or str(moment), violations(evidence)
+    record = Record(fault.name, when, way, at, number, code, wrong, seconds)
     if at is not None:
         laboratory.records.add(record)
     return record
@@ -196,7 +208,7 @@ def _first_run(
         running.wait(command.DEADLINE_S)
         return fault.injure(Struck(holder[0], url, wire, admin))
 
-    aim = Aim(number, moment, injured)
+    aim = Aim(number, moment, injured, fault.among)
     with Proxy(url, aim) as proxy:
         with command.started(laboratory.folder, proxy.url, *WAYS[way], broken=broken) as it:
             holder.append(it)

@@ -87,7 +87,7 @@ def _swallowed(laboratory: Laboratory, way: str, number: int) -> tuple[Evidence,
             with command.started(laboratory.folder, proxy.url, *words) as it:
                 holder.append(it)
                 evidence.runs.append(it.ended())
-            if admin.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted").fetchone():
+            if looks.look(admin).advisory_locks:
                 busy = command.run(laboratory.folder, url, *WAYS[way], "--lock-wait", "0")
                 assert busy.code == 75, busy.err
                 assert "pg_terminate_backend(" in busy.err
