@@ -113,7 +113,7 @@ class Batch:
         script = [
             filled(_SET, {"name": _REPORTED, "value": self._name}),
             *self._statements,
-            door.bearings.restoring(),
+            door.bearings.restoring(self._statements),
             filled(
                 _INSIST.format(condition=f"{_SAME} AND {held_in_sql(door.key)}"),
                 {"transaction": self.transaction},
@@ -154,7 +154,7 @@ def _rolled_back(driver: Any) -> bool:
     try:
         if driver.is_in_transaction():
             await_only(driver.execute("ROLLBACK"))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
         return False
     return True
 

@@ -43,7 +43,7 @@ class Opening:
                 self._names = tuple(compiled.positiontup or ())
                 self._prepared, self._driver = await_only(driver.prepare(str(compiled))), driver
             found = await_only(self._prepared.fetchval(*(parameters[name] for name in self._names)))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             self._driver = None
             return None
         return None if found is None else int(found)
