@@ -44,6 +44,7 @@ class Laboratory:
         server: a superuser's URL.
         folder: of the project.
         records: where results go.
+        tablespace: of the databases that are broken.
     """
 
     server: str
@@ -53,6 +54,7 @@ class Laboratory:
     templates: dict[str, str] = field(default_factory=dict)
     boundaries: dict[str, list[str]] = field(default_factory=dict)
     """Of each way: the kinds of the statements that a run without a fault sends."""
+    tablespace: str = "pg_default"
     messages: dict[str, list[int]] = field(default_factory=dict)
     """Of each way: of how many statements each step that goes in one message is."""
 
@@ -65,7 +67,7 @@ class Laboratory:
     @contextlib.contextmanager
     def database(self, way: str) -> Iterator[str]:
         """A database as it is before the command, to be dropped afterwards; its URL."""
-        with _fresh(self.server, self.templates[way]) as url:
+        with _fresh(self.server, self.templates[way], self.tablespace) as url:
             yield url
 
 
@@ -126,6 +128,7 @@ class Fault:
         rotates: it strikes at each boundary once, at one of the moments in turn; else at each moment.
         when: what the table says in place of the moment.
         among: the kind of statement that the number counts; all where it is ``None``.
+        mend: called when the command has ended.
     """
 
     name: str
@@ -136,6 +139,7 @@ class Fault:
     rotates: bool = False
     when: str = ""
     among: str | None = None
+    mend: Callable[[], object] = lambda: None
 
 
 def strike(laboratory: Laboratory, fault: Fault, way: str, moment: Moment, number: int) -> Record:
@@ -217,6 +221,7 @@ def _first_run(
             holder.append(it)
             running.set()
             evidence.runs.append(it.ended())
+        fault.mend()
         # What it had sent may still run; the proxy sees it end.
         _settled(proxy)
         evidence.spans += span(proxy.statements)
@@ -308,10 +313,10 @@ def watching(url: str) -> Iterator[psycopg.Connection]:
 
 
 @contextlib.contextmanager
-def _fresh(server: str, template: str) -> Iterator[str]:
+def _fresh(server: str, template: str, tablespace: str = "pg_default") -> Iterator[str]:
     name = f"headway_f_{secrets.token_hex(5)}"
     with watching(server) as connection:
-        connection.execute(_CREATE.format(sql.Identifier(name), sql.Identifier(template)))
+        connection.execute(_CREATE.format(*map(sql.Identifier, (name, template, tablespace))))
     try:
         yield dataclasses.replace(DatabaseURL.parse(server), database=name).render()
     finally:
@@ -323,7 +328,7 @@ def _again(server: str, name: str, template: str) -> None:
     """Make a database anew, as a copy of another."""
     with watching(server) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-        connection.execute(_CREATE.format(sql.Identifier(name), sql.Identifier(template)))
+        connection.execute(_CREATE.format(*map(sql.Identifier, (name, template, "pg_default"))))
 
 
-_CREATE = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+_CREATE = sql.SQL("CREATE DATABASE {} TEMPLATE {} TABLESPACE {} STRATEGY file_copy")

@@ -16,7 +16,7 @@ import looks
 import probed_chain
 import psycopg
 import pytest
-from extent import boundaries
+from extent import WHOLE, boundaries
 from invariants import Evidence, code_of, violations
 from laboratory import WAYS, Fault, Laboratory, Struck, equipped, later_runs, quiet, strike, watching
 from records import Record
@@ -164,8 +164,8 @@ def _end(pid: int) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("way", ["up", "down"])
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
+@pytest.mark.parametrize("way", ["up", "down"] if WHOLE else ["up"])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT] if WHOLE else [signal.SIGINT])
 def test_a_server_that_is_stopped_and_started_again(
     own: tuple[_Server, Laboratory], how: signal.Signals, way: str
 ) -> None:
