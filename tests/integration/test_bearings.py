@@ -164,7 +164,9 @@ async def test_what_a_revision_sets_ends_with_it(
     two(project, change)
     path = project.versions / "r1.py"
     path.write_text(path.read_text("utf-8").replace("down_revision = None", "down_revision = 'r0'"))
-    asked = text("SELECT name, setting FROM pg_settings WHERE name <> 'application_name' AND name !~ '^plpgsql'")
+    asked = text(
+        "SELECT name, setting FROM pg_settings WHERE name <> 'application_name' AND name !~ '^plpgsql'"
+    )
     engine = create_engine(DatabaseURL.parse(database_url))
     try:
         async with engine.connect() as connection:
