@@ -16,11 +16,11 @@ import looks
 import probed_chain
 import psycopg
 import pytest
-from extent import WHOLE, boundaries
+from extent import WHOLE, around, boundaries
 from invariants import Evidence, code_of, violations
 from laboratory import WAYS, Fault, Laboratory, Struck, equipped, later_runs, quiet, strike, watching
 from records import Record
-from wire import Aim, Moment, Proxy
+from wire import IN_ONE, Aim, Moment, Proxy
 
 import servers
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from wire import Wire
 
-_EVERY = 20
+_EVERY = 12
+_AROUND = ("begin", "DDL of a revision", IN_ONE, "concurrent index", "version write", "commit")
 
 
 @pytest.mark.parametrize("way", ["up", "down"])
@@ -39,7 +40,7 @@ def test_a_line_that_crawls_is_only_slow(laboratory: Laboratory, way: str) -> No
         return True
 
     fault = Fault("TCP in slices of 16 bytes", slow, frozenset({0}))
-    for number in boundaries(len(laboratory.boundaries[way]), seed=3, every=_EVERY):
+    for number in around(laboratory.boundaries[way], _AROUND, seed=3, each=6):
         record = strike(laboratory, fault, way, Moment.BEFORE, number)
         assert record.code == 0
         assert record.violations == {}
@@ -54,7 +55,7 @@ def test_out_of_a_black_hole_a_signal_leads_and_the_lock_names_who_holds_it(
     This is the fault that is not survived without help: the next run ends with 75 and the statement that ends
     the session; after that statement it goes on.
     """
-    for number in boundaries(len(laboratory.boundaries[way]), seed=5, every=_EVERY):
+    for number in around(laboratory.boundaries[way], _AROUND, seed=5, each=4):
         evidence, at = _swallowed(laboratory, way, number)
         wrong = violations(evidence)
         laboratory.records.add(
