@@ -10,6 +10,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -72,7 +73,7 @@ _DEFINES = frozenset(
 _SETS = "set_config"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bearings:
     """A session's settings: these three as ``current_setting`` tells them, and those that were set by name.
 
@@ -98,8 +99,15 @@ class Bearings:
             after: the statements behind which it is put. Where they only define something, who and where is
                 all that can have changed, and looking through all settings is spared.
         """
-        defines = all(_defines(statement) for statement in after)
-        return filled(_RESTORE_SOME if defines else _RESTORE_ALL, self._values())
+        return self._some if all(_defines(statement) for statement in after) else self._all
+
+    @cached_property
+    def _some(self) -> str:
+        return filled(_RESTORE_SOME, self._values())
+
+    @cached_property
+    def _all(self) -> str:
+        return filled(_RESTORE_ALL, self._values())
 
     def _values(self) -> dict[str, str]:
         return {
@@ -118,7 +126,8 @@ def take_bearings(connection: Connection) -> Bearings:
     """What the session has now; in a short transaction each."""
     settings = session_values(connection)
     with connection.begin():
-        return Bearings(*connection.execute(_TAKE).one(), settings)
+        user, role, path = connection.execute(_TAKE).one()
+    return Bearings(user, role, path, settings)
 
 
 @asynccontextmanager

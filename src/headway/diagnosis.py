@@ -191,7 +191,8 @@ def _advice(error: BaseException, report: ServerReport, operation: str, left: Le
         case Left.PART:
             return (
                 f"What the revision committed before this is still there, so it cannot just be run again. "
-                f"{todo} undo by hand what is there and {again}, or finish it by hand and stamp it."
+                f"{todo} undo by hand what is there, `headway stamp` where the database then stands and "
+                f"{again}; or finish it by hand and stamp that."
             )
 
 

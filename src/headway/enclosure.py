@@ -76,7 +76,7 @@ def ended_by_itself() -> RefusedError:
         "the revision ended its own transaction (COMMIT or ROLLBACK), so its version was not written",
         hint="Take the COMMIT, ROLLBACK, commit() or rollback() out of it; one that must not run "
         "in a transaction says `transactional = False`. What it committed is still there, and what "
-        "came after may be: look, put it right by hand, then run the command again.",
+        "came after may be: look, put it right by hand, then `headway stamp` where the database stands.",
     )
 
 

@@ -67,7 +67,8 @@ def fingerprint(path: Path, parents: Iterable[str]) -> Fingerprint:
     Raises:
         OSError: the file cannot be read.
     """
-    return Fingerprint(content_of(path), digest(path.read_bytes()), tuple(sorted(parents)))
+    source = path.read_bytes()
+    return Fingerprint(_content(path, source), digest(source), tuple(sorted(parents)))
 
 
 def content_of(path: Path) -> str:
@@ -76,7 +77,10 @@ def content_of(path: Path) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    source = path.read_bytes()
+    return _content(path, path.read_bytes())
+
+
+def _content(path: Path, source: bytes) -> str:
     if path.suffix != ".sql":
         return content(source)
     undoing = sqlfiles.down_path(path)
@@ -125,9 +129,7 @@ def _fingerprint(source: bytes, leave_out: frozenset[str] = frozenset()) -> str:
         found.update(source)
     else:
         tree.body = [statement for statement in tree.body if not _assigns(statement, leave_out)]
-        for token in _tokens(tree):
-            found.update(token.encode("ascii"))
-            found.update(b"\n")
+        found.update("".join(f"{token}\n" for token in _tokens(tree)).encode("ascii"))
     return found.hexdigest()
 
 

@@ -66,15 +66,11 @@ class ServerRun(Run):
     async def _open_entry(
         self, work: Work, code: RevisionCode, journal: tuple[JournalledStatement, ...]
     ) -> int:
-        """Open it; meanwhile the step's transaction begins, where all that follows is known already."""
-        self._batch, self._begun = await self._batch_of(work, code), None
-        if self._batch is None:
-            return await super()._open_entry(work, code, journal)
+        """Open it; meanwhile the step is recorded and its transaction begins, where all is known already."""
+        self._batch = self._begun = None
         try:
             entry, self._begun = await asyncio.gather(
-                super()._open_entry(work, code, journal),
-                self._door.session.run(self._batch.begin),
-                return_exceptions=True,
+                super()._open_entry(work, code, journal), self._begin(work, code), return_exceptions=True
             )
         except BaseException:
             await self._abandon(self._batch)
@@ -84,8 +80,15 @@ class ServerRun(Run):
             raise entry
         return entry
 
-    async def _abandon(self, batch: Batch) -> None:
+    async def _begin(self, work: Work, code: RevisionCode) -> None:
+        self._batch = await self._batch_of(work, code)
+        if self._batch is not None:
+            await self._door.session.run(self._batch.begin)
+
+    async def _abandon(self, batch: Batch | None) -> None:
         """Leave no transaction open behind a batch that is not sent."""
+        if batch is None:
+            return
         # An error from here would hide the one that matters.
         with suppress(HeadwayError):
             await shielded(self._door.session.run(batch.abandon), grace_s=_ABANDON_WITHIN_S)
@@ -120,6 +123,7 @@ class ServerRun(Run):
             turn = next(turns)
             failed = await self._finished_batch(batch, work, entry, turn[1])
             if failed is None:
+                self._scope.keep_recorded()
                 return
             if not await self._paused(work, policy, turn[0], started, failed):
                 turns = chain([turn], turns)  # statement by statement, to find out which it was
@@ -186,6 +190,8 @@ class ServerRun(Run):
                 watching(watcher, door.control, door.pid),
                 cancelling(door, work.revision, lock_timeout_ms),
             ):
+                # It comes round when the statements are on their way, and there is an answer to wait for.
+                asyncio.get_running_loop().call_soon(self._foresight.look)
                 await door.session.run(apply)
                 self._committed = True
         except Exception as error:

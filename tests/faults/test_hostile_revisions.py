@@ -79,6 +79,8 @@ def test_a_hostile_statement_leaves_a_state_that_is_told(
         assert status.code == 0, status.err
         if statement in _COMMITTED and evidence.runs[0].code:
             assert "dirty:" in status.out
+        if "dirty:" in status.out:  # a person has looked, and says so
+            assert command.run(folder, url, "stamp", evidence.after.version or "base").code == 0
         applied = (evidence.after.version or "") >= revision  # then it stays as it was applied
         fit = replace(laboratory, folder=folder) if applied else laboratory
         later_runs(fit, evidence, url, admin)

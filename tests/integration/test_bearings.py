@@ -146,9 +146,9 @@ async def test_a_callers_connection_keeps_its_search_path_through_success_and_fa
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
         "SELECT set_config('default_transaction_read_only', 'on', false)",
         "DO $$ BEGIN SET default_transaction_read_only = on; END $$",
-        "SET statement_timeout = 7",
-        "SELECT set_config('statement_timeout', '7', false)",
-        "SET lock_timeout = 7",
+        "SET statement_timeout = '7min'",
+        "SELECT set_config('statement_timeout', '7min', false)",
+        "SET lock_timeout = '7min'",
         "DO $$ BEGIN SET work_mem = '5MB'; END $$",
         "RESET ALL",
         "SET work_mem = '5MB'",
@@ -164,9 +164,7 @@ async def test_what_a_revision_sets_ends_with_it(
     two(project, change)
     path = project.versions / "r1.py"
     path.write_text(path.read_text("utf-8").replace("down_revision = None", "down_revision = 'r0'"))
-    asked = text(
-        "SELECT name, setting FROM pg_settings WHERE name <> 'application_name' AND name !~ '^plpgsql'"
-    )
+    asked = text("SELECT name, setting FROM pg_settings WHERE name !~ '^(application_name|plpgsql.*)$'")
     engine = create_engine(DatabaseURL.parse(database_url))
     try:
         async with engine.connect() as connection:

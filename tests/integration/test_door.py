@@ -469,6 +469,16 @@ async def test_an_autocommit_block_is_warned_of_and_a_failure_after_it_leaves_th
     assert any(isinstance(event, Warned) and "autocommit_block" in event.message for event in heard)
     assert (await migrator.status()).state is State.DIRTY
     assert versions(database_url) == ["r1"]
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DROP TABLE before_it")  # its first part would not be refused a second time
+    with pytest.raises(DirtyError, match="autocommit_block") as refused:
+        await migrator.upgrade()
+    assert "headway stamp" in str(refused.value.hint)
+    assert str(refused.value.hint) in str((await migrator.status()).dirty)
+    assert not (await migrator.doctor()).migratable
+    project.revision("r2", "r1", upgrade="op.execute('CREATE TABLE before_it()')")
+    await migrator.stamp("r1")
+    assert [step.revision for step in (await migrator.upgrade()).steps] == ["r2"]
 
 
 async def test_what_follows_an_autocommit_block_is_not_tried_again(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from alembic.operations import Operations
 from alembic.runtime.migration import (
@@ -23,7 +23,7 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Table, delete, text
 from sqlalchemy.exc import DBAPIError
 
-from headway.alembic_bridge.recording import Recording
+from headway.alembic_bridge.recording import Recording, remembered
 from headway.alembic_bridge.revision_code import code_of, load_code
 from headway.alembic_bridge.routing import environment_of, operations_of
 from headway.alembic_bridge.scripts import sent_one_by_one
@@ -205,7 +205,7 @@ class Scope:
         # As in _autocommit_watched.
         self.context.autocommit_block = nullcontext  # type: ignore[method-assign, assignment]
         try:
-            with self.routed():
+            with self._forgetting(), self.routed():
                 yield
         finally:
             del self.context.autocommit_block
@@ -226,6 +226,10 @@ class Scope:
             connection.rollback()
             return None
         return statements
+
+    def keep_recorded(self) -> None:
+        """What was recorded last has been run as it was; see :meth:`Recording.keep`."""
+        self._recording.keep()
 
     def moves(self, before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
         """The statements that bring the version rows from ``before`` to ``after``; each changes one row."""
@@ -264,10 +268,22 @@ class Scope:
             self._write_versions(", ".join(after) or "base", () if purge else before, after)
             record(self.connection)
 
-    def _transaction(self) -> Any:
+    @contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """What is remembered of a try that fails does not count: the next one creates its types anew."""
+        before = remembered(self.context)
+        try:
+            yield
+        except BaseException:
+            self.context.impl.memo = before
+            raise
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         # The private argument is what Alembic's own loop passes to open one transaction a revision;
         # `autocommit_block` relies on the bookkeeping behind it.
-        return self.context.begin_transaction(_per_migration=True)
+        with self._forgetting(), self.context.begin_transaction(_per_migration=True):
+            yield
 
     def _write_versions(self, revision: str, before: Sequence[str], after: Sequence[str]) -> None:
         for gone, come in moves(before, after):

@@ -127,6 +127,11 @@ class Recorder:
         return _Answer(self)
 
 
+def remembered(context: MigrationContext) -> dict[str, Any]:
+    """A copy of what SQLAlchemy notes in a context: the types it has created, so as to create none twice."""
+    return {key: copy.copy(value) for key, value in context.impl.memo.items()}
+
+
 class Recording:
     """Takes revisions down, one after another, in a migration context that is like a live one.
 
@@ -138,6 +143,7 @@ class Recording:
     def __init__(self, environment: EnvironmentContext, context: MigrationContext) -> None:
         self._environment = environment
         self._live = context
+        self._memo: dict[str, Any] = {}
 
     def of(self, code: RevisionCode) -> tuple[str, ...] | None:
         """The statements a revision's function emits, in order.
@@ -149,6 +155,7 @@ class Recording:
         if code.asks:
             return None
         recorder = Recorder(self._live.dialect)
+        self._memo = remembered(self._live)
         context = self._context(recorder)
         environment = self._environment
         # `alembic.context` asks its environment; the name is Alembic's own, under a canary.
@@ -162,11 +169,16 @@ class Recording:
             environment._migration_context = self._live  # noqa: SLF001
         return None if recorder.ended else tuple(recorder.statements)
 
+    def keep(self) -> None:
+        """What was recorded last has been run: what was remembered of it counts from now on."""
+        self._live.impl.memo = self._memo
+
     def _context(self, recorder: Recorder) -> MigrationContext:
         context = copy.copy(self._live)
         context.connection = recorder  # type: ignore[assignment]  # it stands for one
         context.impl = copy.copy(context.impl)
         context.impl.connection = recorder  # type: ignore[assignment]  # as above
+        context.impl.memo = self._memo
         context.autocommit_block = recorder.end  # type: ignore[method-assign]
         context.begin_transaction = recorder.end  # type: ignore[method-assign]
         return context

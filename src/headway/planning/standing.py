@@ -99,8 +99,19 @@ def unknown(
     )
 
 
+_BY_HAND = (
+    "Look what is there. Undo it by hand, `headway stamp` where the database then stands, and run the "
+    "command again: the revision begins anew. Or finish it by hand, and `headway stamp` that."
+)
+
+
 def interruption(entry: LedgerEntry) -> str:
     """What an interrupted revision left, in a sentence or two."""
+    if entry.transactional:
+        return (
+            f"{entry.operation.value} of {entry.revision} was interrupted behind its own transaction "
+            f"({entry.journal[0].statement}): what it had committed is still there. {_BY_HAND}"
+        )
     done = [line for line in entry.journal if line.finished_at is not None]
     begun = [line for line in entry.journal if line.finished_at is None]
     at = ""
@@ -117,6 +128,15 @@ def interruption(entry: LedgerEntry) -> str:
 def unfinished(entry: LedgerEntry) -> DirtyError:
     """The error for whatever cannot be done before an interrupted revision is brought to its end."""
     operation = entry.operation.value
+    if entry.transactional:
+        return DirtyError(
+            entry.revision,
+            f"{operation} of {entry.revision} was interrupted behind its own transaction "
+            f"({entry.journal[0].statement}): what it had committed is still there, and running it again "
+            "would do that twice; nothing else can run before that is settled",
+            statements_done=entry.statements_done,
+            hint=_BY_HAND,
+        )
     return DirtyError(
         entry.revision,
         f"{operation} of {entry.revision} was interrupted after {entry.statements_done} of its statements; "
