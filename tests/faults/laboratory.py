@@ -14,6 +14,7 @@ import command
 import looks
 import probed_chain
 import psycopg
+from extent import WHOLE
 from invariants import Evidence, span, violations
 from psycopg import sql
 from records import Record
@@ -79,9 +80,10 @@ def equipped(server: str, folder: Path, records: Records) -> Iterator[Laboratory
         with watching(base) as connection:
             for statement in probed_chain.BEFORE:
                 connection.execute(statement.encode())
-        with _fresh(server, DatabaseURL.parse(base).name) as scratch:
-            command.warm(probed_chain.write(folder.parent / "warmth"), scratch)
-            command.run(folder, scratch, "--version")  # when it is forked, all that is warm
+        if WHOLE:
+            with _fresh(server, DatabaseURL.parse(base).name) as scratch:
+                command.warm(probed_chain.write(folder.parent / "warmth"), scratch)
+                command.run(folder, scratch, "--version")  # when it is forked, all that is warm
         empty, full = (DatabaseURL.parse(url).name for url in (base, head))
         with _fresh(server, empty) as scratch, watching(scratch) as connection:
             laboratory = Laboratory(server, folder, records, looks.make_truth(connection), {"up": empty})
