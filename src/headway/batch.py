@@ -113,7 +113,8 @@ class Batch:
         door = self._door
         closing = door.ledger.closing(entry)
         script = [
-            f"SELECT {_SET.format(name=written(_REPORTED), value=written(self._name))}",
+            # Short: others are shown the beginning of a message as what a session is at (pg_stat_activity).
+            f"SET LOCAL {_REPORTED} = {written(self._name)}",
             *self._statements,
             door.bearings.restoring(self._statements),
             _INSIST.format(condition=f"{_SAME} = {written(self.transaction)} AND {held_in_sql(door.key)}"),

@@ -12,7 +12,6 @@ import time
 import traceback
 import uuid
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headway.diagnosis import Left, read_error, step_failed
@@ -25,17 +24,16 @@ from headway.events import (
     StepFinished,
     StepStarted,
 )
-from headway.foresight import Foresight
 from headway.journal import journal_to_resume, lines_of
 from headway.ledger import NewEntry, Operation, Outcome
 from headway.planning import unfinished
 from headway.results import Direction, RunReport, StepResult
 from headway.shield import shielded
 from headway.sqltext import is_confidential
+from headway.work import Foresight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from sqlalchemy.engine import Connection
 
@@ -44,30 +42,10 @@ if TYPE_CHECKING:
     from headway.events import Event
     from headway.journal import Line
     from headway.results import JournalledStatement
+    from headway.work import Work
 
 # How long the ledger and the server are waited for when a step has failed; they may be what failed.
 _LAST_WORDS_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One step, ready to run.
-
-    ``code`` loads the revision's function and may raise what the file raises; ``write`` writes the version
-    inside the step's transaction. ``path`` is ``None`` for a stamp, which runs no file. ``checksum`` is what
-    the ledger keeps of the file as it then is; ``None`` of none. ``moves`` gives what ``write`` does as
-    statements; ``None`` where nobody can.
-    """
-
-    revision: str
-    operation: str
-    direction: Direction
-    description: str
-    path: Path | None
-    code: Callable[[], RevisionCode]
-    checksum: Callable[[], str | None]
-    write: Callable[[], None]
-    moves: Callable[[], Sequence[str]] | None = None
 
 
 class Run(ABC):

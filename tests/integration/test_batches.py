@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conftest import ProjectFolder
-    from headway.alembic_bridge import RevisionCode
+    from headway.alembic_bridge import Recorded, RevisionCode
 
 pytestmark = pytest.mark.asyncio
 
@@ -209,10 +209,10 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     found: list[bool] = []
     record = Recording.of
 
-    def noted(self: Recording, code: RevisionCode) -> tuple[str, ...] | None:
-        statements = record(self, code)
-        found.append(statements is not None)
-        return statements
+    def noted(self: Recording, code: RevisionCode, **how: Any) -> Recorded | None:
+        known = record(self, code, **how)
+        found.append(known is not None)
+        return known
 
     monkeypatch.setattr(Recording, "of", noted)
     return found

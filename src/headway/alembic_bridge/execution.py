@@ -23,7 +23,7 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Table, delete, text
 from sqlalchemy.exc import DBAPIError
 
-from headway.alembic_bridge.recording import Recording, remembered
+from headway.alembic_bridge.recording import Recorded, Recording, remembered
 from headway.alembic_bridge.revision_code import code_of, load_code
 from headway.alembic_bridge.routing import environment_of, operations_of
 from headway.alembic_bridge.scripts import sent_one_by_one
@@ -210,8 +210,12 @@ class Scope:
         finally:
             del self.context.autocommit_block
 
-    def recorded(self, code: RevisionCode) -> tuple[str, ...] | None:
+    def recorded(self, code: RevisionCode, *, after: Recorded | None = None) -> Recorded | None:
         """What a revision emits, taken down without the connection; see :class:`Recording`.
+
+        Args:
+            code: of the revision.
+            after: what is being run now on the connection, which is then left alone.
 
         Returns:
             ``None`` when that cannot be known beforehand, or somebody else is to hear of each statement:
@@ -221,15 +225,15 @@ class Scope:
         heard = any(getattr(connection.dispatch, name) for name in _HEARD) or connection.engine.echo
         if heard or connection.get_execution_options() or self.context.on_version_apply_callbacks:
             return None
-        statements = self._recording.of(code)
-        if connection.in_transaction():  # the revision has got hold of it all the same
+        recorded = self._recording.of(code, after=after)
+        if after is None and connection.in_transaction():  # the revision has got hold of it all the same
             connection.rollback()
             return None
-        return statements
+        return recorded
 
-    def keep_recorded(self) -> None:
-        """What was recorded last has been run as it was; see :meth:`Recording.keep`."""
-        self._recording.keep()
+    def keep_recorded(self, recorded: Recorded) -> None:
+        """What was recorded has been run as it was; see :meth:`Recording.keep`."""
+        self._recording.keep(recorded)
 
     def moves(self, before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
         """The statements that bring the version rows from ``before`` to ``after``; each changes one row."""

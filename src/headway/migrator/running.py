@@ -235,8 +235,8 @@ class Running(Core):
         plan: Plan,
         in_sql: Mapping[tuple[Path, Direction], RevisionCode],
     ) -> RunReport:
-        from headway.runner import Work
         from headway.runs import run_behind
+        from headway.work import Work
 
         await door.session.run(lambda _: scope.create_version_table())
         await door.adopt(graph.applied(plan.before), graph.fingerprints)
