@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio
-import anyio.to_thread
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,4 +16,6 @@ async def in_thread(work: Callable[[], T]) -> T:
     The thread is none of those that an application's own synchronous endpoints share (anyio lets 40 run at a
     time): whether a database is ready must not depend on how busy they are.
     """
+    import anyio.to_thread
+
     return await anyio.to_thread.run_sync(work, limiter=anyio.CapacityLimiter(1))
