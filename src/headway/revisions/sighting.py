@@ -52,7 +52,9 @@ class Sighting:
 
 
 def _folders(root: str) -> Iterator[str]:
-    return (folder for folder, _, _ in os.walk(root))
+    for folder, below, _ in os.walk(root):
+        below[:] = [name for name in below if name != "__pycache__"]
+        yield folder
 
 
 def _look(path: str) -> tuple[int, int, int, int] | None:
