@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -19,3 +21,15 @@ async def in_thread(work: Callable[[], T]) -> T:
     import anyio.to_thread
 
     return await anyio.to_thread.run_sync(work, limiter=anyio.CapacityLimiter(1))
+
+
+async def aside(look: Callable[[], T]) -> T:
+    """Run in a thread of its own what only looks: a caller who is cancelled does not wait for it.
+
+    For a probe, which does without anyio: to import it takes longer than to read a hundred revisions.
+    """
+    alone = ThreadPoolExecutor(1)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(alone, look)
+    finally:
+        alone.shutdown(wait=False)

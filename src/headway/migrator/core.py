@@ -13,7 +13,7 @@ from headway.project import Project, load_project
 from headway.revisions import Graph, read_graph
 from headway.settings import Settings, load_settings
 from headway.target import Target
-from headway.threads import in_thread
+from headway.threads import aside, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -107,7 +107,7 @@ class Core:
 
     async def _graph(self) -> Graph:
         # Thousands of files may have to be read; the caller's loop goes on meanwhile.
-        return await in_thread(
+        return await aside(
             partial(
                 read_graph,
                 self.project.version_locations,
@@ -161,7 +161,7 @@ class Core:
             return (*found, *planning.deleted(lost, record))
 
         # In a thread, for files that were reformatted are parsed.
-        return await in_thread(compare)
+        return await aside(compare)
 
     def _planned(
         self,

@@ -16,7 +16,6 @@ from headway.revisions.cache import SourceCache, looks
 from headway.revisions.faults import VERSION_COLUMN_LENGTH, Fault, find_faults, graph_error
 from headway.revisions.graph import Graph
 from headway.revisions.links import Revision
-from headway.revisions.pairs import read_pairs
 from headway.sqlfiles import is_candidate
 
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ def read_revisions(
                 _read_file(Path(path), cache, revisions, faults)
         cache.save()
     if pairs:
+        from headway.revisions.pairs import read_pairs  # with it comes all that reads SQL
+
         revisions += read_pairs(pairs, tuple(revisions), faults)
     return revisions, faults
 
