@@ -86,7 +86,8 @@ def test_upgrades_are_measured_for_all_who_are_installed_and_the_others_are_told
         present = {each["contender"] for each in series}
         absent = {line.split(":")[0] for line in cases[name]["left_out"]}  # type: ignore[attr-defined]  # it is JSON
         assert present >= set(ALWAYS)
-        assert present | absent == {*ALWAYS, "Alembic on psycopg2", "Django", "yoyo", "dbmate"}
+        assert not present & absent
+        assert present | absent >= {*ALWAYS, "Alembic on psycopg2", "Django", "yoyo", "dbmate"}
         assert all(f"- Left out: {each}: " in out for each in absent)
 
 
