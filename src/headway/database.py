@@ -267,7 +267,12 @@ async def driver_connection(
     connection = await connect(url, source=source)
     try:
         yield connection
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError) as error:
+    except (
+        asyncpg.PostgresConnectionError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # so it says that the server went before it was asked
+        OSError,
+    ) as error:
         raise ConnectionFailedError(
             f"the connection to {url.masked} was lost: {url.redact(str(error))}",
             sqlstate=sqlstate_of(error),

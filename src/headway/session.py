@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import (
     AbstractAsyncContextManager,
@@ -12,7 +13,6 @@ from contextlib import (
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-import anyio
 import asyncpg
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -77,7 +77,8 @@ class Session:
         self._link = link
         self.dialect = dialect
         self._beside = beside
-        self._turn = anyio.Lock()
+        # Unlike anyio's, it lets the loop go round only where there is somebody to wait for.
+        self._turn = asyncio.Lock()
         self.database = database
         self.redact = redact
 

@@ -32,7 +32,7 @@ _LAYERS = {
     SESSION: "session",
     RUNNER: "door attempt batch journal lost_commit statements stamping repair runner target waiting startup "
     "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch "
-    "rehearsal reviewer bundle backup holding recollection",
+    "rehearsal reviewer bundle backup holding recollection work",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "fleet",

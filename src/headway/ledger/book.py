@@ -20,7 +20,6 @@ from headway.ledger.opening import Opening
 from headway.planning import read_record
 from headway.project import VersionTable
 from headway.results import Application, LedgerEntry, Operation, Outcome
-from headway.sqltext import filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -174,9 +173,9 @@ class Ledger:
         """
         if self._place is None:  # never: `open` has looked
             raise LedgerError("the ledger was not found")
-        values: dict[str, str | int | None] = dict.fromkeys(("sqlstate", "error", "statements_done"))
-        statement = _written(self._place, self._statements.CLOSE_IN_TIME)
-        return filled(statement, {**values, "id": id, "outcome": Outcome.SUCCEEDED.value})
+        # str.format takes one pass, so braces in the name do no harm.
+        statement: str = self._statements.SUCCEED
+        return statement.format(history=self._place.history, id=int(id))
 
     def record(self, connection: Connection, entries: Sequence[NewEntry]) -> None:
         """Write entries that are done already, as succeeded: a stamp's, one for each revision it changes.

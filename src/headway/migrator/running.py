@@ -236,8 +236,8 @@ class Running(Core):
         plan: planning.Plan,
         in_sql: Mapping[tuple[Path, results.Direction], RevisionCode],
     ) -> results.RunReport:
-        from headway.runner import Work
         from headway.runs import run_behind
+        from headway.work import Work
 
         await door.session.run(lambda _: scope.create_version_table())
         await door.adopt(graph.applied(plan.before), graph.fingerprints)

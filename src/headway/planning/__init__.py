@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headway.planning.stamping import plan_stamp
     from headway.planning.standing import (
         assess,
+        begins_anew,
         describe,
         interruption,
         pending,
@@ -68,6 +69,7 @@ _HOMES = {
     "headway.planning.stamping": ("plan_stamp",),
     "headway.planning.standing": (
         "assess",
+        "begins_anew",
         "describe",
         "interruption",
         "pending",
@@ -89,6 +91,7 @@ __all__ = [
     "SealedPlan",
     "Step",
     "assess",
+    "begins_anew",
     "changes",
     "deleted",
     "describe",

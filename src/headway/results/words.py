@@ -19,7 +19,7 @@ class State(StrEnum):
     DIVERGED = "diverged"
     """It holds revisions this checkout does not know, and misses some that this checkout has."""
     DIRTY = "dirty"
-    """A non-transactional revision was interrupted."""
+    """A revision was interrupted that is not transactional, or that had left its transaction."""
 
 
 class Mark(StrEnum):

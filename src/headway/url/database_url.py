@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 EXAMPLE = "postgresql://user:password@host:5432/database"
 MASK = "***"
 _NEON = (".neon.tech", ".vercel-storage.com")  # the second: Vercel Postgres, which is Neon
+_LONGEST_NAME = 63
+"""In bytes. The server cuts off what is longer (manual, section 4.1.1), and finds another database."""
 _SUPABASE_TRANSACTION_PORT = 6543  # Supabase, "Connect to your database": 5432 is its session mode
 
 
@@ -112,8 +114,10 @@ class DatabaseURL:
         in transaction mode hands the next statement to another server process. ``timeout`` is in seconds.
 
         Raises:
-            ConfigurationError: a TLS file is missing or not what it should be.
+            ConfigurationError: a TLS file is missing or not what it should be, or the database's name is
+                longer than PostgreSQL's names are.
         """
+        self._require_whole_name()
         translation = _translate(self.hosts, dict(self.parameters))
         try:
             secure = tls.connect_arguments(translation.tls, _reveal(self, "key_password"))
@@ -138,6 +142,16 @@ class DatabaseURL:
         raise ConfigurationError(
             self.variable, problem, example=f"{EXAMPLE}?sslmode=verify-full&sslrootcert=system"
         )
+
+    def _require_whole_name(self) -> None:
+        length = len((self.database or "").encode())
+        if length > _LONGEST_NAME:
+            raise ConfigurationError(
+                self.variable,
+                f"the name of its database has {length} bytes, and PostgreSQL keeps {_LONGEST_NAME} of them: "
+                "it would be another database's",
+                example=EXAMPLE,
+            )
 
     @property
     def name(self) -> str:
