@@ -7,15 +7,15 @@ checks, conditions of indexes, operator classes or options. In headway's time is
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from measurement import Measurement, Series
+from measurement import Measurement, Tally, goal
 from modelled_tables import models
+from processes import run
+from progress import rounds, say
 from server import connected
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -23,36 +23,51 @@ from sqlalchemy.pool import NullPool
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from measurement import Goal
     from server import Server
     from sqlalchemy import Connection, MetaData, Table
 
     from headway import DatabaseURL
 
 TABLES, QUICK_TABLES = (50, 200, 1000), (12,)
-ROUNDS = 5
+ROUNDS, WITHIN_S = 5, 90.0
 EVERY = 10
 """Of so many tables one differs, where differences are compared."""
+MANY = 200
+"""From so many tables on the goal is to be much faster where nothing differs."""
 _AT_ONCE = 100
 """Tables made in one transaction: each holds locks to its end."""
-_OURS, _STOCK = "headway", "alembic"
-_NOTHING, _SOMETHING = "nothing differs", f"one in {EVERY} differs"
+CONTENDERS = {"stock Alembic": "alembic", "headway": "headway"}
+NOTHING, SOMETHING = "nothing differs", f"one in {EVERY} differs"
 _PROGRAM = Path(__file__).parents[1] / "one_comparison.py"
-_GOAL = 0.15
 
 
 async def measure(server: Server, *, quick: bool) -> Measurement:
-    taken: dict[str, list[float]] = {}
+    tally = Tally()
     counts = QUICK_TABLES if quick else TABLES
     for count in counts:
+        say(f"compare: making {count:,} tables")
         async with server.database() as url:
             await create(url, count)
-            for _ in range(1 if quick else ROUNDS):
-                for what, differing in ((_NOTHING, 0), (_SOMETHING, EVERY)):
-                    for contender in (_OURS, _STOCK):
-                        took = await compare(contender, url, count, differing)
-                        taken.setdefault(f"{contender}, {count}, {what}", []).append(took)
-    series = tuple(Series(name, tuple(values)) for name, values in taken.items())
-    return Measurement("comparing models, by tables", "ms", series, notes=_verdicts(series, counts))
+            for _ in rounds(f"compare, {count:,} tables", 1 if quick else ROUNDS, within_s=WITHIN_S):
+                for what, differing in ((NOTHING, 0), (SOMETHING, EVERY)):
+                    for name, contender in CONTENDERS.items():
+                        taken = await compare(contender, url, count, differing)
+                        tally.add(name, taken, f"{count:,} tables, {what}")
+    goals = [each for count in counts for each in goals_of(count, tally)]
+    return Measurement("comparing models", "ms", tally.series(), goals=tuple(goals))
+
+
+def goals_of(count: int, tally: Tally) -> tuple[Goal, ...]:
+    stock, ours = CONTENDERS
+    return tuple(
+        each
+        for what, at_most in ((NOTHING, 0.15 if count >= MANY else 1.0), (SOMETHING, 1.0))
+        for group in [f"{count:,} tables, {what}"]
+        for each in goal(
+            f"{ours} to {stock}, {group}", at_most, tally.get(ours, group), tally.get(stock, group)
+        )
+    )
 
 
 async def create(url: DatabaseURL, count: int) -> None:
@@ -80,16 +95,9 @@ async def compare(contender: str, url: DatabaseURL, count: int, differing: int) 
     Raises:
         RuntimeError: it failed, or found something else than what differs.
     """
-    process = await asyncio.create_subprocess_exec(
-        *[sys.executable, str(_PROGRAM), contender, str(count), str(differing)],
-        env=os.environ | {"BENCH_URL": _on_asyncpg(url), "PYTHONDONTWRITEBYTECODE": ""},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said, told = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"{contender} exited {process.returncode}: {told.decode(errors='replace')}")
-    took, found = json.loads(said)
+    words: list[str | Path] = [sys.executable, _PROGRAM, contender, str(count), str(differing)]
+    ran = await run(words, env={"BENCH_URL": _on_asyncpg(url)})
+    took, found = json.loads(ran.told.splitlines()[-1])
     expected = len(range(0, count, differing)) if differing else 0
     if found != expected:
         raise RuntimeError(f"{contender} found {found} tables that differ, not {expected}")
@@ -98,18 +106,3 @@ async def compare(contender: str, url: DatabaseURL, count: int, differing: int) 
 
 def _on_asyncpg(url: DatabaseURL) -> str:
     return url.render().replace("postgresql:", "postgresql+asyncpg:", 1)
-
-
-def _verdicts(series: Sequence[Series], counts: Sequence[int]) -> tuple[str, ...]:
-    found = {entry.contender: entry.median for entry in series}
-    notes = []
-    for count in counts:
-        none, some = (
-            found[f"{_OURS}, {count}, {what}"] / found[f"{_STOCK}, {count}, {what}"]
-            for what in (_NOTHING, _SOMETHING)
-        )
-        notes.append(
-            f"{count} tables: {none:.2f} of stock Alembic's time where nothing differs (goal: {_GOAL} at "
-            f"most, from 200 on), {some:.2f} where one table in {EVERY} does (goal: 1 at most)"
-        )
-    return tuple(notes)

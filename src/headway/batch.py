@@ -19,7 +19,7 @@ from sqlalchemy.util import await_only
 from headway.commit import is_connection_lost
 from headway.diagnosis import Left
 from headway.lock import held_in_sql
-from headway.sqltext import filled
+from headway.sqltext import written
 from headway.timeouts import settings_of
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ _logger = logging.getLogger("sqlalchemy.engine")
 # The server reports this setting by itself (manual, section 54.2.7), which spares asking for it.
 _REPORTED = "application_name"
 _MARK = "headway transaction "
-_SET = "SELECT pg_catalog.set_config(:name, :value, true)"
-_TELL = "SELECT pg_catalog.set_config(:name, :value || CAST(pg_catalog.pg_current_xact_id() AS text), true)"
+_SET = "pg_catalog.set_config({name}, {value}, true)"
+_TELL = "{mark} || CAST(pg_catalog.pg_current_xact_id() AS text)"
 _NEEDED = {"standard_conforming_strings": "on", "client_encoding": "UTF8"}
 # An error rather than an answer: nobody reads answers before COMMIT.
 _INSIST = "SELECT 1 / CASE WHEN {condition} THEN 1 ELSE 0 END"
@@ -45,7 +45,7 @@ _ONE_ROW = """
 WITH changed AS ({statement} RETURNING 1)
 SELECT 1 / CASE WHEN pg_catalog.count(*) = 1 THEN 1 ELSE 0 END FROM changed
 """
-_SAME = "CAST(pg_catalog.pg_current_xact_id() AS text) = :transaction"
+_SAME = "CAST(pg_catalog.pg_current_xact_id() AS text)"
 
 
 class Batch:
@@ -90,8 +90,10 @@ class Batch:
         """
         driver = driver_of(connection)
         self._name = getattr(driver.get_settings(), _REPORTED, "")
-        limits = [filled(_SET, {"name": name, "value": value}) for name, value in self._settings.items()]
-        self._send(connection, "BEGIN", *limits, filled(_TELL, {"name": _REPORTED, "value": _MARK}))
+        settings = {name: written(value) for name, value in self._settings.items()}
+        settings[_REPORTED] = _TELL.format(mark=written(_MARK))
+        calls = [_SET.format(name=written(name), value=value) for name, value in settings.items()]
+        self._send(connection, "BEGIN", f"SELECT {', '.join(calls)}")
         reported = getattr(driver.get_settings(), _REPORTED, "")
         self.transaction = reported.removeprefix(_MARK) if reported.startswith(_MARK) else None
         if self.transaction is None:
@@ -111,13 +113,11 @@ class Batch:
         door = self._door
         closing = door.ledger.closing(entry)
         script = [
-            filled(_SET, {"name": _REPORTED, "value": self._name}),
+            # Short: others are shown the beginning of a message as what a session is at (pg_stat_activity).
+            f"SET LOCAL {_REPORTED} = {written(self._name)}",
             *self._statements,
-            door.bearings.restoring(),
-            filled(
-                _INSIST.format(condition=f"{_SAME} AND {held_in_sql(door.key)}"),
-                {"transaction": self.transaction},
-            ),
+            door.bearings.restoring(self._statements),
+            _INSIST.format(condition=f"{_SAME} = {written(self.transaction)} AND {held_in_sql(door.key)}"),
             *(_ONE_ROW.format(statement=statement) for statement in (*self._moves, closing)),
             "COMMIT;",
         ]
@@ -154,7 +154,7 @@ def _rolled_back(driver: Any) -> bool:
     try:
         if driver.is_in_transaction():
             await_only(driver.execute("ROLLBACK"))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
         return False
     return True
 

@@ -1,25 +1,28 @@
-"""As whom a session acts and where it looks names up: what a revision may change for itself only.
+"""As whom a session acts, where it looks names up, what it has set: what is a revision's own.
 
-``SET search_path`` and ``SET ROLE`` outlast the transaction they are said in. Without a word from us they
-would decide in which schema the next revision works, and whether the version can be written at all.
+``SET`` outlasts the transaction it is said in. Without a word from us it would decide in which schema the
+next revision works, as whom, or for how long, and whether the version can be written at all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from headway.errors import HeadwayError
+from headway.guc import session_values
 from headway.shield import shielded
 from headway.sqltext import filled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -33,41 +36,98 @@ _TAKE = text("""
 """)
 # Row by row, from top to bottom: the session's user decides which roles may be set, and setting it resets the
 # role. What is as it was is left alone, for not every role may say the first at all.
-_RESTORE = text("""
-    SELECT pg_catalog.set_config(kept.name, kept.value, false)
+_WHO_AND_WHERE = """
+    SELECT kept.name, kept.value, pg_catalog.current_setting(kept.name) AS setting, false AS ours
     FROM (VALUES
         ('session_authorization', CAST(:session_authorization AS text)),
         ('role', CAST(:role AS text)),
         ('search_path', CAST(:search_path AS text))
     ) AS kept (name, value)
-    WHERE pg_catalog.current_setting(kept.name) <> kept.value
-""")
+"""
+# A step's own timeouts hold for its transaction, whatever the session has, and until its end.
+_SET = """
+    SELECT known.name, coalesce(kept.value, known.reset_val), known.setting, known.name IN (
+        'lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout',
+        'client_connection_check_interval'
+    )
+    FROM pg_catalog.pg_settings AS known
+    LEFT JOIN pg_catalog.jsonb_each_text(CAST(:settings AS jsonb)) AS kept (name, value)
+        ON kept.name = known.name
+    WHERE (known.source = 'session' OR kept.name IS NOT NULL) AND known.name NOT IN (
+        'search_path', 'transaction_isolation', 'transaction_read_only', 'transaction_deferrable'
+    )
+"""
+_RESTORE = """
+    SELECT pg_catalog.set_config(name, value, false),
+        CASE WHEN ours THEN pg_catalog.set_config(name, setting, true) END
+    FROM ({what}) AS known
+    WHERE ours OR setting <> value
+"""
+_RESTORE_SOME = _RESTORE.format(what=_WHO_AND_WHERE)
+_RESTORE_ALL = _RESTORE.format(what=f"{_WHO_AND_WHERE} UNION ALL {_SET}")
+
+# What only defines runs nobody's function, as a rule; others may set something in one.
+_DEFINES = frozenset(
+    {"CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SECURITY", "LOCK", "TRUNCATE"}
+)
+_SETS = "set_config"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bearings:
-    """A session's settings of these names, as ``current_setting`` tells them (PostgreSQL manual, 9.28.1)."""
+    """A session's settings: these three as ``current_setting`` tells them, and those that were set by name.
+
+    What the server does not list in ``pg_settings``, as ``SET my.own = ...``, is not known here.
+    """
 
     session_authorization: str
     role: str
     search_path: str
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def restore(self, connection: Connection) -> None:
         """Put back what was changed, in the transaction that the caller has open, and beyond it.
 
-        What was changed for the transaction only (``SET LOCAL``) ends here as well.
+        What was changed for the transaction only (``SET LOCAL``) ends here as well, but for its timeouts.
         """
-        connection.execute(_RESTORE, asdict(self))
+        connection.execute(text(_RESTORE_ALL), self._values())
 
-    def restoring(self) -> str:
-        """What ``restore`` executes, with the values written out."""
-        return filled(_RESTORE.text, asdict(self))
+    def restoring(self, after: Iterable[str]) -> str:
+        """What ``restore`` executes, with the values written out.
+
+        Args:
+            after: the statements behind which it is put. Where they only define something, who and where is
+                all that can have changed, and looking through all settings is spared.
+        """
+        return self._some if all(_defines(statement) for statement in after) else self._all
+
+    @cached_property
+    def _some(self) -> str:
+        return filled(_RESTORE_SOME, self._values())
+
+    @cached_property
+    def _all(self) -> str:
+        return filled(_RESTORE_ALL, self._values())
+
+    def _values(self) -> dict[str, str]:
+        return {
+            "session_authorization": self.session_authorization,
+            "role": self.role,
+            "search_path": self.search_path,
+            "settings": json.dumps(dict(self.settings)),
+        }
+
+
+def _defines(statement: str) -> bool:
+    return statement.split(None, 1)[0].upper() in _DEFINES and _SETS not in statement.lower()
 
 
 def take_bearings(connection: Connection) -> Bearings:
-    """What the session has now; in a short transaction."""
+    """What the session has now; in a short transaction each."""
+    settings = session_values(connection)
     with connection.begin():
-        return Bearings(*connection.execute(_TAKE).one())
+        user, role, path = connection.execute(_TAKE).one()
+    return Bearings(user, role, path, settings)
 
 
 @asynccontextmanager

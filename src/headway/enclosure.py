@@ -35,6 +35,8 @@ class Enclosure:
         self._on_ended = on_ended
         self.closed = True
         """``False`` where the revision may leave its transaction: in an ``autocommit_block``."""
+        self.executed = 0
+        """How many statements have succeeded while it watched."""
 
     @contextmanager
     def watched(self, connection: Connection) -> Iterator[None]:
@@ -65,6 +67,7 @@ class Enclosure:
             self._on_ended()
 
     def _after_statement(self, connection: Connection, *_: Any) -> None:
+        self.executed += 1
         if self.closed and not _in_transaction(connection):
             self._on_ended()
             raise ended_by_itself()
@@ -76,7 +79,7 @@ def ended_by_itself() -> RefusedError:
         "the revision ended its own transaction (COMMIT or ROLLBACK), so its version was not written",
         hint="Take the COMMIT, ROLLBACK, commit() or rollback() out of it; one that must not run "
         "in a transaction says `transactional = False`. What it committed is still there, and what "
-        "came after may be: look, put it right by hand, then run the command again.",
+        "came after may be: look, put it right by hand, then `headway stamp` where the database stands.",
     )
 
 

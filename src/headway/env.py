@@ -49,13 +49,13 @@ from headway.narration.sentences import in_words
 from headway.planning import changes, unfinished
 from headway.project import project_of_config
 from headway.results import Direction
-from headway.runner import Work
 from headway.runs import run_behind
 from headway.session import open_session
 from headway.settings import load_limits, load_settings
 from headway.sqlite import DIALECT as SQLITE
 from headway.threads import in_thread
 from headway.url import SQLiteURL
+from headway.work import Work
 
 if TYPE_CHECKING:
     from headway.doorway import Doorway

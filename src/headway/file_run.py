@@ -10,7 +10,7 @@ from headway.sqlite import FileAttempt
 if TYPE_CHECKING:
     from headway.alembic_bridge import RevisionCode
     from headway.journal import Line
-    from headway.runner import Work
+    from headway.work import Work
 
 
 class FileRun(Run):

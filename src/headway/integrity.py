@@ -7,6 +7,7 @@ Python to the next (3.12 added fields, 3.13 leaves empty ones out), and a ledger
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,13 @@ from headway import sqlfiles
 from headway.syntax import tree_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
 _SAYS_NOTHING = frozenset({"annotation", "ctx", "kind", "returns", "type_comment", "type_ignores", "simple"})
 """Fields that change nothing of what the code does: annotations, how a string was written, what follows
 from the place of a name (``ctx``)."""
-_CLOSE = object()
+_CLOSE = ")"
 _LINKS = frozenset({"revision", "down_revision", "depends_on", "branch_labels"})
 """What a file says of its place among the others; not part of what it does."""
 _KIND = "2"
@@ -67,7 +68,8 @@ def fingerprint(path: Path, parents: Iterable[str]) -> Fingerprint:
     Raises:
         OSError: the file cannot be read.
     """
-    return Fingerprint(content_of(path), digest(path.read_bytes()), tuple(sorted(parents)))
+    source = path.read_bytes()
+    return Fingerprint(_content(path, source), digest(source), tuple(sorted(parents)))
 
 
 def content_of(path: Path) -> str:
@@ -76,7 +78,10 @@ def content_of(path: Path) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    source = path.read_bytes()
+    return _content(path, path.read_bytes())
+
+
+def _content(path: Path, source: bytes) -> str:
     if path.suffix != ".sql":
         return content(source)
     undoing = sqlfiles.down_path(path)
@@ -125,9 +130,7 @@ def _fingerprint(source: bytes, leave_out: frozenset[str] = frozenset()) -> str:
         found.update(source)
     else:
         tree.body = [statement for statement in tree.body if not _assigns(statement, leave_out)]
-        for token in _tokens(tree):
-            found.update(token.encode("ascii"))
-            found.update(b"\n")
+        found.update("\n".join([*_tokens(tree), ""]).encode("ascii"))
     return found.hexdigest()
 
 
@@ -139,45 +142,50 @@ def _assigns(statement: ast.stmt, names: frozenset[str]) -> bool:
     return False
 
 
-def _tokens(tree: ast.AST) -> Iterator[str]:
+def _tokens(tree: ast.AST) -> list[str]:
     """The tree written out, depth first; on a stack, because a sum of a thousand strings is as deep."""
+    said: list[str] = []
     waiting: list[Any] = [tree]
     while waiting:
         item = waiting.pop()
-        if item is _CLOSE:
-            yield ")"
-        elif isinstance(item, str):
-            yield item
+        if isinstance(item, str):
+            said.append(item)
         elif isinstance(item, ast.AST):
             name, fields = _taken_apart(item)
-            yield f"({name}"
+            said.append(f"({name}")
             waiting.append(_CLOSE)
             for field, value in reversed(fields):
-                waiting += [value, f".{field}"]
+                waiting += (value, f".{field}")
         elif isinstance(item, list):
-            yield "["
-            waiting += [_CLOSE, *reversed(item)]
+            said.append("[")
+            waiting += (_CLOSE, *reversed(item))
         else:
-            yield _constant(item)
+            said.append(_constant(item))
+    return said
 
 
 def _taken_apart(node: ast.AST) -> tuple[str, list[tuple[str, Any]]]:
     """A node's name and the fields that say something; fields that are empty are left out."""
-    match node:
-        case ast.Constant(value=value):
-            return "Constant", [("value", _constant(value))]
-        case ast.AnnAssign(target=target, value=value) if value is not None:
-            return "Assign", [("targets", [target]), ("value", value)]
-        case ast.JoinedStr(values=values):
-            return "JoinedStr", [("values", _merged(values))]
+    if isinstance(node, ast.Constant):
+        return "Constant", [("value", _constant(node.value))]
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        return "Assign", [("targets", [node.target]), ("value", node.value)]
+    if isinstance(node, ast.JoinedStr):
+        return "JoinedStr", [("values", _merged(node.values))]
     fields: list[tuple[str, Any]] = []
-    for name in node._fields:
+    kind: Any = type(node)  # a class, which mypy does not take for hashable
+    for name in _fields_of(kind):
         held: Any = getattr(node, name, None)
         if isinstance(held, list):
             held = [_quoted(item) for item in held if not _is_idle(item)]
-        if name not in _SAYS_NOTHING and held is not None and held != [] and not _is_empty_format(held):
+        if held is not None and held != [] and not _is_empty_format(held):
             fields.append((name, _quoted(held)))
     return type(node).__name__, fields
+
+
+@functools.cache
+def _fields_of(kind: Any) -> tuple[str, ...]:
+    return tuple(name for name in kind._fields if name not in _SAYS_NOTHING)
 
 
 def _quoted(value: Any) -> Any:
@@ -187,10 +195,11 @@ def _quoted(value: Any) -> Any:
 
 def _is_idle(item: Any) -> bool:
     """Whether a statement does nothing: ``pass``, a docstring or another bare constant, ``name: type``."""
-    match item:
-        case ast.Pass() | ast.Expr(value=ast.Constant()) | ast.AnnAssign(value=None, simple=1):
-            return True
-    return False
+    if isinstance(item, ast.Expr):
+        return isinstance(item.value, ast.Constant)
+    if isinstance(item, ast.AnnAssign):
+        return item.value is None and item.simple == 1
+    return isinstance(item, ast.Pass)
 
 
 def _is_empty_format(value: Any) -> bool:

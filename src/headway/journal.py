@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import DirtyError
+from headway.planning import begins_anew, unfinished
 from headway.remains import Begun
 from headway.sqltext import is_confidential, presentable, uncommented
 
@@ -81,15 +82,21 @@ def lines_of(journalled: Iterable[JournalledStatement]) -> list[Line]:
 
 
 def journal_to_resume(dirty: LedgerEntry, *, transactional: bool) -> tuple[JournalledStatement, ...]:
-    """What the interrupted attempt at a revision has done; empty for a transactional one, which begins anew.
+    """What the interrupted attempt at a revision has done, for the next one to go on with.
 
     Args:
         dirty: the attempt's entry.
         transactional: what the revision says of itself now.
 
+    Returns:
+        Nothing, also where it begins anew: it is transactional, and had its very first statement refused.
+
     Raises:
-        DirtyError: it said the opposite then.
+        DirtyError: it said the opposite then; or it is transactional and left its transaction, so that nobody
+            can tell what of it is done, and beginning anew would do that twice.
     """
+    if begins_anew(dirty):
+        return ()
     if transactional is not dirty.transactional:
         moved = "taken out of" if transactional else "put into"
         raise DirtyError(
@@ -100,7 +107,9 @@ def journal_to_resume(dirty: LedgerEntry, *, transactional: bool) -> tuple[Journ
             hint="Put that back as it was and run the command again; or finish the work by hand, "
             "then `headway stamp` the revision.",
         )
-    return () if transactional else dirty.journal
+    if transactional:
+        raise unfinished(dirty)
+    return dirty.journal
 
 
 def digest(statement: str, parameters: object, *, salt: bytes | None = None) -> str:

@@ -8,6 +8,7 @@ for that snapshot, and both wait for ever (design.md, fact 5); between two polls
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import time
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -175,6 +176,7 @@ def holds(connection: Connection, key: int) -> bool:
     return bool(connection.scalar(_HOLDS, {"key": key}))
 
 
+@functools.cache
 def held_in_sql(key: int) -> str:
     """The condition that :func:`holds` asks for, to be part of a statement."""
     return filled(_HOLDS.text.partition("SELECT")[2], {"key": key})

@@ -12,7 +12,6 @@ import time
 import traceback
 import uuid
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headway.diagnosis import Left, read_error, step_failed
@@ -24,7 +23,6 @@ from headway.events import (
     StepFailed,
     StepFinished,
     StepStarted,
-    Warned,
 )
 from headway.journal import journal_to_resume, lines_of
 from headway.ledger import NewEntry, Operation, Outcome
@@ -32,11 +30,10 @@ from headway.planning import unfinished
 from headway.results import Direction, RunReport, StepResult
 from headway.shield import shielded
 from headway.sqltext import is_confidential
-from headway.threads import in_thread
+from headway.work import Foresight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from sqlalchemy.engine import Connection
 
@@ -45,30 +42,10 @@ if TYPE_CHECKING:
     from headway.events import Event
     from headway.journal import Line
     from headway.results import JournalledStatement
+    from headway.work import Work
 
 # How long the ledger and the server are waited for when a step has failed; they may be what failed.
 _LAST_WORDS_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One step, ready to run.
-
-    ``code`` loads the revision's function and may raise what the file raises; ``write`` writes the version
-    inside the step's transaction. ``path`` is ``None`` for a stamp, which runs no file. ``checksum`` is what
-    the ledger keeps of the file as it then is; ``None`` of none. ``moves`` gives what ``write`` does as
-    statements; ``None`` where nobody can.
-    """
-
-    revision: str
-    operation: str
-    direction: Direction
-    description: str
-    path: Path | None
-    code: Callable[[], RevisionCode]
-    checksum: Callable[[], str | None]
-    write: Callable[[], None]
-    moves: Callable[[], Sequence[str]] | None = None
 
 
 class Run(ABC):
@@ -82,6 +59,7 @@ class Run(ABC):
         self._left = Left.NOTHING
         self._committed = False
         self._done: list[StepResult] = []
+        self._foresight = Foresight(())
 
     async def execute(
         self, works: Sequence[Work], *, before: tuple[str, ...], after: tuple[str, ...]
@@ -110,6 +88,7 @@ class Run(ABC):
         try:
             if not works:
                 await self._require_settled()
+            self._foresight = Foresight(works)
             for number, work in enumerate(works, start=1):
                 await self._step(work, number, len(works))
         except BaseException as error:
@@ -131,7 +110,7 @@ class Run(ABC):
         code: RevisionCode | None = None
         self._left, self._committed = Left.NOTHING, False
         try:
-            code = work.code()
+            code = self._foresight.turn(work)
             journal = await self._journal_of(work, code)
             entry = await self._open_entry(work, code, journal)
             await self._attempts(work, code, entry, lines_of(journal))
@@ -193,7 +172,8 @@ class Run(ABC):
         """What an interrupted attempt at this very step has done; empty as a rule.
 
         Raises:
-            DirtyError: another step was interrupted, and must be brought to its end first.
+            DirtyError: another step was interrupted, and must be brought to its end first; or this one was
+                when it had left its transaction, and what it committed is for a person to settle.
         """
         if work.path is None:
             return ()  # a stamp runs nothing, and is the way out
@@ -204,18 +184,7 @@ class Run(ABC):
             return ()
         if (dirty.revision, dirty.operation.value) != (work.revision, work.operation):
             raise unfinished(dirty)
-        journal = journal_to_resume(dirty, transactional=code.transactional)
-        if not code.transactional:
-            return journal
-        door.emit(
-            Warned(
-                door.run_id,
-                work.revision,
-                f"an earlier attempt committed part of this revision ({dirty.journal[0].statement}); "
-                "it begins anew",
-            )
-        )
-        return ()
+        return journal_to_resume(dirty, transactional=code.transactional)
 
     async def _open_entry(
         self, work: Work, code: RevisionCode, journal: tuple[JournalledStatement, ...]
@@ -226,7 +195,7 @@ class Run(ABC):
             revision=work.revision,
             operation=Operation(work.operation),
             description=door.session.redact(work.description),
-            checksum=await in_thread(work.checksum),
+            checksum=await self._foresight.checksum(work),
             transactional=code.transactional,
             journal=journal,
             remarks=door.remarks,

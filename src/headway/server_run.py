@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from headway.alembic_bridge import RevisionCode, Scope
+    from headway.alembic_bridge import Recorded, RevisionCode, Scope
     from headway.door import Door
     from headway.journal import Line
     from headway.results import JournalledStatement, Peer
-    from headway.runner import Work
+    from headway.work import Work
 
 
 _ABANDON_WITHIN_S = 5.0
@@ -62,19 +62,17 @@ class ServerRun(Run):
         self._lock_lost_by: str | None = None
         self._batch: Batch | None = None
         self._begun: BaseException | None = None
+        self._recorded: Recorded | None = None
+        self._ahead: tuple[RevisionCode, Recorded | None] | None = None
 
     async def _open_entry(
         self, work: Work, code: RevisionCode, journal: tuple[JournalledStatement, ...]
     ) -> int:
-        """Open it; meanwhile the step's transaction begins, where all that follows is known already."""
-        self._batch, self._begun = await self._batch_of(work, code), None
-        if self._batch is None:
-            return await super()._open_entry(work, code, journal)
+        """Open it; meanwhile the step is recorded and its transaction begins, where all is known already."""
+        self._batch = self._begun = None
         try:
             entry, self._begun = await asyncio.gather(
-                super()._open_entry(work, code, journal),
-                self._door.session.run(self._batch.begin),
-                return_exceptions=True,
+                super()._open_entry(work, code, journal), self._begin(work, code), return_exceptions=True
             )
         except BaseException:
             await self._abandon(self._batch)
@@ -84,29 +82,48 @@ class ServerRun(Run):
             raise entry
         return entry
 
-    async def _abandon(self, batch: Batch) -> None:
+    async def _begin(self, work: Work, code: RevisionCode) -> None:
+        def begin(connection: Connection) -> None:
+            self._batch = self._batch_of(work, code, connection)
+            if self._batch is not None:
+                self._batch.begin(connection)
+
+        await self._door.session.run(begin)
+
+    async def _abandon(self, batch: Batch | None) -> None:
         """Leave no transaction open behind a batch that is not sent."""
+        if batch is None:
+            return
         # An error from here would hide the one that matters.
         with suppress(HeadwayError):
             await shielded(self._door.session.run(batch.abandon), grace_s=_ABANDON_WITHIN_S)
 
-    async def _batch_of(self, work: Work, code: RevisionCode) -> Batch | None:
+    def _batch_of(self, work: Work, code: RevisionCode, connection: Connection) -> Batch | None:
         """The step in one message; ``None`` where it must be run statement by statement."""
         door, moves = self._door, work.moves
-        if not code.transactional or work.path is None or moves is None:
+        if not code.transactional or work.path is None or moves is None or not can_batch(connection):
             return None
         try:
             timeouts = Timeouts().merged(door.options, code, origin=work.revision)
         except ConfigurationError:
             return None  # it will be told of where it can be put on record
-
-        def recorded(connection: Connection) -> tuple[str, ...] | None:
-            return self._scope.recorded(code) if can_batch(connection) else None
-
-        statements = await door.session.run(recorded)
-        if statements is None:
+        ahead, self._ahead = self._ahead, None
+        known = ahead is not None and ahead[0] is code
+        self._recorded = recorded = ahead[1] if ahead is not None and known else self._scope.recorded(code)
+        if recorded is None:
             return None
-        return Batch(door, statements, moves(), timeouts, next(RetryPolicy.of(timeouts).lock_timeouts()))
+        lock_timeout_ms = next(RetryPolicy.of(timeouts).lock_timeouts())
+        return Batch(door, recorded.statements, moves(), timeouts, lock_timeout_ms)
+
+    def _look_ahead(self, attempt: Attempt | StatementRun | Batch) -> None:
+        """Load the next step's file, and take down what it emits, while the server is busy with this one.
+
+        The latter beside a batch only, which leaves SQLAlchemy's connection alone, and only of a function
+        that cannot tell when it is called.
+        """
+        code = self._foresight.look()
+        if isinstance(attempt, Batch) and code is not None and code.transactional and self._ahead is None:
+            self._ahead = code, self._scope.recorded(code, after=self._recorded)
 
     async def _attempts(self, work: Work, code: RevisionCode, entry: int, journal: list[Line]) -> None:
         """Try until it succeeds, or fails for a reason that trying again does not change."""
@@ -120,7 +137,10 @@ class ServerRun(Run):
             turn = next(turns)
             failed = await self._finished_batch(batch, work, entry, turn[1])
             if failed is None:
+                if self._recorded is not None:
+                    self._scope.keep_recorded(self._recorded)
                 return
+            self._ahead = None
             if not await self._paused(work, policy, turn[0], started, failed):
                 turns = chain([turn], turns)  # statement by statement, to find out which it was
         for number, lock_timeout_ms in turns:
@@ -134,7 +154,7 @@ class ServerRun(Run):
             )
             if failed is None:
                 return
-            repeatable = attempt.left is not Left.PART
+            repeatable = attempt.left not in {Left.PART, Left.REMAINS}
             if not repeatable or not await self._paused(work, policy, number, started, failed):
                 raise failed.error
 
@@ -186,6 +206,8 @@ class ServerRun(Run):
                 watching(watcher, door.control, door.pid),
                 cancelling(door, work.revision, lock_timeout_ms),
             ):
+                # It comes round when the statements are on their way, and there is an answer to wait for.
+                asyncio.get_running_loop().call_soon(self._look_ahead, attempt)
                 await door.session.run(apply)
                 self._committed = True
         except Exception as error:

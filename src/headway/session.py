@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import (
     AbstractAsyncContextManager,
@@ -12,9 +13,7 @@ from contextlib import (
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-import anyio
 import asyncpg
-from pydantic import SecretStr
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -78,7 +77,8 @@ class Session:
         self._link = link
         self.dialect = dialect
         self._beside = beside
-        self._turn = anyio.Lock()
+        # Unlike anyio's, it lets the loop go round only where there is somebody to wait for.
+        self._turn = asyncio.Lock()
         self.database = database
         self.redact = redact
 
@@ -230,7 +230,7 @@ def _named(url: Any) -> tuple[str, Callable[[str], str]]:
 
     def redact(text: str) -> str:
         for secret in secrets:
-            text = DatabaseURL(password=SecretStr(secret)).redact(text)
+            text = DatabaseURL(password=secret).redact(text)
         return text
 
     return name_of(url), redact

@@ -150,7 +150,7 @@ class Watcher:
         self._run_id = run_id
         self._revision = revision
         self._emit = emit
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._stop = asyncio.Event()
         self._blocked_since: float | None = None
         self._said_at = 0.0
@@ -169,12 +169,23 @@ class Watcher:
             control: the connection to ask on; not the one that is watched.
             pid: the backend that is watched.
         """
+        if not await self._stopped_within(self.interval_s):
+            await self._look(control, pid)
+
+    def watch_later(self, control: Runs, pid: int, begun: list[asyncio.Task[None]]) -> asyncio.TimerHandle:
+        """The same, as a task that is made, and put among those begun, when the first look is due."""
+
+        def begin() -> None:
+            begun.append(asyncio.create_task(self._look(control, pid)))
+
+        return asyncio.get_running_loop().call_later(self.interval_s, begin)
+
+    async def _look(self, control: Runs, pid: int) -> None:
         with suppress(HeadwayError, SQLAlchemyError, OSError):
-            while not await self._stopped_within(self._interval_s):
-                rows = await control.run(partial(_look_at, pid=pid))
-                if not rows:
-                    return
+            while rows := await control.run(partial(_look_at, pid=pid)):
                 self._hear(rows)
+                if await self._stopped_within(self.interval_s):
+                    return
 
     def stop(self) -> None:
         """Let ``watch`` end after the look that is under way."""
@@ -226,13 +237,17 @@ async def watching(watcher: Watcher, control: Runs, pid: int) -> AsyncIterator[W
     """Watch for the length of the block, beside it; whatever ends the block, the watcher has ended after it.
 
     A look that is under way is waited for rather than cancelled, for the connection's sake; but not for long.
+    Most steps are over before the first one is due, and cost no task.
     """
-    task = asyncio.create_task(watcher.watch(control, pid))
+    begun: list[asyncio.Task[None]] = []
+    due = watcher.watch_later(control, pid, begun)
     try:
         yield watcher
     finally:
+        due.cancel()
         watcher.stop()
-        await shielded(_end(task), grace_s=2 * _LAST_LOOK_S)
+        for task in begun:
+            await shielded(_end(task), grace_s=2 * _LAST_LOOK_S)
 
 
 def interval_within(lock_timeout_ms: int) -> float:

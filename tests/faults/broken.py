@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 def forgets_to_migrate() -> None:
@@ -18,6 +21,7 @@ def forgets_to_migrate() -> None:
         scope.run_transaction(self, lambda: None, write)
 
     Attempt.apply = apply  # type: ignore[method-assign]
+    _sends(lambda _: ())
 
 
 def repeats_what_is_done() -> None:
@@ -37,6 +41,19 @@ def repeats_what_is_done() -> None:
         apply(self, scope, code, write)
 
     Attempt.apply = twice  # type: ignore[method-assign]
+    _sends(lambda statements: (*statements, "INSERT INTO probe SELECT * FROM probe"))
+
+
+def _sends(changed: Callable[[Sequence[str]], Sequence[str]]) -> None:
+    """Changes what a step in one message holds."""
+    from headway.batch import Batch
+
+    made = Batch.__init__
+
+    def init(self: Batch, door: Any, statements: Sequence[str], *rest: Any) -> None:
+        made(self, door, changed(statements), *rest)
+
+    Batch.__init__ = init  # type: ignore[method-assign,assignment]
 
 
 def does_nothing() -> None:
@@ -54,6 +71,7 @@ def does_nothing() -> None:
 def takes_no_lock() -> None:
     """Goes on without the migrator lock: I4."""
     import headway.attempt
+    import headway.batch
     import headway.door
     import headway.lock
     import headway.statements
@@ -62,6 +80,7 @@ def takes_no_lock() -> None:
         for name in ("try_lock", "holds", "unlock"):
             if hasattr(module, name):
                 setattr(module, name, lambda *_: True)
+    setattr(headway.batch, "held_in_sql", lambda _: "true")  # noqa: B010  # it is not exported there
 
 
 def is_indiscreet() -> None:

@@ -9,10 +9,13 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commandline import _KEPT, _SOURCES, _nursery
+import warmth
+
+from commandline import _IMPORTED, _KEPT, _SOURCES, _nursery
 from commandline import _run as be_the_command
 
 if TYPE_CHECKING:
@@ -77,6 +80,27 @@ class Command:
             (self._place / name).read_text(encoding="utf-8", errors="replace") for name in ("out", "err")
         )
         return Ended(self._words, code, out, err, seconds)
+
+
+def warm(folder: Path, url: str) -> None:
+    """Have the process that commands are forked from run a migration first (see :mod:`warmth`).
+
+    Args:
+        folder: of a project that nothing else uses.
+        url: of an empty database.
+    """
+    nursery = _nursery()
+    nursery.set_forkserver_preload([*_IMPORTED, warmth.__name__])
+    here = Path(__file__).parent
+    path = os.pathsep.join([_SOURCES, str(here), str(here.parent)])
+    before = {name: os.environ.get(name) for name in ("PYTHONPATH", warmth.PLACE)}
+    os.environ |= {"PYTHONPATH": path, warmth.PLACE: f"{folder}\n{url}"}
+    try:
+        ensure_running()
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ |= {name: value} if value is not None else {}
 
 
 @contextmanager

@@ -28,6 +28,23 @@ def boundaries(count: int, *, seed: int, every: int = 1) -> list[int]:
     return [(seed * _SPREAD + count // 3) % count]
 
 
-def sample(cases: Iterable[T]) -> list[T]:
-    """All cases in the whole run, every fifth otherwise."""
-    return [*cases][:: 1 if WHOLE else 5]
+def around(kinds: list[str], wanted: Iterable[str], *, seed: int, each: int) -> list[int]:
+    """Which statements a fault strikes that takes long: some of each kind that is wanted.
+
+    Args:
+        kinds: of all statements.
+        wanted: kinds.
+        seed: which one a sample takes.
+        each: how many of a kind, in the whole run; first and last among them.
+    """
+    found = []
+    for kind in wanted:
+        places = [number for number, its in enumerate(kinds) if its == kind]
+        steps = max(1, each - 1)
+        found += sorted({places[step * (len(places) - 1) // steps] for step in range(each)} if places else ())
+    return found[::EVERY] if WHOLE else [found[(seed * _SPREAD) % len(found)]]
+
+
+def sample(cases: Iterable[T], *, every: int = 5) -> list[T]:
+    """All cases in the whole run, every fifth (or as is said) otherwise."""
+    return [*cases][:: EVERY if WHOLE else every]

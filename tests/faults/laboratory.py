@@ -14,10 +14,11 @@ import command
 import looks
 import probed_chain
 import psycopg
+from extent import WHOLE
 from invariants import Evidence, span, violations
 from psycopg import sql
 from records import Record
-from wire import Aim, Moment, Proxy, kind_of
+from wire import IN_ONE, Aim, Moment, Proxy, kind_of, pieces_of
 
 from headway import DatabaseURL
 
@@ -44,6 +45,7 @@ class Laboratory:
         server: a superuser's URL.
         folder: of the project.
         records: where results go.
+        tablespace: of the databases that are broken.
     """
 
     server: str
@@ -53,6 +55,9 @@ class Laboratory:
     templates: dict[str, str] = field(default_factory=dict)
     boundaries: dict[str, list[str]] = field(default_factory=dict)
     """Of each way: the kinds of the statements that a run without a fault sends."""
+    tablespace: str = "pg_default"
+    messages: dict[str, list[int]] = field(default_factory=dict)
+    """Of each way: of how many statements each step that goes in one message is."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -63,7 +68,7 @@ class Laboratory:
     @contextlib.contextmanager
     def database(self, way: str) -> Iterator[str]:
         """A database as it is before the command, to be dropped afterwards; its URL."""
-        with _fresh(self.server, self.templates[way]) as url:
+        with _fresh(self.server, self.templates[way], self.tablespace) as url:
             yield url
 
 
@@ -75,22 +80,31 @@ def equipped(server: str, folder: Path, records: Records) -> Iterator[Laboratory
         with watching(base) as connection:
             for statement in probed_chain.BEFORE:
                 connection.execute(statement.encode())
+        if WHOLE:
+            with _fresh(server, DatabaseURL.parse(base).name) as scratch:
+                command.warm(probed_chain.write(folder.parent / "warmth"), scratch)
+                command.run(folder, scratch, "--version")  # when it is forked, all that is warm
         empty, full = (DatabaseURL.parse(url).name for url in (base, head))
         with _fresh(server, empty) as scratch, watching(scratch) as connection:
             laboratory = Laboratory(server, folder, records, looks.make_truth(connection), {"up": empty})
         _again(server, full, empty)
-        laboratory.boundaries["up"] = _learn(laboratory, head, UP)
+        _learn(laboratory, head, "up")
         laboratory.templates["down"] = full
         with laboratory.database("down") as url:
-            laboratory.boundaries["down"] = _learn(laboratory, url, DOWN)
+            _learn(laboratory, url, "down")
         yield laboratory
 
 
-def _learn(laboratory: Laboratory, url: str, words: tuple[str, ...]) -> list[str]:
+def _learn(laboratory: Laboratory, url: str, way: str) -> None:
     with Proxy(url) as proxy:
-        done = command.run(laboratory.folder, proxy.url, *words)
+        done = command.run(laboratory.folder, proxy.url, *WAYS[way])
         assert done.code == 0, done.err
-        return [kind_of(statement.sql) for statement in proxy.statements]
+        laboratory.boundaries[way] = [kind_of(statement.sql) for statement in proxy.statements]
+        laboratory.messages[way] = [
+            len(pieces_of(statement.sql))
+            for statement in proxy.statements
+            if kind_of(statement.sql) == IN_ONE
+        ]
 
 
 @dataclass
@@ -113,7 +127,10 @@ class Fault:
         codes: what the struck command may end with.
         moments: when it makes sense.
         harm_s: how long the application's queries may take while it happens.
-        every: of how many boundaries it strikes at one, in the whole run.
+        rotates: it strikes at each boundary once, at one of the moments in turn; else at each moment.
+        when: what the table says in place of the moment.
+        among: the kind of statement that the number counts; all where it is ``None``.
+        mend: called when the command has ended.
     """
 
     name: str
@@ -121,7 +138,10 @@ class Fault:
     codes: frozenset[int]
     moments: tuple[Moment, ...] = (Moment.BEFORE, Moment.SENT, Moment.REPLIED)
     harm_s: float = 5.0
-    every: int = 3
+    rotates: bool = False
+    when: str = ""
+    among: str | None = None
+    mend: Callable[[], object] = lambda: None
 
 
 def strike(laboratory: Laboratory, fault: Fault, way: str, moment: Moment, number: int) -> Record:
@@ -129,7 +149,8 @@ def strike(laboratory: Laboratory, fault: Fault, way: str, moment: Moment, numbe
     at, evidence = judged(laboratory, fault, way, moment, number)
     seconds = tuple(round(run.seconds, 2) for run in evidence.runs)
     code = evidence.runs[0].code
-    record = Record(fault.name, str(moment), way, at, number, code, violations(evidence), seconds)
+    when, wrong = fault.when or str(moment), violations(evidence)
+    record = Record(fault.name, when, way, at, number, code, wrong, seconds)
     if at is not None:
         laboratory.records.add(record)
     return record
@@ -196,12 +217,13 @@ def _first_run(
         running.wait(command.DEADLINE_S)
         return fault.injure(Struck(holder[0], url, wire, admin))
 
-    aim = Aim(number, moment, injured)
+    aim = Aim(number, moment, injured, fault.among)
     with Proxy(url, aim) as proxy:
         with command.started(laboratory.folder, proxy.url, *WAYS[way], broken=broken) as it:
             holder.append(it)
             running.set()
             evidence.runs.append(it.ended())
+        fault.mend()
         # What it had sent may still run; the proxy sees it end.
         _settled(proxy)
         evidence.spans += span(proxy.statements)
@@ -293,10 +315,10 @@ def watching(url: str) -> Iterator[psycopg.Connection]:
 
 
 @contextlib.contextmanager
-def _fresh(server: str, template: str) -> Iterator[str]:
+def _fresh(server: str, template: str, tablespace: str = "pg_default") -> Iterator[str]:
     name = f"headway_f_{secrets.token_hex(5)}"
     with watching(server) as connection:
-        connection.execute(_CREATE.format(sql.Identifier(name), sql.Identifier(template)))
+        connection.execute(_CREATE.format(*map(sql.Identifier, (name, template, tablespace))))
     try:
         yield dataclasses.replace(DatabaseURL.parse(server), database=name).render()
     finally:
@@ -308,7 +330,7 @@ def _again(server: str, name: str, template: str) -> None:
     """Make a database anew, as a copy of another."""
     with watching(server) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-        connection.execute(_CREATE.format(sql.Identifier(name), sql.Identifier(template)))
+        connection.execute(_CREATE.format(*map(sql.Identifier, (name, template, "pg_default"))))
 
 
-_CREATE = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+_CREATE = sql.SQL("CREATE DATABASE {} TEMPLATE {} TABLESPACE {} STRATEGY file_copy")

@@ -1,7 +1,8 @@
 """The chain of revisions that is broken: transactional ones, one that is not, one of data, one in SQL.
 
-A table ``probe`` is there before the first of them; each revision leaves one row in it on its way up and
-one on its way down, which is how a revision that ran twice, or half, is told.
+The transactional ones take both roads that there are: one message where a revision only emits, and statement
+by statement where it reads. A table ``probe`` is there before the first of them; each revision leaves one row
+in it on its way up and one on its way down, which is how a revision that ran twice, or half, is told.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ CHAIN: dict[str, tuple[bool, tuple[str, ...], tuple[str, ...]]] = {
     ),
 }
 """Each revision: whether it is transactional, and its statements up and down; ``r5`` is an SQL file."""
+_READS = frozenset({"r2", "r4"})
+"""Those that ask the database something, and so are run statement by statement and not in one message."""
 
 HEAD = [*CHAIN][-1]
 _SQL_FILE = "r5"
@@ -100,8 +103,10 @@ def write(root: Path) -> Path:
 
 
 def _write_python(path: Path, revision: str, parent: str | None) -> None:
+    reads = "    op.get_bind().exec_driver_sql('SELECT count(*) FROM bystander').scalar_one()\n"
     ways = {
-        name: "\n".join(f"    op.execute({statement!r})" for statement in statements(revision, way))
+        name: (reads if revision in _READS else "")
+        + "\n".join(f"    op.execute({statement!r})" for statement in statements(revision, way))
         for name, way in (("upgrade", "up"), ("downgrade", "down"))
     }
     mark = "" if CHAIN[revision][0] else "transactional = False\n"

@@ -9,17 +9,50 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from invariants import INVARIANTS  # noqa: E402  # where they lie is known only now
+from extent import EVERY  # noqa: E402  # where they lie is known only now
+from invariants import INVARIANTS  # noqa: E402
 from records import Record, read, rows  # noqa: E402
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+FIGURES = PAGE.with_suffix(".json")
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+_NEEDS_ROOT = "disk full"
 
 
-def drawn(records: list[Record]) -> str:
+def document(records: list[Record], seconds: float) -> dict[str, Any]:
+    """What came of a run, as it is kept in ``docs/reliability.json``."""
+    return {
+        "format_version": 1,
+        "seconds": round(seconds),
+        "every": EVERY,
+        "injected": len(records),
+        "violating": sum(bool(record.violations) for record in records),
+        "exit_codes": {
+            str(code): count for code, count in sorted(Counter(record.code for record in records).items())
+        },
+        "rows": rows(records),
+    }
+
+
+def figures(run: dict[str, Any]) -> str:
+    """What stands between the markers of the page."""
+    codes = ", ".join(f"{code} ({count})" for code, count in run["exit_codes"].items())
+    said = "" if run["every"] == 1 else f"**Not whole:** every {run['every']}th boundary only.\n\n"
+    said += (
+        f"{run['injected']} faults were injected in {run['seconds'] / 60:.0f} minutes; "
+        f"{run['violating']} of them violated an invariant.\n"
+        f"The struck commands ended with (negative: by that signal): {codes}.\n"
+    )
+    if not any(str(row["fault"]).startswith(_NEEDS_ROOT) for row in run["rows"]):
+        said += "Not tried: a full disk, for which the suite must be root.\n"
+    return f"{said}\n{_drawn(run['rows'])}\n"
+
+
+def _drawn(found: list[dict[str, object]]) -> str:
     """The table in Markdown: one row for each fault and boundary."""
     short = [name.split()[0] for name in INVARIANTS]
     lines = [
@@ -27,23 +60,15 @@ def drawn(records: list[Record]) -> str:
         f"|---|---|--:|{'--:|' * len(short)}",
     ]
     lines += [
-        f"| {row['fault']} | {row['boundary']} | {row['injected']} | "
+        f"| {_cell(row['fault'])} | {row['boundary']} | {row['injected']} | "
         f"{' | '.join(str(row[name]) for name in INVARIANTS)} |"
-        for row in rows(records)
+        for row in found
     ]
     return "\n".join(lines)
 
 
-def figures(records: list[Record], seconds: float) -> str:
-    """What stands between the markers of the page."""
-    broken = sum(bool(record.violations) for record in records)
-    ends = Counter(record.code for record in records)
-    codes = ", ".join(f"{code} ({count})" for code, count in sorted(ends.items()))
-    return (
-        f"{len(records)} faults were injected in {seconds / 60:.0f} minutes; "
-        f"{broken} of them violated an invariant.\n"
-        f"The struck commands ended with (negative: by that signal): {codes}.\n\n{drawn(records)}\n"
-    )
+def _cell(text: object) -> str:
+    return str(text).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def put_into(page: str, text: str) -> str:
@@ -54,14 +79,16 @@ def put_into(page: str, text: str) -> str:
 
 
 def main(folder: Path, seconds: float) -> int:
-    """Print the table, write JSON beside the results, and renew the page; 1 when something was violated."""
+    """Print the table, and renew the page and its JSON; 1 when something was violated."""
     records = read(folder)
-    text = figures(records, seconds)
-    print(text)
-    document = {"format_version": 1, "seconds": seconds, "injected": len(records), "rows": rows(records)}
-    (folder / "faults.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    PAGE.write_text(put_into(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
-    return int(any(record.violations for record in records))
+    run = document(records, seconds)
+    print(figures(run))
+    for record in records:
+        if record.violations:
+            print(json.dumps(vars(record)))
+    FIGURES.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(put_into(PAGE.read_text(encoding="utf-8"), figures(run)), encoding="utf-8")
+    return int(run["violating"] > 0)
 
 
 if __name__ == "__main__":

@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import injuries
 import pytest
-from extent import WHOLE, boundaries
+from extent import WHOLE, boundaries, sample
 from laboratory import Laboratory, strike
 
-_PARTS = 4 if WHOLE else 1
-_PLACES = [(fault, moment) for fault in injuries.AT_BOUNDARIES for moment in fault.moments]
+if TYPE_CHECKING:
+    from records import Record
+
+_PARTS = 8 if WHOLE else 1
+_PLACES = [
+    (fault, moments)
+    for fault in injuries.AT_BOUNDARIES
+    for moments in ([fault.moments] if fault.rotates else [(moment,) for moment in fault.moments])
+]
+_WAYS = ("up", "down")
 
 
 @pytest.mark.parametrize("part", range(_PARTS))
-@pytest.mark.parametrize("way", ["up", "down"])
 @pytest.mark.parametrize(
-    "place", range(len(_PLACES)), ids=[f"{fault.name}-{moment}" for fault, moment in _PLACES]
+    ("place", "way"),
+    [
+        pytest.param(number, way, id=f"{fault.name} {' or '.join(moments)}, {way}")
+        for number, (fault, moments) in enumerate(_PLACES)
+        for way in (_WAYS if WHOLE else _WAYS[number % 2 :][:1])
+    ],
 )
 def test_survives_at_every_boundary(laboratory: Laboratory, place: int, way: str, part: int) -> None:
-    fault, moment = _PLACES[place]
-    numbers = boundaries(len(laboratory.boundaries[way]), seed=place, every=fault.every)[part::_PARTS]
-    done = [strike(laboratory, fault, way, moment, number) for number in numbers]
-    assert any(record.boundary for record in done), "no fault has struck"
+    fault, moments = _PLACES[place]
+    numbers = boundaries(len(laboratory.boundaries[way]), seed=place)[part::_PARTS]
+    _judge([strike(laboratory, fault, way, moments[number % len(moments)], number) for number in numbers])
+
+
+@pytest.mark.parametrize("part", range(_PARTS))
+@pytest.mark.parametrize("way", _WAYS)
+def test_survives_inside_every_message(laboratory: Laboratory, way: str, part: int) -> None:
+    """Between any two statements of a step that goes in one message, and after its COMMIT."""
+    places = [
+        (number, fault)
+        for number, statements in enumerate(laboratory.messages[way])
+        for position in range(statements + 1)
+        for fault in injuries.inside(position)
+    ]
+    _judge(
+        [
+            strike(laboratory, fault, way, fault.moments[0], number)
+            for number, fault in sample(places, every=61)[part::_PARTS]
+        ]
+    )
+
+
+def _judge(done: list[Record]) -> None:
+    assert not done or any(record.boundary for record in done), "no fault has struck"
     wrong = [
         f"{record.number} at {record.boundary}: {record.violations}" for record in done if record.violations
     ]

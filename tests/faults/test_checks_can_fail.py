@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from invariants import INVARIANTS, Evidence, violations
 from laboratory import UP, Fault, Laboratory, judged, watching
-from wire import Moment, Proxy
+from wire import IN_ONE, Moment, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +81,7 @@ class _Held:
 def _overlapping(laboratory: Laboratory, engine: Callable[[], None] | None) -> Iterator[tuple[float, float]]:
     from wire import Aim
 
-    number = laboratory.boundaries["up"].index("DDL of a revision") + 1
+    number = laboratory.boundaries["up"].index(IN_ONE) + 1
     held = _Held(threading.Event(), threading.Event())
     with laboratory.database("up") as url, Proxy(url, Aim(number, Moment.BEFORE, held)) as first:
         with command.started(laboratory.folder, first.url, *UP, broken=engine) as one:

@@ -16,11 +16,11 @@ import looks
 import probed_chain
 import psycopg
 import pytest
-from extent import boundaries
+from extent import WHOLE, around, boundaries
 from invariants import Evidence, code_of, violations
 from laboratory import WAYS, Fault, Laboratory, Struck, equipped, later_runs, quiet, strike, watching
 from records import Record
-from wire import Aim, Moment, Proxy
+from wire import IN_ONE, Aim, Moment, Proxy
 
 import servers
 
@@ -29,23 +29,24 @@ if TYPE_CHECKING:
 
     from wire import Wire
 
-_EVERY = 20
+_EVERY = 12
+_AROUND = ("begin", "DDL of a revision", IN_ONE, "concurrent index", "version write", "commit")
 
 
-@pytest.mark.parametrize("way", ["up", "down"])
+@pytest.mark.parametrize("way", ["up", "down"] if WHOLE else ["up"])
 def test_a_line_that_crawls_is_only_slow(laboratory: Laboratory, way: str) -> None:
     def slow(struck: Struck) -> bool:
         struck.wire.crawl()
         return True
 
     fault = Fault("TCP in slices of 16 bytes", slow, frozenset({0}))
-    for number in boundaries(len(laboratory.boundaries[way]), seed=3, every=_EVERY):
+    for number in around(laboratory.boundaries[way], _AROUND, seed=3, each=6):
         record = strike(laboratory, fault, way, Moment.BEFORE, number)
         assert record.code == 0
         assert record.violations == {}
 
 
-@pytest.mark.parametrize("way", ["up", "down"])
+@pytest.mark.parametrize("way", ["up", "down"] if WHOLE else ["down"])
 def test_out_of_a_black_hole_a_signal_leads_and_the_lock_names_who_holds_it(
     laboratory: Laboratory, way: str
 ) -> None:
@@ -54,7 +55,7 @@ def test_out_of_a_black_hole_a_signal_leads_and_the_lock_names_who_holds_it(
     This is the fault that is not survived without help: the next run ends with 75 and the statement that ends
     the session; after that statement it goes on.
     """
-    for number in boundaries(len(laboratory.boundaries[way]), seed=5, every=_EVERY):
+    for number in around(laboratory.boundaries[way], _AROUND, seed=5, each=4):
         evidence, at = _swallowed(laboratory, way, number)
         wrong = violations(evidence)
         laboratory.records.add(
@@ -87,7 +88,7 @@ def _swallowed(laboratory: Laboratory, way: str, number: int) -> tuple[Evidence,
             with command.started(laboratory.folder, proxy.url, *words) as it:
                 holder.append(it)
                 evidence.runs.append(it.ended())
-            if admin.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted").fetchone():
+            if looks.look(admin).advisory_locks:
                 busy = command.run(laboratory.folder, url, *WAYS[way], "--lock-wait", "0")
                 assert busy.code == 75, busy.err
                 assert "pg_terminate_backend(" in busy.err
@@ -164,8 +165,8 @@ def _end(pid: int) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("way", ["up", "down"])
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
+@pytest.mark.parametrize("way", ["up", "down"] if WHOLE else ["up"])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT] if WHOLE else [signal.SIGINT])
 def test_a_server_that_is_stopped_and_started_again(
     own: tuple[_Server, Laboratory], how: signal.Signals, way: str
 ) -> None:

@@ -41,12 +41,14 @@ class Moment(StrEnum):
 class Statement:
     """One statement that went through.
 
-    ``answered`` is ``None`` while the server is at it; moments are of ``time.monotonic()``.
+    ``answered`` is ``None`` while the server is at it; moments are of ``time.monotonic()``. ``of_kind``
+    counts those of its kind before it.
     """
 
     number: int
     sql: str
     sent: float
+    of_kind: int = 0
     answered: float | None = None
     failed: bool = False
 
@@ -62,13 +64,24 @@ class Strike(Protocol):
 
 @dataclass
 class Aim:
-    """Where a fault strikes."""
+    """Where a fault strikes.
+
+    ``number`` counts all statements; where ``among`` says so, only those of that kind. (How many there are
+    before them may differ from run to run: a watcher looks when its time comes.)
+    """
 
     number: int
     moment: Moment
     strike: Strike
+    among: str | None = None
     struck: threading.Event = field(default_factory=threading.Event)
     at: Statement | None = None
+
+    def meets(self, statement: Statement, moment: Moment) -> bool:
+        """Whether this is the place."""
+        if self.among is None:
+            return (self.number, self.moment) == (statement.number, moment)
+        return (self.number, self.moment, self.among) == (statement.of_kind, moment, kind_of(statement.sql))
 
     @property
     def kind(self) -> str | None:
@@ -148,14 +161,16 @@ class Proxy:
     def sent(self, sql: str) -> Statement:
         """Write a statement down, and give it its number."""
         with self._guard:
-            statement = Statement(len(self.statements), sql, time.monotonic())
+            kind = kind_of(sql)
+            before = sum(kind_of(earlier.sql) == kind for earlier in self.statements)
+            statement = Statement(len(self.statements), sql, time.monotonic(), before)
             self.statements.append(statement)
             return statement
 
     def strikes(self, statement: Statement | None, moment: Moment, wire: Wire) -> bool:
         """Let the fault happen if this is its place; whether what came here goes on."""
         aim = self.aim
-        if aim is None or statement is None or (aim.number, aim.moment) != (statement.number, moment):
+        if aim is None or statement is None or not aim.meets(statement, moment):
             return True
         aim.at = statement
         try:
@@ -178,6 +193,8 @@ class Wire:
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.backend_pid = 0
         self.mute = False
+        self._group = b""
+        self._replaced = False
         self._outstanding: deque[Statement | None] = deque()
         self._sql: dict[bytes, str] = {}
         self._bound: dict[bytes, str] = {}
@@ -210,8 +227,9 @@ class Wire:
 
     def _forward(self, kind: int | None, group: bytes, sql: str | None) -> bool:
         statement = self._proxy.sent(sql) if sql is not None else None
+        self._group = group
         if not self._proxy.strikes(statement, Moment.BEFORE, self):
-            return False
+            return self._replaced
         if kind in b"SQ" if kind is not None else False:
             self._outstanding.append(statement)
         if not self.mute:
@@ -314,13 +332,26 @@ class Wire:
     def run_in_its_place(self, sql: str) -> None:
         """Have the server run something else, whose answer is taken for the statement's."""
         body = sql.encode() + b"\0"
+        self._replaced = True
         self._outstanding.append(None)
         self.server.sendall(b"Q" + _INT.pack(len(body) + 4) + body)
 
+    def run_with(self, position: int, sql: str) -> None:
+        """Have the server run one statement more, in the midst of a message that holds several."""
+        pieces = pieces_of(self._group[5:-1].decode())
+        self.run_in_its_place(";\n".join([*pieces[:position], sql, *pieces[position:]]))
 
+
+def pieces_of(sql: str) -> list[str]:
+    """The statements of a step's message, which is made of them with this between (``headway.batch``)."""
+    return sql.split(";\n")
+
+
+IN_ONE = "step in one message"
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for name, pattern in (
+        (IN_ONE, r".*;\n.*;\s*COMMIT;?\s*\Z"),
         ("begin", r"\s*BEGIN"),
         ("commit", r"\s*COMMIT"),
         ("rollback", r"\s*ROLLBACK"),
@@ -345,6 +376,7 @@ WRITES = frozenset(
         "concurrent index",
         "validation",
         "DDL of a revision",
+        IN_ONE,
     }
 )
 MIGRATES = WRITES - {"ledger write"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from headway import DatabaseURL, Migrator, State, StepFailedError
+from headway import DatabaseURL, Event, Migrator, State, StepFailedError, StepRetrying
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,3 +95,32 @@ async def test_the_servers_own_words_repeat_no_literal_of_a_confidential_stateme
     [(told,)] = sql(database_url, "SELECT error FROM migration_history")
     assert "hunter2" not in str(told)
     assert caught.value.sqlstate is not None
+
+
+@pytest.mark.parametrize("asks", ["", "op.get_bind()\n"], ids=["in one message", "statement by statement"])
+async def test_an_enum_of_a_try_that_waited_in_vain_is_created_again(
+    project: ProjectFolder, database_url: str, asks: str
+) -> None:
+    project.tables("held")
+    path = project.revision(
+        "r2",
+        "r1",
+        upgrade=f"{asks}op.create_table('t', sa.Column('a', sa.Enum('x', name='kind')))\n"
+        "op.add_column('held', sa.Column('b', sa.Text))",
+    )
+    path.write_text(
+        path.read_text("utf-8").replace("down_revision =", "lock_timeout = '50ms'\ndown_revision =")
+    )
+    # What follows was taken down while the first try ran, as if that had created the type.
+    project.revision("r3", "r2", upgrade="op.create_table('u', sa.Column('a', sa.Enum('x', name='kind')))")
+    with psycopg.connect(database_url) as blocker:
+
+        def let_go(event: Event) -> None:
+            if isinstance(event, StepRetrying) and event.attempt == 2:
+                blocker.rollback()
+
+        migrator = Migrator(project.ini, url=database_url, listeners=[let_go])
+        await migrator.upgrade("r1")
+        blocker.execute("LOCK TABLE held")
+        await migrator.upgrade()
+    assert sql(database_url, "SELECT version_num FROM alembic_version") == [("r3",)]

@@ -73,6 +73,7 @@ def test_what_was_found_once_stays_mended(case: Case, travel: Callable[[Models, 
     travel(case.before, case.after)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=EXAMPLES or _USUAL,
     derandomize=not EXAMPLES,

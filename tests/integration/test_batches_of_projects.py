@@ -42,8 +42,8 @@ from headway.alembic_bridge.recording import Recording
 from headway.cli import main
 record = Recording.of
 
-def counted(self, code):
-    statements = record(self, code)
+def counted(self, code, **how):
+    statements = record(self, code, **how)
     print("recorded" if statements is not None else "not recorded", file=sys.stderr)
     return statements
 

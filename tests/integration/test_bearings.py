@@ -136,3 +136,65 @@ async def test_a_callers_connection_keeps_its_search_path_through_success_and_fa
         await engine.dispose()
     assert rows(tenant, "SELECT version_num FROM tenant.alembic_version") == [("r2",)]
     assert rows(tenant, "SELECT revision FROM tenant.migration_history WHERE outcome = 'succeeded'") != []
+
+
+# With `SET` a revision is sent statement by statement, and in one message without it.
+@pytest.mark.parametrize(
+    "change",
+    [
+        "SET default_transaction_read_only = on",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        "SELECT set_config('default_transaction_read_only', 'on', false)",
+        "DO $$ BEGIN SET default_transaction_read_only = on; END $$",
+        "SET statement_timeout = '7min'",
+        "SELECT set_config('statement_timeout', '7min', false)",
+        "SET lock_timeout = '7min'",
+        "DO $$ BEGIN SET work_mem = '5MB'; END $$",
+        "RESET ALL",
+        "SET work_mem = '5MB'",
+        "SET LOCAL work_mem = '5MB'",
+        "INSERT INTO settled SELECT set_config('work_mem', '5MB', false)",
+    ],
+)
+@pytest.mark.asyncio
+async def test_what_a_revision_sets_ends_with_it(
+    project: ProjectFolder, database_url: str, change: str
+) -> None:
+    project.revision("r0", upgrade="op.execute('CREATE TABLE settled (a text)')")
+    two(project, change)
+    path = project.versions / "r1.py"
+    path.write_text(path.read_text("utf-8").replace("down_revision = None", "down_revision = 'r0'"))
+    asked = text("SELECT name, setting FROM pg_settings WHERE name !~ '^(application_name|plpgsql.*)$'")
+    engine = create_engine(DatabaseURL.parse(database_url))
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SET work_mem = '6MB'"))
+            await connection.execute(text("SET statement_timeout = '11min'"))
+            await connection.commit()
+            before = (await connection.execute(asked)).all()
+            await connection.commit()
+            await Migrator(project.ini, connection=connection).upgrade()
+            assert (await connection.execute(asked)).all() == before
+    finally:
+        await engine.dispose()
+    assert rows(database_url, "SELECT version_num FROM alembic_version") == [("r2",)]
+
+
+@pytest.mark.parametrize("statement", ["SELECT pg_sleep(0)", "SET work_mem = '5MB'"])
+@pytest.mark.asyncio
+async def test_a_steps_timeouts_outlast_what_is_put_back_after_it(
+    project: ProjectFolder, database_url: str, statement: str
+) -> None:
+    project.revision("r1", upgrade="op.execute('CREATE TABLE noted (a text)')")
+    project.revision("r2", "r1", upgrade=f"op.execute({statement!r})")
+    migrator = Migrator(project.ini, url=database_url)
+    await migrator.upgrade("r1")
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$BEGIN INSERT INTO noted VALUES (current_setting('idle_in_transaction_session_timeout')); "
+            "RETURN NEW; END$$"
+        )
+        connection.execute("CREATE TRIGGER note AFTER UPDATE ON alembic_version EXECUTE FUNCTION note()")
+    await migrator.upgrade()
+    assert rows(database_url, "SELECT a FROM noted") == [("1min",)]

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import asyncpg
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -290,6 +291,32 @@ def test_a_first_transaction_that_is_cut_short_is_not_taken_for_a_pooler(
         with pytest.raises(ConnectionFailedError, match="was cut short"):
             anyio.run(look, proxy.url)
     assert proxy.struck.is_set()
+
+
+def _wrapped(*causes: Exception) -> DBAPIError:
+    """What SQLAlchemy makes of asyncpg's errors: its own, one of its driver's kind, and these behind it."""
+    orig = error = Exception("its driver's kind")
+    for cause in causes:
+        error.__cause__ = error = cause
+    return DBAPIError(None, None, orig)
+
+
+@pytest.mark.parametrize(
+    ("causes", "kind"),
+    [
+        ([asyncpg.InternalClientError("cannot switch to state 11")], ConnectionFailedError),
+        ([asyncpg.InterfaceError("connection is closed")], ConnectionFailedError),
+        ([ConnectionResetError()], ConnectionFailedError),
+        ([asyncpg.ConnectionDoesNotExistError("a"), asyncpg.AdminShutdownError("b")], ConnectionFailedError),
+        ([asyncpg.ConnectionDoesNotExistError("a"), asyncpg.ProtocolViolationError("b")], CapabilityError),
+        ([asyncpg.InvalidSQLStatementNameError("a")], CapabilityError),
+    ],
+    ids=["mid-air", "closed", "reset", "shut down", "no transactions", "another process"],
+)
+def test_the_end_of_a_first_transaction_tells_a_server_that_went_from_a_pooler(
+    causes: list[Exception], kind: type[Exception]
+) -> None:
+    assert type(first_transaction_refused(_wrapped(*causes), "db", str)) is kind
 
 
 def test_an_engine_of_the_callers_that_keeps_one_connection_is_not_waited_for(

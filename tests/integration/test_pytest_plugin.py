@@ -117,7 +117,13 @@ def write(folder: Path, **files: str) -> None:
         (folder / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
 
 
-@pytest.mark.parametrize("library", OF_EACH_LIBRARY)
+@pytest.mark.parametrize(
+    "library",
+    [
+        pytest.param(name, marks=() if name == "asyncio-auto" else pytest.mark.slow)
+        for name in OF_EACH_LIBRARY
+    ],
+)
 def test_fixtures_serve_sync_and_async_tests_of(suite: ProjectFolder, server_url: str, library: str) -> None:
     mark, options = OF_EACH_LIBRARY[library]
     write(suite.root, test_sync=SYNC, test_async=ASYNC.replace("{mark}", mark))

@@ -114,7 +114,7 @@ def tables_in(url: str, schema: str, count: int) -> None:
 @pytest.mark.parametrize(
     ("schemas", "count", "most"),
     [
-        ((None, "s1", "s2", "s3"), 100, 40),
+        ((None, "s1", "s2", "s3"), 50, 40),
         pytest.param((None,), 1000, 20, marks=pytest.mark.slow),
     ],
 )

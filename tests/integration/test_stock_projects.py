@@ -79,7 +79,9 @@ class Stock:
         }
 
 
-@pytest.mark.parametrize(("template", "driver"), [("async", "asyncpg"), ("generic", "psycopg")])
+@pytest.mark.parametrize(
+    ("template", "driver"), [("async", "asyncpg"), pytest.param("generic", "psycopg", marks=pytest.mark.slow)]
+)
 def test_a_stock_project_runs_unchanged_under_headway_and_under_alembic_again(
     tmp_path: Path, database_url: str, template: str, driver: str
 ) -> None:

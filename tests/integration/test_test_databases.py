@@ -518,7 +518,14 @@ else:
 ELSEWHERE = BY_VARIABLE.replace('os.environ["DATABASE_URL"]', "{elsewhere!r}")
 
 
-@pytest.mark.parametrize("env", [BY_INI, ASYNCHRONOUS, BY_VARIABLE, BY_ATTRIBUTE])
+@pytest.mark.parametrize(
+    "env",
+    [
+        BY_INI,
+        ASYNCHRONOUS,
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (BY_VARIABLE, BY_ATTRIBUTE)),
+    ],
+)
 def test_an_env_py_of_plain_alembic_builds_the_template(
     project: ProjectFolder, server_url: str, database_url: str, env: str
 ) -> None:
@@ -536,7 +543,7 @@ def test_an_env_py_of_plain_alembic_builds_the_template(
     ("url", "called"),
     [
         (None, None),
-        ("sqlite://", "a database of sqlite"),
+        pytest.param("sqlite://", "a database of sqlite", marks=pytest.mark.slow),
         ("postgresql+psycopg://tester@127.0.0.1:1/shop", r"cannot be reached \(OperationalError\)"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from alembic.runtime.migration import HeadMaintainer, RevisionStep, StampStep
 from alembic.script.base import ScriptDirectory
 from alembic.script.revision import Revision as AlembicRevision
@@ -275,6 +276,7 @@ def test_everything_there_and_back_keeps_the_rows_alembic_would_keep(data: st.Da
     assert down.after == ()
 
 
+@pytest.mark.slow
 @bounded
 @given(st.data())
 def test_stamps_of_one_revision_are_alembics(data: st.DataObject) -> None:
@@ -287,6 +289,7 @@ def test_stamps_of_one_revision_are_alembics(data: st.DataObject) -> None:
     assert after == theirs
 
 
+@pytest.mark.slow
 @bounded
 @given(st.data())
 def test_history_ranges_are_alembics(data: st.DataObject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ sys.path.append(str(ROOT / "tests" / "faults"))
 from injuries import AT_BOUNDARIES  # noqa: E402  # found only now
 from invariants import INVARIANTS  # noqa: E402
 from records import Record  # noqa: E402
-from table import BEGIN, END, PAGE, figures, put_into  # noqa: E402
+from table import BEGIN, END, FIGURES, PAGE, document, figures, put_into  # noqa: E402
 
 TEXT = PAGE.read_text(encoding="utf-8")
 
@@ -32,8 +33,12 @@ def test_the_page_has_every_fault_that_strikes_at_boundaries() -> None:
 
 def test_figures_are_put_between_the_markers_and_nowhere_else() -> None:
     records = [Record("kill -9", "before send", "up", "commit", 3, -9, {"I3 once": ["twice"]})]
-    page = put_into(TEXT, figures(records, 60))
+    page = put_into(TEXT, figures(document(records, 60)))
     assert page.split(BEGIN)[0] == TEXT.split(BEGIN)[0]
     assert page.split(END)[1] == TEXT.split(END)[1]
     assert "| kill -9, before send | commit | 1 | 0 | 0 | 1 | 0 | 0 | 0 | 0 | 0 |" in page
     assert "1 of them violated" in page
+
+
+def test_the_page_s_figures_are_those_of_the_run_that_is_kept_beside_it() -> None:
+    assert put_into(TEXT, figures(json.loads(FIGURES.read_text(encoding="utf-8")))) == TEXT

@@ -275,3 +275,9 @@ def test_separate_settings_make_the_same_url() -> None:
     assert parsed == DatabaseURL.of(
         host="db", port=7, user="ada", password=parsed.password, database="my shop", variable="X"
     )
+
+
+def test_a_name_that_the_server_would_cut_off_is_refused_before_it_is_another_database() -> None:
+    DatabaseURL.parse(f"postgresql://db/{'é' * 31}").connect_arguments()
+    with pytest.raises(ConfigurationError, match="64 bytes"):
+        DatabaseURL.parse(f"postgresql://db/{'é' * 32}").connect_arguments()

@@ -25,6 +25,7 @@ from headway.alembic_bridge.destruction import Foreseen, foresee, losses_of, rea
 from headway.alembic_bridge.environment import HANDOVER, AlembicProject, EnvironmentOptions, TargetMetadata
 from headway.alembic_bridge.execution import CommandScope, CommandStep, Scope
 from headway.alembic_bridge.offline import configure_offline, render_sql, run_offline
+from headway.alembic_bridge.recording import Recorded
 from headway.alembic_bridge.revision_code import load_code
 from headway.alembic_bridge.routing import alembics_own_environment, invoke
 from headway.alembic_bridge.scripting import (
@@ -47,6 +48,7 @@ __all__ = [
     "EnvironmentContext",
     "EnvironmentOptions",
     "Foreseen",
+    "Recorded",
     "RevisionCode",
     "Scope",
     "ScriptedStatement",

@@ -19,14 +19,15 @@ def _nowhere(_: int | None) -> None:
 class RevisionCode:
     """A revision file's function for one direction, and what the file says about how to run it.
 
-    ``asks`` says that the function names what it can ask a database by; it is not called without one.
+    ``repeatable`` says that the function may be called without a database first: nobody can tell, the
+    database aside, whether it was called once or twice.
     ``place`` tells of an SQL revision where in its file it is: at the character of the running statement that
     the server counted to, at its beginning for ``None``; ``None`` while no statement runs.
     """
 
     function: Callable[[], None]
     transactional: bool = True
-    asks: bool = False
+    repeatable: bool = False
     lock_timeout: object = None
     statement_timeout: object = None
     idle_in_transaction_session_timeout: object = None

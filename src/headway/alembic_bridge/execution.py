@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from alembic.operations import Operations
 from alembic.runtime.migration import (
@@ -23,7 +23,7 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Table, delete, text
 from sqlalchemy.exc import DBAPIError
 
-from headway.alembic_bridge.recording import Recording
+from headway.alembic_bridge.recording import Recorded, Recording, remembered
 from headway.alembic_bridge.revision_code import code_of, load_code
 from headway.alembic_bridge.routing import environment_of, operations_of
 from headway.alembic_bridge.scripts import sent_one_by_one
@@ -205,13 +205,17 @@ class Scope:
         # As in _autocommit_watched.
         self.context.autocommit_block = nullcontext  # type: ignore[method-assign, assignment]
         try:
-            with self.routed():
+            with self._forgetting(), self.routed():
                 yield
         finally:
             del self.context.autocommit_block
 
-    def recorded(self, code: RevisionCode) -> tuple[str, ...] | None:
+    def recorded(self, code: RevisionCode, *, after: Recorded | None = None) -> Recorded | None:
         """What a revision emits, taken down without the connection; see :class:`Recording`.
+
+        Args:
+            code: of the revision.
+            after: what is being run now on the connection, which is then left alone.
 
         Returns:
             ``None`` when that cannot be known beforehand, or somebody else is to hear of each statement:
@@ -221,11 +225,15 @@ class Scope:
         heard = any(getattr(connection.dispatch, name) for name in _HEARD) or connection.engine.echo
         if heard or connection.get_execution_options() or self.context.on_version_apply_callbacks:
             return None
-        statements = self._recording.of(code)
-        if connection.in_transaction():  # the revision has got hold of it all the same
+        recorded = self._recording.of(code, after=after)
+        if after is None and connection.in_transaction():  # the revision has got hold of it all the same
             connection.rollback()
             return None
-        return statements
+        return recorded
+
+    def keep_recorded(self, recorded: Recorded) -> None:
+        """What was recorded has been run as it was; see :meth:`Recording.keep`."""
+        self._recording.keep(recorded)
 
     def moves(self, before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
         """The statements that bring the version rows from ``before`` to ``after``; each changes one row."""
@@ -264,10 +272,22 @@ class Scope:
             self._write_versions(", ".join(after) or "base", () if purge else before, after)
             record(self.connection)
 
-    def _transaction(self) -> Any:
+    @contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """What is remembered of a try that fails does not count: the next one creates its types anew."""
+        before = remembered(self.context)
+        try:
+            yield
+        except BaseException:
+            self.context.impl.memo = before
+            raise
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         # The private argument is what Alembic's own loop passes to open one transaction a revision;
         # `autocommit_block` relies on the bookkeeping behind it.
-        return self.context.begin_transaction(_per_migration=True)
+        with self._forgetting(), self.context.begin_transaction(_per_migration=True):
+            yield
 
     def _write_versions(self, revision: str, before: Sequence[str], after: Sequence[str]) -> None:
         for gone, come in moves(before, after):

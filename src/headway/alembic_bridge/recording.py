@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from alembic.operations import Operations
 from sqlalchemy import TextClause
@@ -19,7 +19,7 @@ from headway.indexes import is_to_be_looked_at
 from headway.sqltext import split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from alembic.runtime.environment import EnvironmentContext
     from alembic.runtime.migration import MigrationContext
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # Statements that do the same among others as alone, and leave the transaction as it is. Whatever sets
 # something for the session, ends or divides a transaction, or copies to and from the client is none of them.
 _WORD = re.compile(r"[A-Za-z]+")
+# One statement, whatever it says: without a separator, a quote, a comment or a body.
+_PLAIN = re.compile(r"[\w\s(),.=]+")
 _RECORDED = frozenset(
     {
         *("CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SECURITY", "REFRESH", "TRUNCATE", "LOCK"),
@@ -116,15 +118,34 @@ class Recorder:
         self.end()
 
     def _note(self, sql: str, *, several: bool = False) -> _Answer:
+        for statement in [sql.strip()] if _PLAIN.fullmatch(sql) else self._split(sql, several=several):
+            word = _WORD.match(statement)
+            if word is None or word[0].upper() not in _RECORDED or is_to_be_looked_at(statement):
+                self.end()
+            self.statements.append(statement)
+        return _Answer(self)
+
+    def _split(self, sql: str, *, several: bool) -> list[str]:
         found, flaws = split(sql)
         if flaws or "\0" in sql or not found or (len(found) > 1 and not several):
             self.end()
-        for statement in found:
-            word = _WORD.match(statement.text)
-            if word is None or word[0].upper() not in _RECORDED or is_to_be_looked_at(statement.text):
-                self.end()
-            self.statements.append(statement.text)
-        return _Answer(self)
+        return [statement.text for statement in found]
+
+
+class Recorded(NamedTuple):
+    """What a revision's function emits, and what SQLAlchemy remembers once that has been run."""
+
+    statements: tuple[str, ...]
+    memo: dict[str, Any]
+
+
+def remembered(context: MigrationContext) -> dict[str, Any]:
+    """A copy of what SQLAlchemy notes in a context: the types it has created, so as to create none twice."""
+    return _copied(context.impl.memo)
+
+
+def _copied(memo: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: copy.copy(value) for key, value in memo.items()}
 
 
 class Recording:
@@ -139,17 +160,22 @@ class Recording:
         self._environment = environment
         self._live = context
 
-    def of(self, code: RevisionCode) -> tuple[str, ...] | None:
+    def of(self, code: RevisionCode, *, after: Recorded | None = None) -> Recorded | None:
         """The statements a revision's function emits, in order.
+
+        Args:
+            code: of the revision.
+            after: what is being run now, and is to have been run before it.
 
         Returns:
             ``None`` when they cannot be known without a database, or when it raises: what is then to be
             said, a live connection will tell.
         """
-        if code.asks:
+        if not code.repeatable:
             return None
         recorder = Recorder(self._live.dialect)
-        context = self._context(recorder)
+        memo = remembered(self._live) if after is None else _copied(after.memo)
+        context = self._context(recorder, memo)
         environment = self._environment
         # `alembic.context` asks its environment; the name is Alembic's own, under a canary.
         environment._migration_context = context  # noqa: SLF001
@@ -160,13 +186,18 @@ class Recording:
             return None
         finally:
             environment._migration_context = self._live  # noqa: SLF001
-        return None if recorder.ended else tuple(recorder.statements)
+        return None if recorder.ended else Recorded(tuple(recorder.statements), memo)
 
-    def _context(self, recorder: Recorder) -> MigrationContext:
+    def keep(self, recorded: Recorded) -> None:
+        """What was recorded has been run: what was remembered of it counts from now on."""
+        self._live.impl.memo = recorded.memo
+
+    def _context(self, recorder: Recorder, memo: dict[str, Any]) -> MigrationContext:
         context = copy.copy(self._live)
         context.connection = recorder  # type: ignore[assignment]  # it stands for one
         context.impl = copy.copy(context.impl)
         context.impl.connection = recorder  # type: ignore[assignment]  # as above
+        context.impl.memo = memo
         context.autocommit_block = recorder.end  # type: ignore[method-assign]
         context.begin_transaction = recorder.end  # type: ignore[method-assign]
         return context

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from inspect import iscoroutinefunction
-from types import CodeType
 from typing import TYPE_CHECKING
 
 from alembic.util.pyfiles import load_python_file
 
 from headway.alembic_bridge.code import RevisionCode
+from headway.alembic_bridge.repeatable import is_repeatable
 from headway.alembic_bridge.sql_code import load_sql
 from headway.errors import RefusedError
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from headway.results import Direction
-
-
-# By these a revision gets what it can ask.
-_ASKING = frozenset({"get_bind", "get_context", "inspect"})
 
 
 def load_code(path: Path, direction: Direction) -> RevisionCode:
@@ -65,21 +61,12 @@ def code_of(function: Callable[[], None], module: ModuleType | None) -> Revision
     return RevisionCode(
         function=run,
         transactional=bool(getattr(module, "transactional", True)),
-        asks=not _ASKING.isdisjoint(_names_in(getattr(function, "__code__", None))),
+        repeatable=is_repeatable(function),
         lock_timeout=getattr(module, "lock_timeout", None),
         statement_timeout=getattr(module, "statement_timeout", None),
         idle_in_transaction_session_timeout=getattr(module, "idle_in_transaction_session_timeout", None),
         client_connection_check_interval=getattr(module, "client_connection_check_interval", None),
     )
-
-
-def _names_in(code: CodeType | None) -> Iterator[str]:
-    """The names that a function uses, and the functions within it."""
-    if code is not None:
-        yield from code.co_names
-        for constant in code.co_consts:
-            if isinstance(constant, CodeType):
-                yield from _names_in(constant)
 
 
 @contextmanager

@@ -50,7 +50,9 @@ def load_sql(path: Path, direction: Direction) -> RevisionCode:
             script.header.transactional if script.header.transactional is not None else transactional
         )
     run = _Run(script, transactional=transactional is not False)
-    return RevisionCode(run.all, transactional=transactional is not False, place=run.place, **said)
+    return RevisionCode(
+        run.all, transactional=transactional is not False, repeatable=True, place=run.place, **said
+    )
 
 
 def read_sql(path: Path, *, transactional: bool | None = None, undoes: bool = False) -> Script:

@@ -97,8 +97,9 @@ def _failed(error: HeadwayError) -> Check:
 
 
 def _half_way(dirty: LedgerEntry, *, here: bool) -> Check:
-    """What was interrupted is in the way where its file is not at hand to go on with."""
-    return Check("interrupted", passed=here, finding=interruption(dirty), way_out=unfinished(dirty).hint)
+    """What was interrupted is in the way where its file is not at hand to go on with, or it cannot go on."""
+    passed = here and not dirty.transactional
+    return Check("interrupted", passed=passed, finding=interruption(dirty), way_out=unfinished(dirty).hint)
 
 
 def _headline(graph: Graph) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from headway.commit import is_connection_lost
 from headway.diagnosis import A_SERVER_WITH_IT, read_error
 from headway.errors import CapabilityError, ConnectionFailedError
 from headway.results import Check, Pooling
@@ -114,13 +115,17 @@ def first_transaction_refused(
 
 
 def _was_cut_short(error: DBAPIError) -> bool:
-    """Whether no more is known than that it ended too soon; asyncpg has the server's reason as a cause."""
+    """Whether no more is known than that it ended too soon.
+
+    asyncpg has the server's reason as a cause. Of an end that came before its question was under way it
+    knows none: its own error then has no SQLSTATE.
+    """
     states: set[str] = set()
     link: BaseException | None = error.orig
     while link is not None:
         states.update(filter(None, [getattr(link, "sqlstate", None)]))
         link = link.__cause__
-    return bool(states) and states <= _CUT_SHORT
+    return states <= _CUT_SHORT if states else is_connection_lost(error)
 
 
 def checks_of(

@@ -14,12 +14,12 @@ from headway.errors import HeadwayError, LedgerError
 from headway.ledger import schema, statements
 from headway.ledger.access import obstacle_to
 from headway.ledger.entries import NewEntry, clean_for, read_entry, read_faults
+from headway.ledger.glimpse import Glimpse, glimpse
 from headway.ledger.names import LedgerNames
 from headway.ledger.opening import Opening
 from headway.planning import read_record
 from headway.project import VersionTable
 from headway.results import Application, LedgerEntry, Operation, Outcome
-from headway.sqltext import filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -173,9 +173,9 @@ class Ledger:
         """
         if self._place is None:  # never: `open` has looked
             raise LedgerError("the ledger was not found")
-        values: dict[str, str | int | None] = dict.fromkeys(("sqlstate", "error", "statements_done"))
-        statement = _written(self._place, self._statements.CLOSE_IN_TIME)
-        return filled(statement, {**values, "id": id, "outcome": Outcome.SUCCEEDED.value})
+        # str.format takes one pass, so braces in the name do no harm.
+        statement: str = self._statements.SUCCEED
+        return statement.format(history=self._place.history, id=int(id))
 
     def record(self, connection: Connection, entries: Sequence[NewEntry]) -> None:
         """Write entries that are done already, as succeeded: a stamp's, one for each revision it changes.
@@ -362,6 +362,24 @@ class Ledger:
     def record_of(self, connection: Connection) -> Mapping[str, Application]:
         """How each revision that is applied came to be so, by the ledger's own word."""
         return read_record(row._mapping for row in self._ask(connection, self._statements.RECORD))  # noqa: SLF001  # public, see read_entry
+
+    def glimpse(self, connection: Connection, *, readable: bool = True) -> Glimpse | None:
+        """All that decides where the database stands, in one statement once the ledger was looked up.
+
+        Args:
+            connection: where.
+            readable: whether this role may read the ledger; where there is none, it does not matter.
+
+        Returns:
+            ``None`` where there is no schema for a version table.
+
+        Raises:
+            DatabaseError: something else answered.
+        """
+        place, _ = self._known(connection)
+        if not place.schema_exists:
+            return None
+        return glimpse(connection, place, self._table, readable=readable)
 
     def verify(self, connection: Connection) -> tuple[str, ...]:
         """Check the seal of every closed entry, and the chains, those of other version tables too.

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
+_PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
+
+
 class Opening:
     """Sends one statement again and again, prepared once on each connection, and committed by itself."""
 
@@ -41,9 +44,11 @@ class Opening:
             if self._driver is not driver:
                 compiled: Any = text(sql).compile(dialect=connection.dialect)
                 self._names = tuple(compiled.positiontup or ())
+                # It is the same few rows whatever the values are; planning costs more than running it.
+                await_only(driver.execute(_PLAN_ONCE))
                 self._prepared, self._driver = await_only(driver.prepare(str(compiled))), driver
             found = await_only(self._prepared.fetchval(*(parameters[name] for name in self._names)))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             self._driver = None
             return None
         return None if found is None else int(found)

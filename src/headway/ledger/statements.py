@@ -46,15 +46,23 @@ _SEALED = (
 times in UTC, so that no session's settings change it."""
 
 
+def _fields(row: str) -> list[str]:
+    return [item.format(row) if "{0}" in item else f"{row}.{item}" for item in _SEALED]
+
+
 def _seal(row: str) -> str:
     """A closed row's hash; ``previous_hash`` is part of it, which makes the chain.
 
     A row keeps the seal of the layout it was written in: the first had no version table.
     """
-    fields = ", ".join(item.format(row) if "{0}" in item else f"{row}.{item}" for item in _SEALED)
+    fields = ", ".join(_fields(row))
     first = f"pg_catalog.jsonb_build_array({fields})"
     later = f"pg_catalog.jsonb_build_array({fields}, {row}.version_table)"
-    said = f"CAST(CASE WHEN {row}.ledger_layout = 1 THEN {first} ELSE {later} END AS text)"
+    return _hash(f"CASE WHEN {row}.ledger_layout = 1 THEN {first} ELSE {later} END")
+
+
+def _hash(said: str) -> str:
+    said = f"CAST({said} AS text)"
     return f"pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to({said}, 'UTF8')), 'hex')"
 
 
@@ -110,8 +118,8 @@ INSERT = f"""
     RETURNING id
 """  # noqa: S608  # the table is quoted where it is filled in
 
-_CLOSE = f"""
-    UPDATE {{{{history}}}} AS entry
+CLOSE = f"""
+    UPDATE {{history}} AS entry
     SET outcome = closed.outcome, finished_at = closed.finished_at, duration_ms = closed.duration_ms,
         sqlstate = closed.sqlstate, error = closed.error, statements_done = closed.statements_done,
         hash = {_seal("closed")}
@@ -120,22 +128,36 @@ _CLOSE = f"""
             CAST(:outcome AS text) AS outcome,
             applied, transactional, description, checksum, previous_hash, started_at,
             pg_catalog.clock_timestamp() AS finished_at,
-            CAST({{duration_ms}} AS numeric(15, 3)) AS duration_ms,
+            CAST(CAST(:duration_ms AS double precision) AS numeric(15, 3)) AS duration_ms,
             CAST(:sqlstate AS text) AS sqlstate,
             CAST(:error AS text) AS error,
             coalesce(CAST(:statements_done AS integer), statements_done) AS statements_done,
             statements_total, database_user, os_user, host, versions, journal, backend_pid, backend_start
-        FROM {{{{history}}}}
+        FROM {{history}}
         WHERE id = CAST(:id AS bigint) AND outcome = 'running'
         FOR UPDATE
     ) AS closed
     WHERE entry.id = closed.id
 """  # noqa: S608
-CLOSE = _CLOSE.format(duration_ms="CAST(:duration_ms AS double precision)")
-# For whoever sends it before the end is known: by the server's own clock, since the entry was opened.
-CLOSE_IN_TIME = _CLOSE.format(
-    duration_ms="1000 * pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started_at)"
-)
+
+# The same for a success of an entry that has just been opened, so in the newest layout, told before its end
+# is known: by the server's own clock. It is parsed and planned for every step, so it is as short as can be.
+_TOOK = """
+    CAST(1000 * pg_catalog.date_part('epoch', clock.finished_at - entry.started_at) AS numeric(15, 3))
+"""
+_SUCCEEDED = {
+    "entry.outcome": "CAST('succeeded' AS text)",
+    _UTC.format("entry.finished_at"): _UTC.format("clock.finished_at"),
+    "entry.duration_ms": _TOOK,
+}
+_SAID = ", ".join(_SUCCEEDED.get(field, field) for field in _fields("entry"))
+SUCCEED = f"""
+    UPDATE {{history}} AS entry
+    SET outcome = 'succeeded', finished_at = clock.finished_at, duration_ms = {_TOOK},
+        hash = {_hash(f"pg_catalog.jsonb_build_array({_SAID}, entry.version_table)")}
+    FROM (SELECT pg_catalog.clock_timestamp() AS finished_at OFFSET 0) AS clock
+    WHERE entry.id = {{id}} AND entry.outcome = 'running'
+"""  # noqa: S608
 
 _LINE = "CAST(CAST(:position AS integer) AS text)"
 _OPEN_LINE = """

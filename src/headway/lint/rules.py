@@ -332,8 +332,7 @@ _TEXT = (
         "several statements in one string",
         _WARNING,
         "asyncpg prepares what it sends, and PostgreSQL prepares one statement at a time (42601): headway "
-        "cuts "
-        "the string, and whatever else runs the revision fails at it.",
+        "cuts the string, and whatever else runs the revision fails at it.",
     ),
     Rule(
         "name-too-long",

@@ -99,8 +99,30 @@ def unknown(
     )
 
 
+_BY_HAND = (
+    "Look what is there. Undo it by hand, `headway stamp` where the database then stands, and run the "
+    "command again: the revision begins anew. Or finish it by hand, and `headway stamp` that."
+)
+
+
+def begins_anew(entry: LedgerEntry) -> bool:
+    """Whether a transactional revision that left its transaction is known to have done nothing there."""
+    return entry.transactional and all(line.rejected is not None for line in entry.journal)
+
+
 def interruption(entry: LedgerEntry) -> str:
     """What an interrupted revision left, in a sentence or two."""
+    if begins_anew(entry):
+        return (
+            f"{entry.operation.value} of {entry.revision} failed at its first statement "
+            f"({entry.journal[0].rejected}), in an {entry.journal[0].statement}: it has done nothing, but "
+            f"may have left an INVALID index. `headway {entry.operation.value}` begins it anew."
+        )
+    if entry.transactional:
+        return (
+            f"{entry.operation.value} of {entry.revision} was interrupted behind its own transaction "
+            f"({entry.journal[0].statement}): what it had committed is still there. {_BY_HAND}"
+        )
     done = [line for line in entry.journal if line.finished_at is not None]
     begun = [line for line in entry.journal if line.finished_at is None]
     at = ""
@@ -117,6 +139,15 @@ def interruption(entry: LedgerEntry) -> str:
 def unfinished(entry: LedgerEntry) -> DirtyError:
     """The error for whatever cannot be done before an interrupted revision is brought to its end."""
     operation = entry.operation.value
+    if entry.transactional and not begins_anew(entry):
+        return DirtyError(
+            entry.revision,
+            f"{operation} of {entry.revision} was interrupted behind its own transaction "
+            f"({entry.journal[0].statement}): what it had committed is still there, and running it again "
+            "would do that twice; nothing else can run before that is settled",
+            statements_done=entry.statements_done,
+            hint=_BY_HAND,
+        )
     return DirtyError(
         entry.revision,
         f"{operation} of {entry.revision} was interrupted after {entry.statements_done} of its statements; "

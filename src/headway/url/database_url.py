@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-from pydantic import SecretStr
 
 from headway.errors import ConfigurationError
 from headway.url import libpq, tls
 from headway.url.conninfo import DEFAULT_PORT, UnreadableError, split
+from headway.url.secret import Secret
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 EXAMPLE = "postgresql://user:password@host:5432/database"
 MASK = "***"
 _NEON = (".neon.tech", ".vercel-storage.com")  # the second: Vercel Postgres, which is Neon
+_LONGEST_NAME = 63
+"""In bytes. The server cuts off what is longer (manual, section 4.1.1), and finds another database."""
 _SUPABASE_TRANSACTION_PORT = 6543  # Supabase, "Connect to your database": 5432 is its session mode
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class DatabaseURL:
     """Where a database is and how to connect. Its ``str`` and ``repr`` never show a secret.
 
@@ -39,10 +42,10 @@ class DatabaseURL:
 
     hosts: tuple[tuple[str, int], ...] = ()
     user: str | None = None
-    password: SecretStr | None = None
+    password: Secret = Secret()  # noqa: RUF009  # a descriptor: each URL has its own
     database: str | None = None
     parameters: tuple[tuple[str, str], ...] = ()
-    key_password: SecretStr | None = None
+    key_password: Secret = Secret()  # noqa: RUF009
     notes: tuple[str, ...] = field(default=(), compare=False)
     variable: str = field(default="DATABASE_URL", compare=False)
 
@@ -96,10 +99,10 @@ class DatabaseURL:
         return cls(
             hosts=parts.hosts,
             user=parts.user,
-            password=SecretStr(parts.password) if parts.password else None,
+            password=parts.password or None,
             database=parts.database,
             parameters=tuple(parameters.items()),
-            key_password=SecretStr(key_password) if key_password else None,
+            key_password=key_password or None,
             notes=tuple(f"{variable}: {note}" for note in translation.notes),
             variable=variable,
         )
@@ -111,11 +114,13 @@ class DatabaseURL:
         in transaction mode hands the next statement to another server process. ``timeout`` is in seconds.
 
         Raises:
-            ConfigurationError: a TLS file is missing or not what it should be.
+            ConfigurationError: a TLS file is missing or not what it should be, or the database's name is
+                longer than PostgreSQL's names are.
         """
+        self._require_whole_name()
         translation = _translate(self.hosts, dict(self.parameters))
         try:
-            secure = tls.connect_arguments(translation.tls, _reveal(self.key_password))
+            secure = tls.connect_arguments(translation.tls, _reveal(self, "key_password"))
         except UnreadableError as error:
             problem = str(error)
         else:
@@ -123,7 +128,7 @@ class DatabaseURL:
                 "host": [host for host, _ in self.hosts] or None,
                 "port": [port for _, port in self.hosts] or None,
                 "user": self.user,
-                "password": _reveal(self.password),
+                "password": _reveal(self, "password"),
                 # As libpq. Said outright, or an inherited PGDATABASE could lead elsewhere than `name` says.
                 "database": self.database or self.user,
             }
@@ -138,6 +143,16 @@ class DatabaseURL:
             self.variable, problem, example=f"{EXAMPLE}?sslmode=verify-full&sslrootcert=system"
         )
 
+    def _require_whole_name(self) -> None:
+        length = len((self.database or "").encode())
+        if length > _LONGEST_NAME:
+            raise ConfigurationError(
+                self.variable,
+                f"the name of its database has {length} bytes, and PostgreSQL keeps {_LONGEST_NAME} of them: "
+                "it would be another database's",
+                example=EXAMPLE,
+            )
+
     @property
     def name(self) -> str:
         """The database, for prompts; the user's name when the URL names no database, as in libpq."""
@@ -146,7 +161,7 @@ class DatabaseURL:
     @property
     def masked(self) -> str:
         """The URL without its parameters and with ``***`` for the password, for people."""
-        return self._render(MASK if self.password else None, {})
+        return self._render(MASK if _reveal(self, "password") else None, {})
 
     @property
     def is_pooler(self) -> bool:
@@ -163,9 +178,11 @@ class DatabaseURL:
 
     def render(self) -> str:
         """The URL as libpq takes it, for psql and its kin; **secret, for it holds the password**."""
-        key_password = _reveal(self.key_password)
+        key_password = _reveal(self, "key_password")
         secret = {"sslpassword": key_password} if key_password else {}
-        return self._render(_quote(_reveal(self.password) or "") or None, {**dict(self.parameters), **secret})
+        return self._render(
+            _quote(_reveal(self, "password") or "") or None, {**dict(self.parameters), **secret}
+        )
 
     def redact(self, text: str) -> str:
         """Replace every occurrence of the password in ``text`` by ``***``.
@@ -175,7 +192,9 @@ class DatabaseURL:
         the TLS key is treated alike. Without either, ``text`` comes back unchanged.
         """
         secrets = sorted(
-            {_reveal(self.password) or "", _reveal(self.key_password) or ""} - {""}, key=len, reverse=True
+            {_reveal(self, "password") or "", _reveal(self, "key_password") or ""} - {""},
+            key=len,
+            reverse=True,
         )
         if not secrets:
             return text
@@ -219,12 +238,15 @@ def _bracketed(host: str) -> str:
     return f"[{encoded}]" if ":" in host else encoded
 
 
-def _reveal(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
+def _reveal(url: DatabaseURL, name: str) -> str | None:
+    secret: Secret = vars(DatabaseURL)[name]
+    return secret.text(url)
 
 
 def _any_form(character: str) -> str:
     """A pattern for one character in every form that programs commonly give it."""
+    import html  # its table of entities is long, and errors are rare
+
     percent = "".join(f"(?:%25|%%|%)(?i:{byte:02X})" for byte in character.encode("utf-8", "surrogatepass"))
     escapes = {
         character,

@@ -30,8 +30,7 @@ def drop_column(act: Act, deed: deeds.DropColumn, pen: Pen) -> Iterator[Alarm]:
         on=deed.table,
         during=HELD,
         hazard=f"{deed.table}.{quoted(deed.column)} goes with its values, and code that is still running "
-        "reads "
-        "and writes it",
+        "reads and writes it",
         recipe=""
         f"{pen.remark('first release code that does not name it; then say so above this statement:')}\n"
         + recipes.allow(pen, "drop-column", _NOT_READ),
@@ -95,8 +94,7 @@ def rename_column(act: Act, deed: deeds.RenameColumn, pen: Pen) -> Iterator[Alar
         on=deed.table,
         during=HELD,
         hazard=f"{deed.table}.{quoted(deed.column)} becomes {quoted(deed.to)}, and code that is still "
-        "running "
-        "knows its old name only",
+        "running knows its old name only",
         recipe=f"{pen.remark('keep the name in the database, and change it in the model:')}\n"
         f"{pen.remark(in_models)}",
     )

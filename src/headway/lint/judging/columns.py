@@ -132,8 +132,7 @@ def alter_type(act: Act, deed: AlterType, pen: Pen) -> Iterator[Alarm]:
             act=act,
             on=deed.table,
             hazard=f"code that is still running sends values for {name} that {deed.type.text} does not "
-            "hold, and "
-            "the change fails, or rounds, if a row holds one already",
+            "hold, and the change fails, or rounds, if a row holds one already",
             recipe=recipes.add_check(pen, deed.table, _fits(deed)),
         )
 
@@ -155,38 +154,25 @@ def _type_cost(act: Act, deed: AlterType, pen: Pen, change: str) -> Iterator[Ala
     indexes = [
         each for each in act.review.rewritten if (lock := act.lock_named(each)) and lock.kind == "index"
     ]
-    recipe = recipes.change_type(pen, deed.table, deed)
     if act.rewrites(deed):
-        yield Alarm(
-            rule="type-change-rewrite",
-            act=act,
-            on=deed.table,
-            during=COPIED,
-            explains=(deed.table,),
-            hazard=f"changing {change} writes {deed.table} anew, and its indexes",
-            recipe=recipe,
-        )
+        rule, during, does = "type-change-rewrite", COPIED, f"writes {deed.table} anew, and its indexes"
     elif indexes:
-        yield Alarm(
-            rule="type-change-rewrite",
-            act=act,
-            on=deed.table,
-            during=BUILT_ANEW,
-            explains=(deed.table,),
-            hazard=f"changing {change} builds {', '.join(indexes)} anew",
-            recipe=recipe,
-        )
+        rule, during, does = "type-change-rewrite", BUILT_ANEW, f"builds {', '.join(indexes)} anew"
     elif act.scans(deed):
         domain = domain_chance(deed.type, act.schema) is not Chance.NONE
-        yield Alarm(
-            rule="domain-constraint-scan" if domain else "table-scan-under-lock",
-            act=act,
-            on=deed.table,
-            during=READ,
-            explains=(deed.table,),
-            hazard=f"changing {change} reads every row of {deed.table} to check it",
-            recipe=recipe,
-        )
+        rule = "domain-constraint-scan" if domain else "table-scan-under-lock"
+        during, does = READ, f"reads every row of {deed.table} to check it"
+    else:
+        return
+    yield Alarm(
+        rule=rule,
+        act=act,
+        on=deed.table,
+        during=during,
+        explains=(deed.table,),
+        hazard=f"changing {change} {does}",
+        recipe=recipes.change_type(pen, deed.table, deed),
+    )
 
 
 def set_not_null(act: Act, deed: SetNotNull, pen: Pen) -> Iterator[Alarm]:

@@ -45,8 +45,7 @@ def add_constraint(act: Act, deed: AddConstraint, pen: Pen) -> Iterator[Alarm]:
                 during=BUILT,
                 explains=(table,),
                 hazard=f"the index of {_called(table, made)} is built while {table} is locked, and it fails "
-                "if "
-                "two rows exclude each other",
+                "if two rows exclude each other",
                 recipe=pen.remark("PostgreSQL builds it no other way: plan an hour in which nobody needs it"),
             )
         case _ if made.index is not None:
@@ -123,8 +122,7 @@ def builds_key(act: Act, table: Name, made: Constraint, pen: Pen, *, first: str 
         during=BUILT,
         explains=(table,),
         hazard=f"the index of {_called(table, made)} is built while {table} is locked, and it fails if two "
-        "rows "
-        "are the same",
+        "rows are the same",
         recipe=f"{first}\n{recipe}" if first else recipe,
     )
 
@@ -140,8 +138,7 @@ def _nullable(act: Act, table: Name, made: Constraint, pen: Pen) -> Alarm:
         during=READ,
         explains=(table,),
         hazard=f"{_called(table, made)} makes {', '.join(map(quoted, columns))} NOT NULL, so every row of "
-        f"{table} "
-        "is read, and it fails if one holds a NULL",
+        f"{table} is read, and it fails if one holds a NULL",
         recipe=pen.second(
             "\n\n".join(recipes.set_not_null(pen, table, column) for column in columns),
             pen.run(f"ALTER TABLE {table.sql} ADD CONSTRAINT {_called(table, made)} {made.text}"),
@@ -188,8 +185,7 @@ def locked_beside(act: Act, deed: object, table: Name, statement: str, pen: Pen)
                 on=other,
                 during=HELD,
                 hazard=f"the foreign key between {table} and {other} goes, and that locks {other} as well, "
-                "which "
-                "the statement does not name",
+                "which the statement does not name",
                 recipe=recipes.alone(pen, statement),
             )
 

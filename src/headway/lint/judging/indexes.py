@@ -42,8 +42,7 @@ def create_index(act: Act, deed: deeds.CreateIndex, pen: Pen) -> Iterator[Alarm]
             rule="concurrently-if-not-exists",
             act=act,
             hazard=f"IF NOT EXISTS accepts an INVALID {name} that a failed build left behind, and says that "
-            "all "
-            "is well",
+            "all is well",
             recipe=recipes.create_index(pen, deed, act.review.sql),
         )
     if deed.unique:

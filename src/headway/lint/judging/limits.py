@@ -30,8 +30,7 @@ def limits_at_the_top(subject: Subject, acts: Sequence[Act], pen: Pen) -> Iterat
             rule="lock-timeout-disabled",
             line=said[1],
             hazard="lock_timeout is taken away: each statement waits for its lock for ever, and all who "
-            "come after "
-            "it wait behind",
+            "come after it wait behind",
             recipe='lock_timeout = "2s"' if pen.python else "-- headway: lock_timeout=2s",
         )
 

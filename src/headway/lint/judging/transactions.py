@@ -66,8 +66,7 @@ def mixed(acts: Sequence[Act], pen: Pen) -> Iterator[Alarm]:
             rule="autocommit-mixed",
             act=outside,
             hazard="the autocommit_block commits what comes before it: if this revision fails then, half of "
-            "it is "
-            "applied, and it cannot be run again",
+            "it is applied, and it cannot be run again",
             recipe=pen.remark("give the block a revision of its own, with nothing beside it"),
         )
 
@@ -102,8 +101,7 @@ def _validated(act: Act, first: Act, table: Name, name: str, pen: Pen) -> Alarm:
         on=table,
         explains=(table,),
         hazard=f"every row of {table} is read to validate {quoted(name)} while {mode}, which NOT VALID took "
-        "in the "
-        "same transaction, is still held",
+        "in the same transaction, is still held",
         recipe=f"{pen.remark('in a second revision:')}\n{pen.validated(table, name)}",
     )
 
@@ -250,8 +248,7 @@ def used_at_once(acts: Sequence[Act], pen: Pen) -> Iterator[Alarm]:
                     rule="enum-value-used-at-once",
                     act=act,
                     hazard=f"'{label}' is used in the transaction that adds it to {deed.type}, which "
-                    "PostgreSQL "
-                    "refuses",
+                    "PostgreSQL refuses",
                     recipe=pen.remark("add the label in a revision of its own, before this one"),
                 )
         added |= {
