@@ -9,6 +9,8 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 EXTRAS := embedded,pgvector,sqlite,fastapi,lint
+PEERS := .venv/.installed-peers
+DBMATE := 2.36.0
 
 # .venv is built on the first of these that is Python 3.11 or newer, works when it is called (pyenv's shims
 # may not), and can create virtual environments. `make PYTHON=...` names one instead.
@@ -66,7 +68,7 @@ lint: $(STAMP) ## check style and formatting with ruff; changes nothing
 types: $(STAMP) ## check types with mypy, strict
 	@$(BIN)/mypy
 
-bench: $(STAMP) ## compare speed with plain Alembic; QUICK=1 only shows that it runs, ARGS="--json FILE CASE" goes to it
+bench: $(PEERS) ## compare headway with its peers (up to 25 min); QUICK=1 shows that it works, ARGS="--json FILE CASE" goes to it
 	@exec $(BIN)/python benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 # It asks a service for known vulnerabilities, and needs the network for it; .ci/run does not. --strict: without it
@@ -113,4 +115,13 @@ $(STAMP): pyproject.toml constraints.txt
 	pip() { $(BIN)/python -m pip --disable-pip-version-check --no-input -qq "$$@"; }; \
 	pip install -c constraints.txt --upgrade pip; \
 	pip install -c constraints.txt -e '.[$(EXTRAS)]' --group dev; \
+	touch $@
+
+# What headway is compared with. dbmate's package of npm holds its binary; without npm one on PATH is taken, and
+# without either the tables say that it is left out.
+$(PEERS): $(STAMP)
+	@set -e; exec >&2; echo 'installing into .venv what headway is compared with ...'; \
+	$(BIN)/python -m pip --disable-pip-version-check --no-input -qq install -c constraints.txt --group bench; \
+	npm install --loglevel=error --no-audit --no-fund --prefix .venv/dbmate dbmate@$(DBMATE) >/dev/null || \
+	  echo 'make bench: npm could not install dbmate; it is left out unless it is on PATH'; \
 	touch $@

@@ -12,15 +12,17 @@ import importlib
 import json
 import os
 import pkgutil
-import platform
+import signal
 import sys
-from importlib.metadata import version
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cases
-from page import write_page
-from server import VARIABLE, served
+from machine import described
+from page import origin, put, rendered
+from progress import say
+from server import VARIABLE, scratch, served
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
     from measurement import Measurement
     from server import Server
 
-FORMAT_VERSION = 1
-PACKAGES = ("headway", "alembic", "sqlalchemy", "asyncpg")
+FORMAT_VERSION = 2
 
 
 def found() -> Mapping[str, ModuleType]:
@@ -63,42 +64,37 @@ def arguments(words: Sequence[str] | None, known: Mapping[str, ModuleType]) -> a
     return chosen
 
 
-def document(
-    measured: Mapping[str, Measurement], server_version: str, load: float, *, quick: bool
-) -> dict[str, Any]:
-    """The run as JSON."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "quick": quick,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "load": load,
-        "server": server_version,
-        "packages": {name: version(name) for name in PACKAGES},
-        "cases": {name: measurement.document() for name, measurement in measured.items()},
-    }
-
-
-async def run(
-    server: Server, names: Sequence[str], known: Mapping[str, ModuleType], *, quick: bool
-) -> dict[str, Any]:
-    measured: dict[str, Measurement] = {}
-    load = os.getloadavg()[0]
-    for name in names:
-        measured[name] = await known[name].measure(server, quick=quick)
-        print(f"{name}: {summary(known[name])}\n{measured[name].table()}\n", flush=True)
-    return document(measured, await server.version(), load, quick=quick)
+async def run(server: Server, chosen: argparse.Namespace, known: Mapping[str, ModuleType]) -> None:
+    """Run the cases one after another; each is told, and written, as soon as it is measured."""
+    document: dict[str, Any] = {"format_version": FORMAT_VERSION, "quick": chosen.quick}
+    document |= await described(server) | {"cases": {}}
+    for name in chosen.cases or known:
+        measured: Measurement = await known[name].measure(server, quick=chosen.quick)
+        document["cases"][name] = measured.document()
+        text = rendered(measured, quick=chosen.quick)
+        print(f"{name}: {summary(known[name])}\n\n{text}", flush=True)
+        if chosen.json:
+            chosen.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        if chosen.page:
+            put(chosen.page, name, f"{text}\n{origin(document)}")
+    print(origin(document))
 
 
 def main(words: Sequence[str] | None = None) -> int:
     known = found()
     chosen = arguments(words, known)
-    with served() as server:
-        result = asyncio.run(run(server, chosen.cases or list(known), known, quick=chosen.quick))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    if chosen.page:
-        write_page(chosen.page, result)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C does: what was made is removed on the way out
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        with scratch() as folder:
+            # Whoever makes a temporary folder makes it there, processes too: nothing stays behind.
+            tempfile.tempdir = os.environ["TMPDIR"] = os.fspath(folder)
+            with served() as server:
+                asyncio.run(run(server, chosen, known))
+    except KeyboardInterrupt:
+        say("interrupted; what had been started is ended, what had been made is removed")
+        return 130
+    say("done")
     return 0
 
 

@@ -95,7 +95,7 @@ def located(request: pytest.FixtureRequest) -> Iterator[DatabaseURL]:
                 upgrade(url)
                 yield url
         case "server":
-            with tempfile.TemporaryDirectory(prefix="headway-bench-") as folder:
+            with tempfile.TemporaryDirectory(prefix="b-") as folder:
                 Path(folder).chmod(0o755)
                 with embedded.acquire(Path(folder) / "server") as lease:
                     yield DatabaseURL.parse(lease.url)

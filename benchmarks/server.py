@@ -28,9 +28,9 @@ class Server:
 
     url: DatabaseURL
 
-    async def version(self) -> str:
+    async def setting(self, name: str) -> str:
         async with connected(self.url) as connection:
-            return str(await connection.fetchval("SHOW server_version"))
+            return str(await connection.fetchval("SELECT current_setting($1)", name))
 
     async def checkpoint(self) -> None:
         """Let the server write out what it has put off, so that nobody who is timed waits for it."""
@@ -50,19 +50,34 @@ class Server:
 
 
 @contextmanager
-def served() -> Iterator[Server]:
-    """The server that the environment names, or an embedded one that ends with the block."""
-    if named := os.environ.get(VARIABLE):
-        yield Server(DatabaseURL.parse(named, variable=VARIABLE))
-        return
-    folder = Path(tempfile.mkdtemp(prefix="headway-bench-"))
-    folder.chmod(0o755)  # as root, the server runs as another user
+def scratch(parent: Path | None = None) -> Iterator[Path]:
+    """A folder that goes with the block; others may pass, because for root the server is another user's."""
+    folder = Path(tempfile.mkdtemp(prefix="headway-bench-", dir=parent))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def embedded_in(folder: Path) -> Iterator[Server]:
+    """An embedded server that ends with the block."""
     try:
         with embedded.acquire(folder / "server") as lease:
             yield Server(DatabaseURL.parse(lease.url))
     finally:
         embedded.reset(folder / "server", force=True)
-        shutil.rmtree(folder)
+
+
+@contextmanager
+def served() -> Iterator[Server]:
+    """The server that the environment names, or an embedded one that ends with the block."""
+    if named := os.environ.get(VARIABLE):
+        yield Server(DatabaseURL.parse(named, variable=VARIABLE))
+        return
+    with scratch() as folder, embedded_in(folder) as server:
+        yield server
 
 
 @asynccontextmanager

@@ -1,37 +1,38 @@
 """Time a small test takes for its clean database: headway's fixtures, those written by hand, and older ways.
 
 A suite of 240 tests that insert, commit and read, on a schema of 60 tables and 150 indexes, beyond the same
-suite without a database; with 1, 2 and 4 processes of pytest-xdist. Slow ways run fewer tests. All use one
-server, in memory where there is room, with its durability off.
+suite without a database; with 1 and 4 processes of pytest-xdist. Slow ways run fewer tests. All use one
+server, in memory where there is room and with its durability off; one that the environment names is left as
+it is.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import sys
-import tempfile
-import time
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from measurement import Measurement, Series
-from server import VARIABLE, Server, connected
+from measurement import Measurement, Tally, goal
+from processes import run
+from progress import rounds
+from server import VARIABLE, connected, embedded_in, scratch
 from sixty_tables import metadata
 from sqlalchemy import create_mock_engine
-
-from headway import DatabaseURL, embedded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from typing import Any
 
+    from measurement import Goal
+    from server import Server
+
 TESTS, QUICK_TESTS = 240, 2
-WORKERS, QUICK_WORKERS = (1, 2, 4), (1,)
-ROUNDS = 3
+WORKERS, QUICK_WORKERS = (1, 4), (1,)
+ROUNDS, WITHIN_S = 3, 240.0
 TEMPLATE = "headway_b_template"
 _MEMORY = Path("/dev/shm")  # noqa: S108  # the folder that we make there is ours
 _ROOM = 2 * 1024**3  # bytes
@@ -136,43 +137,48 @@ GOALS = (
 
 
 async def measure(server: Server, *, quick: bool) -> Measurement:
-    tests, workers, rounds = (QUICK_TESTS, QUICK_WORKERS, 1) if quick else (TESTS, WORKERS, ROUNDS)
-    taken: dict[str, list[float]] = {}
-    with suites() as folder, fast_server(server) as fast:
-        async with template(fast):
-            for contender in ("headway", "nothing"):
-                await run(
-                    folder, fast, Way("", contender), 1, 1
-                )  # the first run makes a template and bytecode
-            for count in [count for _ in range(rounds) for count in workers]:
-                empty: dict[int, float] = {}
-                for way in (way for way in WAYS if count in way.workers):
-                    number = max(2, round(tests * way.share))
-                    if number not in empty:
-                        empty[number] = await run(folder, fast, Way("", "nothing"), number, count)
-                    spent = await run(folder, fast, way, number, count) - empty[number]
-                    taken.setdefault(f"{way.name}, {count}", []).append(spent / number * 1000)
-    series = tuple(Series(name, tuple(values)) for name, values in taken.items())
-    return Measurement("a test's database, by way and processes", "ms", series, notes=verdicts(series))
+    tests, workers, most = (QUICK_TESTS, QUICK_WORKERS, 1) if quick else (TESTS, WORKERS, ROUNDS)
+    tally = Tally()
+    with suites() as folder:
+        async with fast_server(server) as fast, template(fast):
+            for contender in ("headway", "nothing"):  # the first run makes a template and bytecode
+                await seconds(folder, fast, Way("", contender), 1, 1)
+            for _ in rounds("fixtures", most, within_s=WITHIN_S):
+                for count in workers:
+                    await each_way(folder, fast, tests, count, tally)
+    return Measurement("a test's database", "ms", tally.series(), goals=goals(tally))
 
 
-def verdicts(series: tuple[Series, ...]) -> tuple[str, ...]:
-    """Each goal, and how far from it this run is."""
-    found = {entry.contender: entry.median for entry in series}
+async def each_way(folder: Path, server: Server, tests: int, workers: int, tally: Tally) -> None:
+    """All ways in turn, with so many processes."""
+    empty: dict[int, float] = {}
+    for way in (way for way in WAYS if workers in way.workers):
+        number = max(1, round(tests * way.share))
+        if number not in empty:
+            empty[number] = await seconds(folder, server, Way("", "nothing"), number, workers)
+        spent = await seconds(folder, server, way, number, workers) - empty[number]
+        tally.add(way.name, spent / number * 1000, group(workers))
+
+
+def group(workers: int) -> str:
+    return f"{workers} process{'es' if workers > 1 else ''}"
+
+
+def goals(tally: Tally) -> tuple[Goal, ...]:
     return tuple(
-        f"{ours} is {found[f'{ours}, {count}'] / found[f'{theirs}, {count}']:.2f} times {theirs} "
-        f"with {count}; the goal is {goal:.2f} at most"
-        for ours, theirs, goal in GOALS
-        for count in WORKERS
-        if f"{ours}, {count}" in found and f"{theirs}, {count}" in found
+        each
+        for ours, theirs, at_most in GOALS
+        for place in map(group, WORKERS)
+        for each in goal(
+            f"{ours} to {theirs}, {place}", at_most, tally.get(ours, place), tally.get(theirs, place)
+        )
     )
 
 
 @contextmanager
 def suites() -> Iterator[Path]:
-    """A project of ten revisions, and a folder for each suite."""
-    folder = Path(tempfile.mkdtemp(prefix="headway-bench-"))
-    try:
+    """A project of ten revisions, and a module for each suite."""
+    with scratch() as folder:
         (folder / "alembic" / "versions").mkdir(parents=True)
         (folder / "alembic.ini").write_text(INI)
         (folder / "alembic" / "env.py").write_text(ENV)
@@ -184,30 +190,29 @@ def suites() -> Iterator[Path]:
         for name, text in {"headway": SUITE + OURS, "nothing": NOTHING, "by_hand": SUITE}.items():
             (folder / f"test_{name}.py").write_text(text)
         yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
-@contextmanager
-def fast_server(server: Server) -> Iterator[Server]:
-    """The server that the environment names; else one in memory that forgets all when it falls."""
-    room = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
-    if os.environ.get(VARIABLE) or not room:
+@asynccontextmanager
+async def fast_server(server: Server) -> AsyncIterator[Server]:
+    """The server that the environment names; else one of our own, in memory where there is room."""
+    if os.environ.get(VARIABLE):
         yield server
         return
-    folder = Path(tempfile.mkdtemp(prefix="headway-bench-", dir=_MEMORY))
-    folder.chmod(0o755)
-    try:
-        with embedded.acquire(folder / "server") as lease:
-            yield Server(DatabaseURL.parse(lease.url))
-    finally:
-        embedded.reset(folder / "server", force=True)
-        shutil.rmtree(folder)
+    with scratch(_MEMORY if has_room(_MEMORY) else None) as folder, embedded_in(folder) as fast:
+        async with connected(fast.url) as connection:
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                await connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            await connection.execute("SELECT pg_reload_conf()")
+        yield fast
+
+
+def has_room(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > _ROOM
 
 
 @asynccontextmanager
 async def template(server: Server) -> AsyncIterator[None]:
-    """The schema in a database that those by hand clone; and durability off, where we may say so."""
+    """The schema, in a database that those by hand clone."""
     statements: list[str] = []
 
     def collect(statement: Any, *_: object, **__: object) -> None:
@@ -216,9 +221,6 @@ async def template(server: Server) -> AsyncIterator[None]:
     engine = create_mock_engine("postgresql+asyncpg://", collect)
     metadata.create_all(engine, checkfirst=False)
     async with connected(server.url) as connection:
-        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-            await connection.execute(f"ALTER SYSTEM SET {setting} = off")
-        await connection.execute("SELECT pg_reload_conf()")
         await connection.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
         try:
             await fill(server, statements)
@@ -232,19 +234,17 @@ async def fill(server: Server, statements: list[str]) -> None:
         await connection.execute(";".join(statements))
 
 
-async def run(folder: Path, server: Server, way: Way, tests: int, workers: int) -> float:
-    """Seconds that a suite takes, from start to end."""
+async def seconds(folder: Path, server: Server, way: Way, tests: int, workers: int) -> float:
+    """What a suite takes, from start to end."""
     ours = way.contender in {"headway", "nothing"}
     suite = f"test_{way.contender if ours else 'by_hand'}.py"
     plugin = "headway.pytest_plugin" if ours else "isolations"
     words = ["-q", "-p", "no:cacheprovider", "-p", plugin, *(("-n", str(workers)) if workers > 1 else ())]
     isolation = [f"--headway-isolation={way.isolation}"] if way.isolation else []
-    started = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "pytest", *words, *isolation, suite],
-        cwd=folder,
-        env=os.environ
-        | {
+    ran = await run(
+        [sys.executable, "-m", "pytest", *words, *isolation, suite],
+        folder=folder,
+        env={
             "PYTHONPATH": os.pathsep.join(sys.path),
             "BENCH_CONTENDER": way.contender,
             "BENCH_SERVER": server.url.render(),
@@ -252,10 +252,5 @@ async def run(folder: Path, server: Server, way: Way, tests: int, workers: int) 
             "BENCH_TESTS": str(tests),
             "HEADWAY_TEST_DATABASE_URL": server.url.render(),
         },
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
     )
-    told, _ = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"{way.name or way.contender}: {told.decode(errors='replace')[-4000:]}")
-    return time.perf_counter() - started
+    return ran.duration_ms / 1000

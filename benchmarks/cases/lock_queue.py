@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from contenders import contenders
-from measurement import Measurement, Series
-from server import connected
+from chain import Chain
+from contenders import ALEMBIC_ASYNCPG, HEADWAY, Projects
+from measurement import Measurement, Tally
+from progress import rounds
+from server import connected, scratch
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     import asyncpg
-    from contenders import Contender
+    from processes import Ran
     from server import Server
 
     from headway import DatabaseURL
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 READ_S = 3.0
 QUICK_READ_S = 0.3
 ROUNDS = 5
+WITHIN_S = 60.0
+CONTENDERS = (HEADWAY, ALEMBIC_ASYNCPG)
 PAUSE_S = 0.002  # between two live queries
 REVISIONS = {
     "r1.py": "revision = 'r1'\ndown_revision = None\n\n\ndef upgrade():\n    pass\n",
@@ -39,18 +45,19 @@ WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'orders'::regcla
 
 
 async def measure(server: Server, *, quick: bool) -> Measurement:
-    rounds, read_s = (1, QUICK_READ_S) if quick else (ROUNDS, READ_S)
-    with contenders(REVISIONS) as both:
-        worst: dict[str, list[float]] = {contender.name: [] for contender in both}
-        for _ in range(rounds):
-            for contender in both:
+    most, read_s = (1, QUICK_READ_S) if quick else (ROUNDS, READ_S)
+    tally = Tally()
+    with scratch() as root:
+        projects = Projects(root, Chain(REVISIONS), CONTENDERS)
+        for _ in rounds("lock-queue", most, within_s=WITHIN_S):
+            for contender in CONTENDERS:
                 async with server.database() as url:
-                    worst[contender.name].append(await worst_latency(contender, url, read_s) * 1000)
-    series = tuple(Series(name, tuple(values)) for name, values in worst.items())
-    return Measurement(f"worst query beside a {read_s:g} s reader", "ms", series)
+                    worst = await worst_latency(projects.upgrade(contender, url), url, read_s)
+                    tally.add(contender.name, worst * 1000)
+    return Measurement(f"worst query beside a {read_s:g} s reader", "ms", tally.series())
 
 
-async def worst_latency(contender: Contender, url: DatabaseURL, read_s: float) -> float:
+async def worst_latency(upgrading: Coroutine[Any, Any, Ran], url: DatabaseURL, read_s: float) -> float:
     """Upgrade beside a reader and a live client; the longest that a query of the latter took, in seconds."""
     async with connected(url) as reader, connected(url) as live, connected(url) as observer:
         await reader.execute(AT_R1)
@@ -60,7 +67,7 @@ async def worst_latency(contender: Contender, url: DatabaseURL, read_s: float) -
         done = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             latencies = tasks.create_task(latencies_of(live, done))
-            upgrade = tasks.create_task(contender.upgrade(url))
+            upgrade = tasks.create_task(upgrading)
             while not upgrade.done() and not await observer.fetchval(WAITING):  # noqa: ASYNC110  # no event tells it
                 await asyncio.sleep(PAUSE_S)
             await asyncio.sleep(read_s)

@@ -1,159 +1,136 @@
-"""Ask whether a database is at head: as a process, and in one that has an engine; and what imports cost.
+"""Ask whether a database is at head, with 10 to 5,000 revisions: as a process, and in one that has an engine.
 
-The process: `headway pending` beside Alembic's `current --check-heads` on asyncpg, with 10 to 5,000
-revisions, and a Python process that does no more than connect by asyncpg and SELECT the version. In process:
-`Migrator.pending` beside that SELECT on the same engine. Imports: a process that does nothing else.
+The process: `headway pending` beside Alembic's `current --check-heads` on asyncpg, and a Python process that
+does no more than connect by asyncpg and SELECT the version. In process: `Migrator.pending` beside that SELECT
+on the same engine.
 """
 
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
-from pathlib import Path
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from chain import chain
-from contenders import ALEMBIC_URL, HEADWAY_ENV, initialise
-from measurement import Measurement, Series
+from contenders import ALEMBIC_ASYNCPG, HEADWAY, Projects
+from measurement import Measurement, Tally, goal
 from processes import run
-from server import connected
+from progress import rounds, say
+from server import connected, scratch
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from headway import Migrator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
+    from contenders import Contender
+    from measurement import Goal
+    from processes import Ran
     from server import Server
 
     from headway import DatabaseURL
 
 LENGTHS, QUICK_LENGTHS = (10, 100, 1000, 5000), (10,)
-ROUNDS = 5
-CALLS = 200
-"""Calls in process, whose mean is one value: one takes less than a clock's tick is worth."""
-BARE = """
+ROUNDS = 7
+WITHIN_S = 45.0
+CALLS, CALLING_S = 200, 1.0
+"""Calls in process, whose mean is one value, because one is too short to be timed: so many, or so long."""
+ASK = "SELECT version_num FROM alembic_version"
+BARE = f"""
 import asyncio, os, asyncpg
 
 async def ask():
-    connection = await asyncpg.connect(os.environ["BENCH_URL"])
-    await connection.fetch("SELECT version_num FROM alembic_version")
+    connection = await asyncpg.connect(os.environ["DATABASE_URL"])
+    await connection.fetch("{ASK}")
     await connection.close()
 
 asyncio.run(ask())
 """
-IMPORTS = {
-    "python -c 'import asyncpg'": ("-c", "import asyncpg"),
-    "python -c 'import asyncpg, headway'": ("-c", "import asyncpg, headway"),
-    "python -c 'import click'": ("-c", "import click"),
-    "headway --help": ("-m", "headway", "--help"),
+ALONE, PENDING, CURRENT = "asyncpg alone", "headway pending", "alembic current --check-heads"
+PROCESSES: dict[str, tuple[Contender, *tuple[str, ...]]] = {
+    ALONE: (HEADWAY, "-c", BARE),
+    PENDING: (HEADWAY, "-m", "headway", "pending"),
+    CURRENT: (ALEMBIC_ASYNCPG, "-m", "alembic", "current", "--check-heads"),
 }
-_BARE, _PENDING, _CURRENT = "asyncpg alone", "headway pending", "alembic current --check-heads"
-_WITHIN, _SELECT = "Migrator.pending, in process", "SELECT, in process"
+SELECT, WITHIN = "SELECT on the engine", "Migrator.pending"
 
 
 async def measure(server: Server, *, quick: bool) -> Measurement:
+    tally = Tally()
     lengths = QUICK_LENGTHS if quick else LENGTHS
-    rounds = 1 if quick else ROUNDS
-    taken: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory(prefix="headway-bench-") as root:
-        folders = {length: projects(Path(root) / str(length), length) for length in lengths}
-        async with server.database() as url:
-            for length, (ours, theirs) in folders.items():
+    for length in lengths:
+        say(f"probe: making {length:,} revisions")
+        with scratch() as root:
+            projects = Projects(root, chain(length), (HEADWAY, ALEMBIC_ASYNCPG))
+            async with server.database() as url:
                 await stamp(url, f"r{length:05}")
-                # Once unmeasured: caches and bytecode are written.
-                for measured in [{}, *[taken] * rounds]:
-                    await processes(measured, url, length, ours, theirs)
-                    await in_process(measured, url, length, ours, 2 if quick else CALLS)
-    for _ in range(rounds):
-        for name, words in IMPORTS.items():
-            ran = await run([sys.executable, *words], env=_bytecode())
-            taken.setdefault(name, []).append(ran.duration_ms)
-    series = tuple(Series(name, tuple(values)) for name, values in taken.items())
-    return Measurement("is it at head? by revisions", "ms", series, notes=_verdicts(series, lengths))
-
-
-def projects(root: Path, length: int) -> tuple[Path, Path]:
-    """A folder for headway and one for Alembic, with the same revisions."""
-    ours, theirs = root / "headway", root / "alembic"
-    for folder in (ours, theirs):
-        initialise(folder, chain(length))
-    (ours / "alembic" / "env.py").write_text(HEADWAY_ENV)
-    env = theirs / "alembic" / "env.py"
-    env.write_text(ALEMBIC_URL + env.read_text())
-    return ours, theirs
+                await processes(projects, url, length, Tally())  # unmeasured: caches are filled
+                for _ in rounds(f"probe, {length:,} revisions", 1 if quick else ROUNDS, within_s=WITHIN_S):
+                    await processes(projects, url, length, tally)
+                    await in_process(projects.folder(HEADWAY), url, length, tally)
+    goals = [each for length in lengths for each in goals_of(length, tally)]
+    return Measurement("is it at head?", "ms", tally.series(), goals=tuple(goals))
 
 
 async def stamp(url: DatabaseURL, head: str) -> None:
     """Put a database at head, without its tables: nobody asks for them here."""
     async with connected(url) as connection:
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS alembic_version (version_num varchar(32) PRIMARY KEY)"
-        )
-        await connection.execute("DELETE FROM alembic_version")
+        await connection.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
         await connection.execute("INSERT INTO alembic_version VALUES ($1)", head)
 
 
-async def processes(
-    taken: dict[str, list[float]], url: DatabaseURL, length: int, ours: Path, theirs: Path
-) -> None:
+async def processes(projects: Projects, url: DatabaseURL, length: int, tally: Tally) -> None:
     """Each contender once, in turn."""
-    rendered = url.render()
-    env = {
-        "DATABASE_URL": rendered,
-        "BENCH_URL": rendered,
-        "BENCH_ALEMBIC_URL": rendered.replace("postgresql:", "postgresql+asyncpg:", 1),
-        **_bytecode(),
-    }
-    for name, folder, words in (
-        (_BARE, ours, ("-c", BARE)),
-        (_PENDING, ours, ("-m", "headway", "pending")),
-        (_CURRENT, theirs, ("-m", "alembic", "current", "--check-heads")),
-    ):
-        ran = await run([sys.executable, *words], folder=folder, env=env)
-        taken.setdefault(f"{name}, {length}", []).append(ran.duration_ms)
+    for name in PROCESSES:
+        tally.add_process(name, await ask(name, projects, url), f"{length:,}, as a process")
 
 
-async def in_process(
-    taken: dict[str, list[float]], url: DatabaseURL, length: int, folder: Path, calls: int
-) -> None:
-    """The mean of so many calls, on an engine that the application has already."""
+async def ask(name: str, projects: Projects, url: DatabaseURL) -> Ran:
+    contender, *words = PROCESSES[name]
+    return await run([sys.executable, *words], folder=projects.folder(contender), env=contender.env(url))
+
+
+async def in_process(folder: Path, url: DatabaseURL, length: int, tally: Tally) -> None:
+    """The mean of many calls, on an engine that the application has already."""
+    async with calls_on_engine(folder, url) as both:
+        for name, call in both.items():
+            await call()
+            calls, began = 0, time.perf_counter()
+            while calls < CALLS and time.perf_counter() - began < CALLING_S:
+                await call()
+                calls += 1
+            tally.add(name, (time.perf_counter() - began) / calls * 1000, f"{length:,}, in process")
+
+
+@asynccontextmanager
+async def calls_on_engine(
+    folder: Path, url: DatabaseURL
+) -> AsyncIterator[dict[str, Callable[[], Awaitable[object]]]]:
+    """The SELECT and headway's answer, by name, on one engine."""
     engine = create_async_engine(url.render().replace("postgresql:", "postgresql+asyncpg:", 1))
-    question = text("SELECT version_num FROM alembic_version")
+    question = text(ASK)
 
     async def select() -> None:
         async with engine.connect() as connection:
             await connection.execute(question)
 
     async with Migrator(folder / "alembic.ini", connection=engine) as migrator:
-        for name, call in ((_SELECT, select), (_WITHIN, migrator.pending)):
-            await call()
-            started = time.perf_counter()
-            for _ in range(calls):
-                await call()
-            mean = (time.perf_counter() - started) / calls * 1000
-            taken.setdefault(f"{name}, {length}", []).append(mean)
+        yield {SELECT: select, WITHIN: migrator.pending}
     await engine.dispose()
 
 
-def _bytecode() -> dict[str, str]:
-    return {"PYTHONDONTWRITEBYTECODE": ""}  # where it is set, every run compiles anew
-
-
-def _verdicts(series: tuple[Series, ...], lengths: tuple[int, ...]) -> tuple[str, ...]:
-    found: Mapping[str, float] = {entry.contender: entry.median for entry in series}
-    notes = []
-    for length in lengths:
-        bare, select = found[f"{_BARE}, {length}"], found[f"{_SELECT}, {length}"]
-        ours, theirs = found[f"{_PENDING}, {length}"] / bare, found[f"{_CURRENT}, {length}"] / bare
-        notes.append(
-            f"{length} revisions: `headway pending` is {ours:.2f} times a bare process (goal: 1.3 at most), "
-            f"Alembic {theirs:.2f}; in process {found[f'{_WITHIN}, {length}'] / select:.2f} times the SELECT "
-            "(goal: 1.5 at most)"
-        )
-    asyncpg, headway, click, helped = (found[name] for name in IMPORTS)
-    notes.append(f"import headway takes {headway - asyncpg:.0f} ms beyond asyncpg (goal: under 60)")
-    notes.append(f"headway --help takes {helped / click:.2f} times `import click` (goal: under 2)")
-    return tuple(notes)
+def goals_of(length: int, tally: Tally) -> tuple[Goal, ...]:
+    whole, within = f"{length:,}, as a process", f"{length:,}, in process"
+    bare, select = tally.get(ALONE, whole), tally.get(SELECT, within)
+    return (
+        *goal(
+            f"headway pending to asyncpg alone, {length:,} revisions", 1.3, tally.get(PENDING, whole), bare
+        ),
+        *goal(
+            f"Migrator.pending to its SELECT, {length:,} revisions", 1.5, tally.get(WITHIN, within), select
+        ),
+    )

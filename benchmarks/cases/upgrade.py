@@ -1,153 +1,115 @@
-"""Upgrade from base to head, as a process: 10, 100 and 1,000 revisions; and 100 with a network in between.
+"""Upgrade from base to head, as a process: 100, 1,000 and 5,000 revisions; and 100 with a network in between.
 
-headway with its lock, timeouts, ledger and a transaction for each revision; Alembic's asynchronous template
-on asyncpg and its generic one on psycopg, as they are; and the limit, psql with the same SQL in one
-transaction.
+headway with its lock, timeouts, ledger and a transaction for each revision; its peers as they come; and the
+limit, psql with the same SQL in one transaction. With 5,000 revisions only headway and the limit.
 All databases are created before anything is timed: right after a DROP DATABASE the server's DDL is dearer.
-``HEADWAY_BENCH_LONG=1`` adds 5,000 revisions.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 from contextlib import AsyncExitStack
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from chain import chain
-from contenders import ALEMBIC_URL, HEADWAY_ENV, initialise
-from latency import far_away
-from measurement import Measurement, Series
-from processes import Ran, run
-
-from headway.embedded.binaries import locate
+from chain import CONTENTS, chain
+from contenders import ALEMBIC_ASYNCPG, ALEMBIC_PSYCOPG, ALEMBIC_PSYCOPG2, HEADWAY, Projects, ready
+from latency import way_to
+from measurement import Measurement, Tally, goal, peak
+from progress import rounds, say
+from server import connected, scratch
+from sql_contenders import DBMATE, DJANGO, PSQL, YOYO
 
 if TYPE_CHECKING:
+    from contenders import Contender
+    from measurement import Goal, Series
     from server import Server
 
     from headway import DatabaseURL
 
-LENGTHS, QUICK_LENGTHS = (10, 100, 1000), (4,)
-LONG = 5000
-FAR_LENGTH, QUICK_FAR_LENGTH = 100, 4
-DELAY_S = 0.005
-ROUNDS = 3
-HEADWAY, ASYNCPG, PSYCOPG, PSQL = "headway", "alembic, asyncpg", "alembic, psycopg", "psql -f"
-CONTENDERS = (HEADWAY, ASYNCPG, PSYCOPG, PSQL)
-FAR = ", 5 ms away"
+ALL: tuple[Contender, ...] = (
+    *(PSQL, HEADWAY, ALEMBIC_ASYNCPG, ALEMBIC_PSYCOPG, ALEMBIC_PSYCOPG2),
+    *(DJANGO, YOYO, DBMATE),
+)
+LONGEST: tuple[Contender, ...] = (PSQL, HEADWAY)
 
 
-class Chain:
-    """One length's revisions, in a folder for each contender."""
+@dataclass(frozen=True)
+class Course:
+    """What all run in turn, for so many rounds if they take no longer than so many seconds."""
 
-    def __init__(self, root: Path, length: int) -> None:
-        self.length = length
-        self.folders = {name: root / str(length) / str(place) for place, name in enumerate(CONTENDERS)}
-        for name, template in ((HEADWAY, "async"), (ASYNCPG, "async"), (PSYCOPG, "generic")):
-            folder = self.folders[name]
-            initialise(folder, chain(length), template=template)
-            env = folder / "alembic" / "env.py"
-            env.write_text(HEADWAY_ENV if name == HEADWAY else ALEMBIC_URL + env.read_text())
-        self.script = self.folders[PSQL] / "script.sql"
-        self.script.parent.mkdir()
-        self._write_script()
+    length: int
+    rounds: int
+    within_s: float
+    contenders: tuple[Contender, ...] = ALL
+    delay_s: float = 0.0
 
-    def _write_script(self) -> None:
-        folder = self.folders[PSYCOPG]
-        with self.script.open("w") as script:
-            config = Config(folder / "alembic.ini", output_buffer=script, stdout=script)
-            config.set_main_option("script_location", os.fspath(folder / "alembic"))
-            os.environ["BENCH_ALEMBIC_URL"] = "postgresql+psycopg://"
-            command.upgrade(config, "head", sql=True)
+    @property
+    def name(self) -> str:
+        away = f", {self.delay_s * 1000:g} ms away" if self.delay_s else ""
+        return f"{self.length:,} revisions{away}"
 
-    async def upgrade(self, contender: str, url: DatabaseURL) -> Ran:
-        """Bring an empty database to head."""
-        if contender == PSQL:
-            quiet = ("-X", "-q", "-v", "ON_ERROR_STOP=1")
-            return await run([locate().bin / "psql", *quiet, "-f", self.script, "-d", url.render()])
-        module = "headway" if contender == HEADWAY else "alembic"
-        driver = "psycopg" if contender == PSYCOPG else "asyncpg"
-        alembic_url = url.render().replace("postgresql:", f"postgresql+{driver}:", 1)
-        return await run(
-            [sys.executable, "-m", module, "upgrade", "head"],
-            folder=self.folders[contender],
-            env={"DATABASE_URL": url.render(), "BENCH_ALEMBIC_URL": alembic_url, **_bytecode()},
-        )
+
+SHORT, LONG, LINEAR, FAR = (
+    Course(100, 5, 60),
+    Course(1000, 3, 150),
+    Course(5000, 2, 120, LONGEST),
+    Course(100, 3, 100, delay_s=0.005),
+)
+QUICK = (Course(8, 1, 0), Course(4, 1, 0, delay_s=0.005))
+NOTES = (
+    "Each contender is a process of its own; all databases were created before anything was timed.",
+    "headway holds its lock, sets timeouts, keeps its ledger and commits each revision; psql commits once.",
+    "After each run the database's tables, columns, defaults and indexes were the same for all.",
+)
 
 
 async def measure(server: Server, *, quick: bool) -> Measurement:
-    lengths = (
-        QUICK_LENGTHS if quick else (*LENGTHS, *([LONG] if os.environ.get("HEADWAY_BENCH_LONG") else []))
-    )
-    far_length = QUICK_FAR_LENGTH if quick else FAR_LENGTH
-    rounds = 1 if quick else ROUNDS
-    taken: dict[str, list[float]] = {}
-    memory: dict[str, float] = {}
+    present, left_out = ready(ALL)
+    tally = Tally()
+    for course in QUICK if quick else (SHORT, LONG, LINEAR, FAR):
+        await run_in_turn(course, [each for each in course.contenders if each in present], server, tally)
+    what = "upgrade from base to head"
+    return Measurement(what, "ms", tally.series(), NOTES, goals(tally), left_out)
+
+
+async def run_in_turn(course: Course, contenders: list[Contender], server: Server, tally: Tally) -> None:
     async with AsyncExitStack() as stack:
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headway-bench-")))
-        chains = {length: Chain(root, length) for length in {*lengths, far_length}}
-        cases = [(length, 0.0) for length in lengths] + [(far_length, DELAY_S)]
-        runs = [
-            (chains[length], delay, contender, await stack.enter_async_context(server.database()))
-            for length, delay in cases
-            for _ in range(1 if length == LONG else rounds)
-            for contender in CONTENDERS
+        say(f"upgrade, {course.name}: making projects and databases")
+        root = stack.enter_context(scratch())
+        projects = Projects(root, chain(course.length), contenders)
+        databases = [
+            [await stack.enter_async_context(server.database()) for _ in contenders]
+            for _ in range(course.rounds)
         ]
         await server.checkpoint()
-        for each in chains.values():
-            _compile(each)
-        for revisions, delay, contender, url in runs:
-            async with AsyncExitStack() as way:
-                there = await way.enter_async_context(far_away(url, delay)) if delay else url
-                ran = await revisions.upgrade(contender, there)
-            name = f"{contender}, {revisions.length}{FAR if delay else ''}"
-            taken.setdefault(name, []).append(ran.duration_ms)
-            memory[name] = max(memory.get(name, 0.0), ran.peak_mib)
-    series = tuple(Series(name, tuple(values)) for name, values in taken.items())
-    notes = (*_verdicts(series, lengths, far_length), *_memory(memory, max(lengths)))
-    return Measurement("base to head, by contender and revisions", "ms", series, notes=notes)
+        left = set()
+        for number in rounds(f"upgrade, {course.name}", course.rounds, within_s=course.within_s):
+            for contender, url in zip(contenders, databases[number - 1], strict=True):
+                async with way_to(url, delay_s=course.delay_s) as way:
+                    there = way.url if course.delay_s else url
+                    tally.add_process(contender.name, await projects.upgrade(contender, there), course.name)
+                left.add(await contents(url))
+        if len(left) > 1:
+            raise RuntimeError(f"{course.name}: the contenders left different databases")
 
 
-def _compile(revisions: Chain) -> None:
-    """Let Python write the bytecode that a second run would find."""
-    folders = [str(folder) for name, folder in revisions.folders.items() if name != PSQL]
-    subprocess.run(
-        [sys.executable, "-m", "compileall", "-q", *folders], check=True, env=os.environ | _bytecode()
+async def contents(url: DatabaseURL) -> object:
+    async with connected(url) as connection:
+        return await connection.fetchval(CONTENTS)
+
+
+def goals(tally: Tally) -> tuple[Goal, ...]:
+    def ours(course: Course) -> Series | None:
+        return tally.get(HEADWAY.name, course.name)
+
+    def alembic(course: Course) -> Series | None:
+        return tally.get(ALEMBIC_ASYNCPG.name, course.name)
+
+    limit = tally.get(PSQL.name, LONG.name)
+    return (
+        *goal(f"headway to psql, {LONG.name}", 2.0, ours(LONG), limit),
+        *goal(f"headway to Alembic on asyncpg, {LONG.name}", 0.5, ours(LONG), alembic(LONG)),
+        *goal(f"headway to Alembic on asyncpg, {FAR.name}", 1 / 3, ours(FAR), alembic(FAR)),
+        *goal(f"headway with {LINEAR.length:,} revisions to {LONG.length:,}", 5.5, ours(LINEAR), ours(LONG)),
+        *goal(f"peak memory to Alembic's on asyncpg, {LONG.name}", 1.0, ours(LONG), alembic(LONG), peak),
     )
-
-
-def _bytecode() -> dict[str, str]:
-    return {"PYTHONDONTWRITEBYTECODE": ""}  # where it is set, every run compiles anew
-
-
-def _verdicts(series: tuple[Series, ...], lengths: tuple[int, ...], far: int) -> tuple[str, ...]:
-    found = {entry.contender: entry.median for entry in series}
-
-    def ratio(ours: str, theirs: str) -> float:
-        return found[ours] / found[theirs]
-
-    notes = []
-    for length in lengths:
-        limit, peer = (ratio(f"{HEADWAY}, {length}", f"{name}, {length}") for name in (PSQL, ASYNCPG))
-        notes.append(
-            f"{length} revisions: headway is {limit:.2f} times psql (goal at 1000: 2.0 at most) and "
-            f"{peer:.2f} times Alembic on asyncpg (goal at 1000: 0.5 at most)"
-        )
-    far_ratio = ratio(f"{HEADWAY}, {far}{FAR}", f"{ASYNCPG}, {far}{FAR}")
-    notes.append(
-        f"{far} revisions{FAR}: headway is {far_ratio:.2f} times Alembic on asyncpg (goal: 0.33 at most)"
-    )
-    if {1000, LONG} <= set(lengths):
-        growth = ratio(f"{HEADWAY}, {LONG}", f"{HEADWAY}, 1000")
-        notes.append(f"{LONG} revisions take headway {growth:.1f} times as long as 1000 (goal: 5.5 at most)")
-    return tuple(notes)
-
-
-def _memory(memory: dict[str, float], length: int) -> tuple[str, ...]:
-    peaks = ", ".join(f"{name} {memory[f'{name}, {length}']:.0f} MiB" for name in CONTENDERS[:3])
-    return (f"peak memory at {length} revisions: {peaks}",)

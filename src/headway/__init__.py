@@ -6,8 +6,9 @@ so that a short command does not pay for SQLAlchemy and Alembic.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headway.exports import on_first_use
 
 if TYPE_CHECKING:
     from headway.database import open_database
@@ -229,21 +230,7 @@ _HOMES = {
     "headway.startup": ("Startup",),
     "headway.url": ("DatabaseURL", "SQLiteURL"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
+__getattr__, __dir__ = on_first_use(__name__, _HOMES)
 
 __all__ = [
     "Alteration",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
 from headway.autocommit import limited
-from headway.commit import is_committed
-from headway.diagnosis import Left
+from headway.commit import is_committed, is_connection_lost
+from headway.diagnosis import Left, read_error
 from headway.enclosure import Enclosure, ended_by_itself
 from headway.errors import HeadwayError, LockLostError
 from headway.events import Warned
@@ -21,8 +22,7 @@ from headway.retry import RetryPolicy
 from headway.timeouts import set_local
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Connection
 
@@ -40,6 +40,7 @@ class Attempt:
     Attributes:
         transaction: PostgreSQL's id of the transaction; ``None`` before it began.
         divided: the revision left its transaction, so a failure no longer undoes all of it.
+        refused: the server refused its first statement, outside of a transaction: nothing was done before.
         committing: everything is done and COMMIT is on its way.
     """
 
@@ -56,11 +57,15 @@ class Attempt:
         self._enclosure = Enclosure(lambda: self._divide(ENDED_BY_ITSELF))
         self.transaction: str | None = None
         self.divided = False
+        self.refused = False
         self.committing = False
+        self._is_first = False
 
     @property
     def left(self) -> Left:
         """What a failure leaves in the database."""
+        if self.refused:
+            return Left.REMAINS
         return Left.PART if self.divided else Left.NOTHING
 
     def apply(self, scope: Scope, code: RevisionCode, write: Callable[[], None]) -> None:
@@ -84,6 +89,7 @@ class Attempt:
     def leave_transaction(self) -> None:
         """Put on record that from here on the database may hold a part of the revision."""
         self._enclosure.closed = False
+        self._is_first = not self.divided and not self._enclosure.executed
         self._divide(AUTOCOMMIT)
         self._door.emit(
             Warned(
@@ -94,9 +100,21 @@ class Attempt:
             )
         )
 
-    def autocommitting(self, connection: Connection) -> AbstractContextManager[None]:
-        """The timeouts of an ``autocommit_block``, whose statements are not in the transaction."""
-        return limited(connection, self._timeouts, RetryPolicy.of(self._timeouts).patient_ms)
+    @contextmanager
+    def autocommitting(self, connection: Connection) -> Iterator[None]:
+        """The timeouts of an ``autocommit_block``, whose statements are not in the transaction.
+
+        When the server refuses the very first statement of the revision there, that is put on record.
+        """
+        with limited(connection, self._timeouts, RetryPolicy.of(self._timeouts).patient_ms):
+            executed = self._enclosure.executed
+            try:
+                yield
+            except DBAPIError as error:
+                sqlstate = read_error(error).sqlstate
+                if self._is_first and self._enclosure.executed == executed and sqlstate is not None:
+                    self._refuse(error, sqlstate)
+                raise
 
     def verify(self, connection: Connection) -> None:
         """See that the transaction and the migrator lock are still those the step began with.
@@ -141,9 +159,17 @@ class Attempt:
             if await_only(door.control.run(lambda connection: is_committed(connection, transaction))):
                 self._divide(ENDED_BY_ITSELF)
 
+    def _refuse(self, error: DBAPIError, sqlstate: str) -> None:
+        if not is_connection_lost(error):
+            door, entry = self._door, self._entry
+            await_only(
+                door.control.run(lambda control: door.ledger.journal_rejected(control, entry, 0, sqlstate))
+            )
+            self.refused = True
+
     def _divide(self, why: str) -> None:
-        if not self.divided:
-            self.divided = True
+        if not self.divided or self.refused:
+            self.divided, self.refused = True, False
             door = self._door
             await_only(
                 door.control.run(lambda connection: door.ledger.journal(connection, self._entry, why, 0))

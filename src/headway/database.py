@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from headway.errors import ConfigurationError, ConnectionFailedError, DatabaseError
-from headway.events import ServerStarting
 from headway.placement import version_schema
-from headway.planning import read_record
 from headway.settings import Environment
 from headway.threads import in_thread
 from headway.url import AnyURL, DatabaseURL, SQLiteURL
@@ -131,6 +129,8 @@ async def lease_embedded(settings: Settings, root: Path, *, listener: Listener |
 
     def announce(initialising: bool) -> None:  # noqa: FBT001  # the callback's contract in `embedded`
         if listener is not None:
+            from headway.events import ServerStarting
+
             listener(ServerStarting(directory=str(directory), initialising=initialising))
 
     def acquire() -> Lease:
@@ -338,6 +338,8 @@ async def look(url: AnyURL, table: VersionTable, *, source: str) -> Glance:
         dirty = await _ask_ledger(connection, _DIRTY, table)
         if dirty is None:
             return Glance(rows)
+        from headway.planning import read_record
+
         record = read_record(await _ask_ledger(connection, _RECORD, table) or ())
         return Glance(rows, str(dirty[0]["revision"]) if dirty else None, record, ledger=True)
 

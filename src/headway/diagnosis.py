@@ -67,6 +67,8 @@ class Left(StrEnum):
     NOTHING = "nothing"
     PART = "part"
     """It ended its transaction before it failed, by itself or with an ``autocommit_block``."""
+    REMAINS = "remains"
+    """Its first statement was refused, in an ``autocommit_block``: an INVALID index at most."""
     STATEMENTS = "statements"
     """It is not transactional: the statements done so far."""
 
@@ -188,6 +190,8 @@ def _advice(error: BaseException, report: ServerReport, operation: str, left: Le
             return f"{todo} then {again}: this revision was rolled back whole."
         case Left.STATEMENTS:
             return f"{todo} then {again}: it goes on at this statement, those before it stay done."
+        case Left.REMAINS:
+            return f"{todo} drop the INVALID index if it left one, and {again}: nothing was done before it."
         case Left.PART:
             return (
                 f"What the revision committed before this is still there, so it cannot just be run again. "

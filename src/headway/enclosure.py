@@ -35,6 +35,8 @@ class Enclosure:
         self._on_ended = on_ended
         self.closed = True
         """``False`` where the revision may leave its transaction: in an ``autocommit_block``."""
+        self.executed = 0
+        """How many statements have succeeded while it watched."""
 
     @contextmanager
     def watched(self, connection: Connection) -> Iterator[None]:
@@ -65,6 +67,7 @@ class Enclosure:
             self._on_ended()
 
     def _after_statement(self, connection: Connection, *_: Any) -> None:
+        self.executed += 1
         if self.closed and not _in_transaction(connection):
             self._on_ended()
             raise ended_by_itself()

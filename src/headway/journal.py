@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import DirtyError
-from headway.planning import unfinished
+from headway.planning import begins_anew, unfinished
 from headway.remains import Begun
 from headway.sqltext import is_confidential, presentable, uncommented
 
@@ -88,10 +88,15 @@ def journal_to_resume(dirty: LedgerEntry, *, transactional: bool) -> tuple[Journ
         dirty: the attempt's entry.
         transactional: what the revision says of itself now.
 
+    Returns:
+        Nothing, also where it begins anew: it is transactional, and had its very first statement refused.
+
     Raises:
         DirtyError: it said the opposite then; or it is transactional and left its transaction, so that nobody
             can tell what of it is done, and beginning anew would do that twice.
     """
+    if begins_anew(dirty):
+        return ()
     if transactional is not dirty.transactional:
         moved = "taken out of" if transactional else "put into"
         raise DirtyError(

@@ -154,7 +154,7 @@ class ServerRun(Run):
             )
             if failed is None:
                 return
-            repeatable = attempt.left is not Left.PART
+            repeatable = attempt.left not in {Left.PART, Left.REMAINS}
             if not repeatable or not await self._paused(work, policy, number, started, failed):
                 raise failed.error
 

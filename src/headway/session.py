@@ -14,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
-from pydantic import SecretStr
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -231,7 +230,7 @@ def _named(url: Any) -> tuple[str, Callable[[str], str]]:
 
     def redact(text: str) -> str:
         for secret in secrets:
-            text = DatabaseURL(password=SecretStr(secret)).redact(text)
+            text = DatabaseURL(password=secret).redact(text)
         return text
 
     return name_of(url), redact

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from headway.events import Event
     from headway.results import PendingReport, RunOptions, RunReport
 
-TIMEOUT_S = 60.0
-"""How long, in seconds, the server is waited for, and in mode ``wait`` the revisions."""
-
 
 class Database(Protocol):
     """Of a Migrator, what a start-up needs."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-import uuid
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import anyio
 
 from headway.database import (
     EMBEDDED,
@@ -28,16 +26,13 @@ from headway.errors import (
     RefusedError,
     UnknownRevisionsError,
 )
-from headway.events import tell
-from headway.narration.changes import changed_error, origin
-from headway.planning import deleted
 from headway.project import connects_itself
 from headway.settings import libpq_variables
 from headway.threads import in_thread
 from headway.url import AnyURL, DatabaseURL, SQLiteURL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -48,8 +43,9 @@ if TYPE_CHECKING:
     from headway.embedded import Lease
     from headway.errors import ChangedRevisionsError, GraphError
     from headway.events import Event, Listener
-    from headway.ledger import Ledger
+    from headway.ledger import Glimpse, Ledger
     from headway.project import Project
+    from headway.recollection import Glimpsed
     from headway.results import Application, LedgerEntry, RunOptions
     from headway.session import Session
     from headway.settings import Settings
@@ -59,7 +55,8 @@ if TYPE_CHECKING:
 class Standing:
     """Where a database stands: its name, masked, its version rows, and what the ledger says.
 
-    ``dirty`` is the revision that was interrupted; ``None`` as a rule.
+    ``dirty`` is the revision that was interrupted; ``None`` as a rule. ``glimpsed`` is from before ``dirty``
+    and ``record`` were asked for; ``None`` where there is no version row, and of a URL.
     """
 
     database: str
@@ -67,6 +64,7 @@ class Standing:
     dirty: str | None = None
     ledger: bool = False
     record: Mapping[str, Application] = field(default_factory=dict)
+    glimpsed: Glimpsed | None = None
 
     @property
     def applied_at(self) -> dict[str, datetime]:
@@ -95,7 +93,7 @@ class Target:
         self._listeners = listeners
         self.x_arguments = x_arguments
         self._lease: Lease | None = None
-        self._leasing = anyio.Lock()
+        self._leasing = asyncio.Lock()
         self._alembic: AlembicProject | None = None
         self._making = threading.Lock()
 
@@ -234,6 +232,8 @@ class Target:
 
         ledger = self.ledger()
         try:
+            # What is glimpsed first cannot be newer than what is told from the rest.
+            glimpsed = _glimpsed(ledger.glimpse, connection) if rows else None
             dirty = ledger.dirty(connection)
             return Standing(
                 database,
@@ -241,11 +241,13 @@ class Target:
                 dirty.revision if dirty else None,
                 ledger.exists(connection),
                 ledger.record_of(connection),
+                glimpsed,
             )
         except DBAPIError as error:
             if read_error(error).sqlstate != INSUFFICIENT_PRIVILEGE:
                 raise  # else as in interrupted
-            return Standing(database, rows)
+            glimpsed = _glimpsed(partial(ledger.glimpse, readable=False), connection) if rows else None
+            return Standing(database, rows, glimpsed=glimpsed)
 
     async def interrupted(self, session: Session) -> LedgerEntry | None:
         """The step that was interrupted and not brought to its end; ``None`` as a rule."""
@@ -282,6 +284,9 @@ class Target:
             standing = await self.standing()
         except HeadwayError:
             return error
+        from headway.narration.changes import changed_error
+        from headway.planning import deleted
+
         found = deleted(error.missing, standing.record)
         return changed_error(standing.database, found) if found else error
 
@@ -293,6 +298,8 @@ class Target:
 
         What ``options`` leaves open is as the settings say.
         """
+        import uuid
+
         from headway.door import open_door
 
         handed = self.alembic.options
@@ -332,11 +339,25 @@ class Target:
 
     def tell(self, event: Event) -> None:
         """Hand an event to every listener."""
+        from headway.events import tell
+
         tell(self._listeners, event)
+
+
+def _glimpsed(ask: Callable[[Connection], Glimpse | None], connection: Connection) -> Glimpsed | None:
+    from headway.recollection import Glimpsed
+
+    if connection.dialect.driver != "asyncpg":
+        return None
+    with nullcontext() if connection.in_transaction() else connection.begin():
+        answer = ask(connection)
+    return Glimpsed(answer, ask) if answer is not None else None
 
 
 def dated(error: UnknownRevisionsError, record: Mapping[str, Application]) -> UnknownRevisionsError:
     """The same error, with the ledger's word on since when; as it is where the ledger knows nothing."""
+    from headway.narration.changes import origin
+
     since = [f"{row} was {origin(record[row])}" for row in error.revisions if row in record]
     if not since:
         return error

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
-
-import anyio
-import anyio.to_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,4 +18,18 @@ async def in_thread(work: Callable[[], T]) -> T:
     The thread is none of those that an application's own synchronous endpoints share (anyio lets 40 run at a
     time): whether a database is ready must not depend on how busy they are.
     """
+    import anyio.to_thread
+
     return await anyio.to_thread.run_sync(work, limiter=anyio.CapacityLimiter(1))
+
+
+async def aside(look: Callable[[], T]) -> T:
+    """Run in a thread of its own what only looks: a caller who is cancelled does not wait for it.
+
+    For a probe, which does without anyio: to import it takes longer than to read a hundred revisions.
+    """
+    alone = ThreadPoolExecutor(1)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(alone, look)
+    finally:
+        alone.shutdown(wait=False)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio
-
 from headway.errors import ConnectionFailedError, NotAtHeadError
-from headway.events import Waiting
 from headway.planning import require_head
 
 if TYPE_CHECKING:
@@ -23,6 +20,9 @@ FIRST_PAUSE_S = 0.1
 """Pause after the first look, in seconds; it doubles after each."""
 LONGEST_PAUSE_S = 2.0
 """Longest pause, in seconds: how late a waiter may notice."""
+
+TIMEOUT_S = 60.0
+"""How long, in seconds, a start-up waits for the server, and in mode ``wait`` for the revisions."""
 
 _SHORTEST_TRY_S = 1.0
 """What a look is given at least, in seconds, so that no time to wait still means one look."""
@@ -106,6 +106,8 @@ class _MissingError(NotAtHeadError):
 
 
 async def _until(look: Callable[[], Awaitable[T]], *, timeout_s: float, emit: Callable[[Event], None]) -> T:
+    import anyio  # not for whoever only looks once
+
     started = time.monotonic()
     pause = FIRST_PAUSE_S
     while True:
@@ -125,6 +127,8 @@ async def _until(look: Callable[[], Awaitable[T]], *, timeout_s: float, emit: Ca
         waited = time.monotonic() - started
         if waited >= timeout_s:
             raise _given_up(failure, waited) from failure.__cause__
+        from headway.events import Waiting
+
         emit(Waiting(failure.message, round(waited, 3)))
         await anyio.sleep(min(pause, timeout_s - waited))
         pause = min(pause * 2, LONGEST_PAUSE_S)

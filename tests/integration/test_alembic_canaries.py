@@ -171,6 +171,23 @@ def test_sqlalchemys_dialect_has_the_names_that_the_scratch_sets() -> None:
     assert next(iter(preparer)) == "constraint"
 
 
+def test_the_comparators_of_one_comparison_are_listed_with_their_subgroups() -> None:
+    import sqlalchemy as sa
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.util import DispatchPriority
+
+    with sa.create_engine("sqlite://").connect() as connection:
+        context = AutogenContext(MigrationContext.configure(connection), sa.MetaData())
+    of_schemas = context.comparators._registry["schema", "default", DispatchPriority.MEDIUM]
+    found = {(function.__module__, subgroup) for function, subgroup in of_schemas}
+    assert ("alembic.autogenerate.compare.tables", "tables") in found
+    # Each comparison may set its own.
+    context.sorted_tables = []
+    assert context.sorted_tables == []
+    assert sa.text("a = :b")._bindparams.keys() == {"b"}
+    assert not sa.text("a")._bindparams
+
+
 def test_an_environments_context_is_the_attribute_that_recording_exchanges() -> None:
     assert "_migration_context" in EnvironmentContext.get_context.__code__.co_names
     assert EnvironmentContext._migration_context is None

@@ -4,78 +4,118 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+ALWAYS = ("psql -f", "headway", "Alembic, async template on asyncpg", "Alembic on psycopg")
 
 
-def benchmarks(*words: str, server_url: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def started(*words: str, server_url: str, temporary: Path) -> subprocess.Popen[str]:
+    own = {
+        "PYTHONPATH": str(ROOT / "src"),
+        "HEADWAY_BENCH_SERVER_URL": server_url,
+        "TMPDIR": str(temporary),
+    }
+    return subprocess.Popen(
         [sys.executable, str(ROOT / "benchmarks"), *words],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "HEADWAY_BENCH_SERVER_URL": server_url},
-        capture_output=True,
+        env={**os.environ, **own},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=300,
     )
 
 
-@pytest.mark.slow
-def test_the_lock_queue_is_measured_for_both_contenders(server_url: str, tmp_path: Path) -> None:
-    file = tmp_path / "result.json"
-    done = benchmarks("--quick", "--json", str(file), "lock-queue", server_url=server_url)
-    assert done.returncode == 0, done.stderr
-    assert "median" in done.stdout
+def measured(*words: str, server_url: str, temporary: Path) -> tuple[str, dict[str, dict[str, object]]]:
+    """What a quick run printed, and its cases by name."""
+    file = temporary / "result.json"
+    with started(
+        "--quick", "--json", str(file), *words, server_url=server_url, temporary=temporary
+    ) as process:
+        out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
     document = json.loads(file.read_text(encoding="utf-8"))
-    assert (document["format_version"], document["quick"]) == (1, True)
-    ours, plain = document["cases"]["lock-queue"]["series"]
-    assert (ours["contender"], plain["contender"]) == ("headway", "alembic, async template")
-    assert ours["ratio"] == 1
-    for series in (ours, plain):
-        assert series["values"] == [series["median"]]
-        assert series["median"] > 0
-        assert series["contender"] in done.stdout
+    assert (document["format_version"], document["quick"]) == (2, True)
+    file.unlink()
+    assert list(temporary.glob("headway-bench-*")) == []
+    return out, document["cases"]
 
 
-@pytest.mark.slow
-def test_the_orchestrators_start_and_migration_are_measured_on_both_databases(
+def test_goals_figures_and_their_origin_are_printed_and_put_between_the_markers(
     server_url: str, tmp_path: Path
 ) -> None:
-    file = tmp_path / "result.json"
-    done = benchmarks("--quick", "--json", str(file), "orchestrator", server_url=server_url)
-    assert done.returncode == 0, done.stderr
-    series = json.loads(file.read_text(encoding="utf-8"))["cases"]["orchestrator"]["series"]
-    assert {one["contender"] for one in series} == {
-        f"{what}, {system}" for what in ("migration", "start-up check") for system in ("SQLite", "PostgreSQL")
+    page = tmp_path / "page.md"
+    other = "<!-- benchmark other -->\nkept\n<!-- end -->\n"
+    page.write_text(f"<!-- benchmark imports -->\nold\n<!-- end -->\n{other}", encoding="utf-8")
+    out, cases = measured("--page", str(page), "imports", server_url=server_url, temporary=tmp_path)
+    goals: list[dict[str, object]] = cases["imports"]["goals"]  # type: ignore[assignment]  # it is JSON
+    assert {goal["what"] for goal in goals} == {
+        "import headway, beyond asyncpg",
+        "headway --help to importing click",
     }
+    text = page.read_text(encoding="utf-8")
+    assert text.endswith(other)
+    assert "old" not in text
+    for shown in (out, text):
+        assert "| headway --help to importing click | " in shown
+        assert "met |" in shown.replace("**missed**", "met")
+        assert "| python -c 'import click' " in shown
+        assert " cores, " in shown
+        assert "load " in shown
+
+
+def test_an_unknown_case_is_refused_and_the_cases_are_listed(tmp_path: Path) -> None:
+    with started("no-such-case", server_url="", temporary=tmp_path) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "no such case: no-such-case (there are: compare, fixtures, " in err
 
 
 @pytest.mark.slow
-def test_upgrades_and_probes_are_measured_and_put_on_the_page(server_url: str, tmp_path: Path) -> None:
-    file, page = tmp_path / "result.json", tmp_path / "page.md"
-    page.write_text(
-        "<!-- benchmark upgrade -->\nold\n<!-- end -->\n<!-- benchmark other -->\nkept\n<!-- end -->\n",
-        encoding="utf-8",
-    )
-    words = ("--quick", "--json", str(file), "--page", str(page), "upgrade", "probe")
-    done = benchmarks(*words, server_url=server_url)
-    assert done.returncode == 0, done.stderr
-    cases = json.loads(file.read_text(encoding="utf-8"))["cases"]
-    measured = [series["contender"] for series in cases["upgrade"]["series"]]
-    names = ("headway", "alembic, asyncpg", "alembic, psycopg", "psql -f")
-    assert measured == [f"{name}, 4{far}" for far in ("", ", 5 ms away") for name in names]
-    assert "headway pending, 10" in {series["contender"] for series in cases["probe"]["series"]}
-    text = page.read_text(encoding="utf-8")
-    assert all(f"| {name}, 4 |" in text for name in names)
-    assert "old" not in text
-    assert "<!-- benchmark other -->\nkept\n<!-- end -->" in text
+def test_upgrades_are_measured_for_all_who_are_installed_and_the_others_are_told(
+    server_url: str, tmp_path: Path
+) -> None:
+    out, cases = measured("upgrade", "round-trips", server_url=server_url, temporary=tmp_path)
+    for name in ("upgrade", "round-trips"):
+        series: list[dict[str, str]] = cases[name]["series"]  # type: ignore[assignment]  # it is JSON
+        present = {each["contender"] for each in series}
+        absent = {line.split(":")[0] for line in cases[name]["left_out"]}  # type: ignore[attr-defined]  # it is JSON
+        assert present >= set(ALWAYS)
+        assert present | absent == {*ALWAYS, "Alembic on psycopg2", "Django", "yoyo", "dbmate"}
+        assert all(f"- Left out: {each}: " in out for each in absent)
 
 
-def test_an_unknown_case_is_refused_and_the_cases_are_listed() -> None:
-    done = benchmarks("no-such-case")
-    assert done.returncode == 2
-    assert "no such case: no-such-case (there are: fixtures, lock-queue" in done.stderr
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param("compare", marks=pytest.mark.vector),
+        *("fixtures", "lock-queue", "orchestrator", "probe"),
+    ],
+)
+def test_every_other_case_is_measured(server_url: str, tmp_path: Path, case: str) -> None:
+    _, cases = measured(case, server_url=server_url, temporary=tmp_path)
+    assert list(cases) == [case]
+    assert cases[case]["series"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    with started("--quick", "upgrade", server_url="", temporary=tmp_path) as process:
+        watchdog = threading.Timer(300, process.kill)
+        watchdog.start()
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "round 1" in line:
+                break
+        assert list(tmp_path.iterdir())
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        watchdog.cancel()
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []

@@ -481,6 +481,50 @@ async def test_an_autocommit_block_is_warned_of_and_a_failure_after_it_leaves_th
     assert [step.revision for step in (await migrator.upgrade()).steps] == ["r2"]
 
 
+@pytest.mark.parametrize("own", ["", "transactional = False"])
+async def test_a_revision_whose_first_statement_is_refused_in_an_autocommit_block_begins_anew(
+    project: ProjectFolder, database_url: str, own: str
+) -> None:
+    project.tables("a")
+    block = "with op.get_context().autocommit_block():\n    op.execute('{}')"
+    project.revision("r2", "r1", upgrade=block.format("CREATE UNIQUE INDEX CONCURRENTLY ix ON a (id)"))
+    migrator = Migrator(project.ini, url=database_url)
+    await migrator.upgrade("r1")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE a DROP CONSTRAINT a_pkey; INSERT INTO a VALUES (1), (1)")
+    with pytest.raises(StepFailedError) as caught:
+        await migrator.upgrade()
+    assert "drop the INVALID index" in str(caught.value.hint)
+    status = await migrator.status()
+    assert status.state is State.DIRTY
+    assert "begins it anew" in str(status.dirty)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DROP INDEX ix; TRUNCATE a")
+    path = project.revision("r2", "r1", upgrade=block.format("CREATE UNIQUE INDEX CONCURRENTLY ix ON a (id)"))
+    path.write_text(path.read_text().replace("def upgrade", f"{own}\n\ndef upgrade"), encoding="utf-8")
+    assert [step.revision for step in (await migrator.upgrade()).steps] == ["r2"]
+    assert (await migrator.status()).state is State.AT_HEAD
+
+
+async def test_a_revision_that_went_on_after_a_refusal_in_an_autocommit_block_does_not_begin_anew(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.tables("a")
+    block = "with op.get_context().autocommit_block():\n    op.execute('{}')"
+    first = block.format("CREATE INDEX CONCURRENTLY ix ON a (missing)").replace("\n", "\n    ")
+    project.revision(
+        "r2",
+        "r1",
+        upgrade=f"try:\n    {first}\nexcept sa.exc.DBAPIError: pass\n"
+        f"{block.format('CREATE TABLE once ()')}\nop.execute('SELECT 1/0')",
+    )
+    migrator = Migrator(project.ini, url=database_url)
+    with pytest.raises(StepFailedError):
+        await migrator.upgrade()
+    with pytest.raises(DirtyError, match="autocommit_block"):
+        await migrator.upgrade()
+
+
 async def test_what_follows_an_autocommit_block_is_not_tried_again(
     project: ProjectFolder, database_url: str
 ) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +44,40 @@ def test_the_help_of_every_verb_imports_no_heavy_library() -> None:
     imported = _imported("-c", program)
     assert "click" in imported
     assert not imported & _HEAVY
+
+
+def test_a_probe_that_finds_nobody_has_loaded_no_more_than_its_question_needs(tmp_path: Path) -> None:
+    """To connect it takes asyncpg. A table of SQL revisions would show what reading them takes as well."""
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\n")
+    (tmp_path / "env.py").write_text("from headway import env\n\nenv.run()\n")
+    words = ["pending", "--config", str(tmp_path), "--url", "postgresql://u:p@127.0.0.1:9/x"]
+    imported = _imported("-c", f"from headway.cli import main\nassert main({words!r}) == 1")
+    assert "asyncpg" in imported
+    assert not imported & (_HEAVY - {"asyncio", "asyncpg"} | {"tomllib", "dotenv", "difflib"})
+
+
+def test_a_secret_is_pydantic_s_to_whoever_reads_it_and_costs_nobody_else_pydantic() -> None:
+    program = (
+        "import sys; from headway import DatabaseURL\n"
+        "url = DatabaseURL.parse('postgresql://u:s3cr3t@h/d')\n"
+        "url.connect_arguments(), url.masked, url.render(), url.redact('s3cr3t')\n"
+        "assert 'pydantic' not in sys.modules\n"
+        "from pydantic import SecretStr\n"
+        "assert url.password == SecretStr('s3cr3t')\n"
+        "assert 's3cr3t' not in f'{url!r} {vars(url)!r}'"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env=_ENVIRONMENT)
+
+
+@pytest.mark.parametrize("package", ["headway", "headway.planning", "headway.results", "headway.sqltext"])
+def test_no_name_that_is_loaded_when_first_used_is_a_module_of_its_package(package: str) -> None:
+    """The module would take the name's place as soon as anybody imports it."""
+    module = importlib.import_module(package)
+    assert not {name for _, name, _ in pkgutil.iter_modules(module.__path__)} & {*module.__all__}
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        _ = module.Nothing
 
 
 @pytest.mark.parametrize("group", [root, dev])

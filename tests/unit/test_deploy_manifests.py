@@ -15,7 +15,7 @@ from headway.asgi import LIVENESS, READINESS
 from headway.asgi.probes import DEADLINE_S as PROBE_DEADLINE_S
 from headway.errors import ExitCode
 from headway.lock import DEFAULT_LOCK_WAIT_S
-from headway.startup import TIMEOUT_S as LIFESPAN_TIMEOUT_S
+from headway.waiting import TIMEOUT_S as LIFESPAN_TIMEOUT_S
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).parents[2] / "src" / "headway"
 L0, L1, L2, SESSION, RUNNER, MIGRATOR, ABOVE_MIGRATOR, SURFACE, L4 = range(9)
 SURFACE_ROOM = "__init__"
 _LAYERS = {
-    L0: "errors results events",
+    L0: "errors results events exports",
     L1: "revisions planning integrity sqlfiles lint settings syntax sqltext kinds url project narration "
     "lockfile rebasing checkout",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
@@ -32,7 +32,7 @@ _LAYERS = {
     SESSION: "session",
     RUNNER: "door attempt batch journal lost_commit statements stamping repair runner target waiting startup "
     "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch "
-    "rehearsal reviewer bundle backup holding work",
+    "rehearsal reviewer bundle backup holding recollection work",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "fleet",

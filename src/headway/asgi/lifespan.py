@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headway.errors import ConfigurationError
 from headway.results import StartupMode
-from headway.startup import TIMEOUT_S, wish
+from headway.startup import wish
 from headway.telemetry.logs import LogListener
+from headway.waiting import TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

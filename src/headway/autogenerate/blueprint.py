@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ForeignKeyConstraint, Index
+from sqlalchemy import ForeignKeyConstraint, Index, TextClause
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import Constraint, CreateIndex
+from sqlalchemy.sql import functions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -57,6 +58,7 @@ class Draughtsman:
 
     def __init__(self, dialect: Dialect, stand_ins: Collection[tuple[str, str]] = ()) -> None:
         self._names: dict[Any, str] = {}
+        self._kinds: dict[Any, str | None] = {}
         twin: Any = copy.copy(dialect)
         # No driver sees these statements as one with parameters: nothing is to be escaped for it, nor taken
         # from what has been.
@@ -71,7 +73,7 @@ class Draughtsman:
 
     def draw(self, table: Table, name: str) -> Blueprint:
         """The blueprint of ``table`` as ``name``, a lower-case identifier."""
-        parts = {part: f"{name}_{number}" for number, part in enumerate(self._parts(table))}
+        parts = {part: f"{name}_{number}" for number, part in enumerate(self.parts(table))}
         self._names[table] = name
         self._names.update(parts)
         columns = dict(self._columns(table))
@@ -87,7 +89,8 @@ class Draughtsman:
         bare = Unit("the table", (f"CREATE TEMPORARY TABLE {name} ()",))
         return Blueprint(name, Unit(table.fullname, whole, (bare, *pieces, *made)), parts)
 
-    def _parts(self, table: Table) -> Iterator[Part]:
+    def parts(self, table: Table) -> Iterator[Part]:
+        """The indexes and constraints that the model's DDL makes, foreign keys aside."""
         inside = [constraint for column in table.columns for constraint in column.constraints]
         # A table without a primary key has an empty one.
         empty = () if table.primary_key.columns else (table.primary_key,)
@@ -99,13 +102,40 @@ class Draughtsman:
                 yield constraint
         yield from table.indexes
 
+    def kind(self, column: Column[Any]) -> str | None:
+        """What follows a column's name in CREATE TABLE; ``None`` when SQLAlchemy cannot write it."""
+        key = _state(column)
+        if key is None or key not in self._kinds:
+            written = self.specification(column)
+            if written is not None:
+                written = written.removeprefix(self._quote(column.name)).strip()
+            if key is None:
+                return written
+            self._kinds[key] = written
+        return self._kinds[key]
+
+    def type_of(self, column: Column[Any]) -> str:
+        """A column's type as CREATE TABLE has it, its collation included."""
+        compiler = self._ddl.dialect.type_compiler_instance
+        return str(compiler.process(column.type, type_expression=column))
+
+    def written(self, part: Part, table: Table, name: str, table_name: str) -> str:
+        """What makes an index, or follows ADD for a constraint, under these names.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: SQLAlchemy cannot write it.
+        """
+        self._names[table], self._names[part] = table_name, name
+        return self._index(part) if isinstance(part, Index) else str(self._ddl.process(part)).strip()
+
     def _columns(self, table: Table) -> Iterator[tuple[str, str]]:
         # Generated columns last: they name others.
         for column in sorted(table.columns, key=lambda column: column.computed is not None):
-            if not column.system and (spec := self._specification(column)):
+            if not column.system and (spec := self.specification(column)):
                 yield column.name, spec
 
-    def _specification(self, column: Column[Any]) -> str | None:
+    def specification(self, column: Column[Any]) -> str | None:
+        """A column as CREATE TABLE has it, its name first; ``None`` when SQLAlchemy cannot write it."""
         try:
             return str(self._ddl.get_column_specification(column))
         except SQLAlchemyError:
@@ -131,6 +161,41 @@ class Draughtsman:
             return ""  # a UNIQUE over no column
         named = text if text.startswith("CONSTRAINT ") else f"CONSTRAINT {name} {text}"
         return f"ALTER TABLE {table} ADD {named}"
+
+
+def _state(column: Column[Any]) -> Any:
+    """All that an ordinary column's SQL depends on, its name aside; ``None`` for others.
+
+    SQLAlchemy writes a type from what the type's object holds, and the same again from the same.
+    """
+    default = column.server_default
+    if column.identity is not None or column.computed is not None:
+        return None
+    serial = column.primary_key and column.table.autoincrement_column is column and column.default is None
+    written: Any = None
+    if default is not None:
+        written = _written(getattr(default, "arg", None))
+        if written is None:
+            return None
+    try:
+        key = (type(column.type), column.nullable, serial, written, frozenset(vars(column.type).items()))
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _written(default: Any) -> Any:
+    """What a default's SQL depends on; ``None`` for what is neither text nor a call without arguments."""
+    if type(default) is TextClause and not default._bindparams:  # noqa: SLF001  # a canary watches it
+        return (default.text,)
+    if (
+        type(default).__module__ == functions.__name__  # another's may hold more
+        and isinstance(default, functions.FunctionElement)
+        and not default.clauses.clauses
+    ):
+        return (type(default), default.name, getattr(default, "packagenames", ()))
+    return default if type(default) is str else None
 
 
 def _without_tables(compiler: Any) -> Any:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from headway.autogenerate.defaults import same_values
+from headway.autogenerate.likeness import likeness_of
 from headway.autogenerate.modelenums import enums_of
 from headway.autogenerate.scratch import ScriptError, StandIn, rolled_back, spell
 from headway.autogenerate.vectors import know_vectors
@@ -131,13 +132,14 @@ def prepare(context: AutogenContext, schemas: Collection[str | None]) -> None:
 
 
 def _wanted(context: AutogenContext, found: Catalogue, default: str) -> dict[TableKey, Table]:
-    """The models' tables that the database has, too."""
-    tables = context.table_key_to_table.values()
-    return {
+    """The models' tables that the database has, too, and that may differ."""
+    keyed = {
         (table.schema if table.schema != default else None, table.name): table
-        for table in tables
+        for table in context.table_key_to_table.values()
         if (table.schema or default, table.name) in found.tables
     }
+    alike = likeness_of(context).tables
+    return {key: table for key, table in keyed.items() if key not in alike}
 
 
 def _stand_ins(

@@ -12,25 +12,29 @@ by :mod:`headway.autogenerate.enumtext`.
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from alembic.autogenerate import renderers
 from alembic.operations import MigrateOperation, ops
 
 from headway.autogenerate.enumtext import statements
-from headway.autogenerate.modelenums import enums_of
+from headway.autogenerate.modelenums import enum_in, enums_of
 from headway.autogenerate.statements import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from alembic.autogenerate.api import AutogenContext
+    from sqlalchemy import Column
 
     from headway import catalogue
     from headway.autogenerate.comparison import Comparison
+    from headway.catalogue import Name
 
 _logger = logging.getLogger(__name__)
 
@@ -189,7 +193,34 @@ def keep_what_is_used(context: AutogenContext, comparison: Comparison, found: op
 
 
 def compare_with_package(
-    context: AutogenContext, found: ops.UpgradeOps, schemas: Collection[str | None]
+    context: AutogenContext,
+    found: ops.UpgradeOps,
+    schemas: Collection[str | None],
+    same: Collection[Name] = (),
 ) -> None:
-    """Call alembic-postgresql-enum, which came too late to be called by Alembic."""
-    sys.modules[f"{PACKAGE}.compare_dispatch"].compare_enums(context, found, schemas)
+    """Call alembic-postgresql-enum where Alembic does not.
+
+    It asks the server about every column that is an enum; of those in ``same``, which have the labels that
+    the database has, one column each is as good as all.
+    """
+    shown = copy.copy(context)
+    shown.metadata = _naming_once(context, same)
+    sys.modules[f"{PACKAGE}.compare_dispatch"].compare_enums(shown, found, schemas)
+
+
+def _naming_once(context: AutogenContext, enums: Collection[Name]) -> Any:
+    default = context.dialect.default_schema_name or "public"
+    named: set[Name] = set()
+
+    def is_first(column: Column[Any]) -> bool:
+        enum = enum_in(column.type)
+        name = (enum.schema or default, str(enum.name)) if enum else None
+        again = name in named
+        named.update({name} & {*enums} if name else ())
+        return not again
+
+    tables = {
+        key: SimpleNamespace(schema=table.schema, name=table.name, columns=[*filter(is_first, table.columns)])
+        for key, table in context.table_key_to_table.items()
+    }
+    return SimpleNamespace(tables=tables)

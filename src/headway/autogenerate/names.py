@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.operations import ops
 from sqlalchemy import CheckConstraint, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy.sql.elements import conv, quoted_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from alembic.operations import MigrateOperation
     from sqlalchemy import Dialect, Table
 
+_WRITTEN = frozenset({str, quoted_name, conv})
+"""Names that are what they say, unless they are too long."""
 _LONGEST = 63  # bytes: NAMEDATALEN - 1 (PostgreSQL manual, section 4.1.1)
 
 
@@ -24,6 +27,8 @@ def name_of(part: Any, dialect: Dialect) -> str | None:
     """
     if part.name is None:
         return None
+    if type(part.name) in _WRITTEN and len(part.name.encode()) <= _LONGEST:
+        return str(part.name)
     preparer = dialect.identifier_preparer
     written = preparer.format_constraint(part)
     return str(next(iter(preparer.unformat_identifiers(written)))) if written else None

@@ -6,6 +6,7 @@ env.py may, by ``context.configure(..., autogenerate_plugins=["alembic.autogener
 
 On PostgreSQL, in Alembic's order:
 
+0. ``find_alike`` looks for what is certainly the same on both sides; the rest is about what is not;
 1. ``begin`` reads the catalogue of all schemas that are compared, and lets PostgreSQL spell the models;
 2. Alembic compares, and wherever PostgreSQL has spelt both sides the comparators here answer in place of
    Alembic's own, which keep answering for the rest;
@@ -40,6 +41,8 @@ def setup(plugin: Plugin) -> None:
     _registered = True
     add = plugin.add_autogenerate_comparator
     first, last = DispatchPriority.FIRST, DispatchPriority.LAST
+    # In the subgroup of Alembic's comparison of tables, which it stops where there is nothing to compare.
+    add(find_alike, "schema", "tables", qualifier="postgresql", priority=first)
     add(begin, "schema", "headway", qualifier="postgresql", priority=first)
     # Behind `begin`, which has the types of extensions known.
     add(prime, "schema", "headway.priming", qualifier="postgresql", priority=first)
@@ -51,6 +54,7 @@ def setup(plugin: Plugin) -> None:
     add(compare_checks, "table", "checkconstraints", qualifier="postgresql")
     add(compare_enums, "schema", "headway.enums", qualifier="postgresql", priority=last)
     add(compare_sequences, "schema", "headway.sequences", qualifier="postgresql", priority=last)
+    add(compare_enums_again, "schema", "headway.enums.package", qualifier="postgresql", priority=last)
     add(finish, "autogenerate", "headway", qualifier="postgresql", priority=last)
 
 
@@ -66,21 +70,35 @@ def register() -> None:
 _registered = False
 
 
+def find_alike(
+    autogen_context: AutogenContext, _: UpgradeOps, schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """Spare the tables that are alike; see :mod:`headway.autogenerate.likeness`."""
+    from headway.autogenerate.likeness import find_likeness
+
+    whole = find_likeness(autogen_context, schemas).whole
+    return PriorityDispatchResult.STOP if whole else PriorityDispatchResult.CONTINUE
+
+
 def prime(autogen_context: AutogenContext, _: UpgradeOps, schemas: set[str | None]) -> PriorityDispatchResult:
     """Read what Alembic will ask SQLAlchemy's inspector about ``schemas``, in bulk."""
+    from headway.autogenerate.likeness import likeness_of
     from headway.autogenerate.priming import fill
 
-    fill(autogen_context, schemas)
+    if not likeness_of(autogen_context).whole:
+        fill(autogen_context, schemas)
     return PriorityDispatchResult.CONTINUE
 
 
 def begin(autogen_context: AutogenContext, _: UpgradeOps, schemas: set[str | None]) -> PriorityDispatchResult:
     """Before Alembic looks at any table of ``schemas`` (``None`` is the default schema)."""
     from headway.autogenerate.comparison import prepare
+    from headway.autogenerate.likeness import likeness_of
     from headway.autogenerate.rendering import complete
 
     complete(autogen_context)
-    prepare(autogen_context, schemas)
+    if not likeness_of(autogen_context).whole:
+        prepare(autogen_context, schemas)
     return PriorityDispatchResult.CONTINUE
 
 
@@ -125,14 +143,31 @@ def compare_enums(
     """Enum types, once Alembic has compared the tables; see :mod:`headway.autogenerate.enums`."""
     from headway.autogenerate import enums
     from headway.autogenerate.comparison import comparison_of
+    from headway.autogenerate.likeness import likeness_of
 
+    if likeness_of(autogen_context).whole:
+        return PriorityDispatchResult.CONTINUE
     came_in_time = enums.PACKAGE in sys.modules
     comparison = comparison_of(autogen_context)
     if not enums.activate():
         if comparison is not None:
             enums.compare_without_package(autogen_context, comparison, upgrade_ops)
     elif not came_in_time:
-        enums.compare_with_package(autogen_context, upgrade_ops, schemas)
+        same = likeness_of(autogen_context).enums
+        enums.compare_with_package(autogen_context, upgrade_ops, schemas, same)
+    return PriorityDispatchResult.CONTINUE
+
+
+def compare_enums_again(
+    autogen_context: AutogenContext, upgrade_ops: UpgradeOps, schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """What alembic-postgresql-enum says, where it was kept from saying it by itself."""
+    from headway.autogenerate import enums
+    from headway.autogenerate.likeness import likeness_of
+
+    likeness = likeness_of(autogen_context)
+    if likeness.without_package and not likeness.whole:
+        enums.compare_with_package(autogen_context, upgrade_ops, schemas, likeness.enums)
     return PriorityDispatchResult.CONTINUE
 
 

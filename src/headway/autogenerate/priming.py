@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import BIGINT, INTEGER, SMALLINT
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope, ReflectionDefaults
 
+from headway.autogenerate.likeness import likeness_of
 from headway.ledger.names import LAYOUT_COLUMN
 
 if TYPE_CHECKING:
@@ -113,7 +114,10 @@ class _Reading:
         )
         available = self._available()
         wanted: dict[TableKey, Any] = {}
+        alike = likeness_of(self.context).tables
         for key, table in available.items():
+            if key in alike:
+                continue
             memory.tables[key[0]].append(key[1])
             if self.context.run_name_filters(key[1], "table", {"schema_name": key[0]}):
                 wanted[key] = table

@@ -186,7 +186,7 @@ def _build_apart(
         ]
     unit = units[0]
     if unit.pieces:
-        return build(connection, unit.pieces, of=unit.what)
+        return build(connection, unit.pieces, of=unit.what if of is not None else None)
     if of is not None:
         _logger.info("PostgreSQL does not take %s of %s as the models have it: %s", unit.what, of, error)
     return [unit]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
-import traceback
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import click
@@ -55,6 +53,9 @@ def _run(words: list[str], invocation: Invocation) -> int:
 
 
 def _report(terminal: Terminal, fault: BaseException, words: Sequence[str]) -> int:
+    import shlex
+    import traceback
+
     from headway.cli import failure
     from headway.narration.discretion import mask
 

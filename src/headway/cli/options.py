@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from headway.cli.invocation import Colour, Invocation
-from headway.results import Backup, CancelBlockers, RunOptions
+from headway.results import CancelBlockers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -159,6 +159,8 @@ def run_options(verb: Callable[..., Any]) -> Callable[..., Any]:
         cancel_blockers: str,
         **others: Any,
     ) -> Any:
+        from headway.results import RunOptions
+
         options = RunOptions(
             lock_wait_s=lock_wait,
             lock_timeout_ms=_milliseconds(lock_timeout),
@@ -199,6 +201,8 @@ def backup_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         if backup_command is not None and not backup_command.strip():
             raise click.UsageError("--backup-command says nothing.")
+        from headway.results import Backup
+
         backup = None if backup_command is None else Backup(backup_command, backup_timeout or None)
         return verb(*arguments, backup=backup, **others)
 

@@ -63,7 +63,6 @@ class Progress:
         self._terminal = terminal
         self._pace = Pace(clock=clock)
         self._spinner: Status | None = None
-        self._database: str | None = None
         self._doing: str | None = None
 
     def __call__(self, event: Event) -> None:
@@ -93,10 +92,8 @@ class Progress:
 
     def name_database(self, database: str) -> None:
         """Say which database this is about; once."""
-        if database != self._database:
-            self._database = database
-            self.stop()
-            self._terminal.say(f"{click.style('database:', dim=True)} {database}")
+        self.stop()
+        self._terminal.name_database(database)
 
     def stop(self) -> None:
         """Take the spinner off the screen."""

@@ -9,17 +9,38 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from headway.cli.progress import Progress
 from headway.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
-    from headway import Listener, Migrator, Project
+    from headway import Event, Listener, Migrator, Project
     from headway.cli.foreground import Foreground
     from headway.cli.invocation import Invocation
+    from headway.cli.progress import Progress
 
 _T = TypeVar("_T")
+
+
+class Drawing:
+    """Draws progress; what draws is loaded with the first event, for a command that only looks hears none."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._progress: Progress | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Draw one event."""
+        if self._progress is None:
+            from headway.cli.progress import Progress
+
+            self._progress = Progress(self._terminal)
+        self._progress(event)
+
+    def stop(self) -> None:
+        """Take off the screen what moves."""
+        if self._progress is not None:
+            self._progress.stop()
 
 
 class Sitting:
@@ -31,11 +52,11 @@ class Sitting:
     """
 
     def __init__(
-        self, terminal: Terminal, migrator: Migrator, progress: Progress, foreground: Foreground
+        self, terminal: Terminal, migrator: Migrator, drawing: Drawing, foreground: Foreground
     ) -> None:
         self.terminal = terminal
         self.migrator = migrator
-        self._progress = progress
+        self._drawing = drawing
         self._foreground = foreground
         self._said: set[str] = set()
 
@@ -55,12 +76,13 @@ class Sitting:
             with _stdout_kept_for_data():
                 return self._foreground.run(coroutine)
         finally:
-            self._progress.stop()
+            self._drawing.stop()
             self.say_notes()
 
     def name_database(self, database: str) -> None:
         """Say which database this is about, unless that was said."""
-        self._progress.name_database(database)
+        self._drawing.stop()
+        self.terminal.name_database(database)
 
     def say_notes(self) -> None:
         """Say what the settings have to say, each note once."""
@@ -108,21 +130,21 @@ def sitting(invocation: Invocation) -> Iterator[Sitting]:
     terminal = Terminal(invocation)
     if invocation.verbose:
         _show_log_lines()
-    progress = Progress(terminal)
+    drawing = Drawing(terminal)
     with Foreground() as foreground:
         migrator = Migrator(
             project_of(invocation),
             url=invocation.url,
             environment=invocation.environment,
-            listeners=[progress, *_telemetry()],
+            listeners=[drawing, *_telemetry()],
             x_arguments=invocation.x_arguments,
         )
-        at_work = Sitting(terminal, migrator, progress, foreground)
+        at_work = Sitting(terminal, migrator, drawing, foreground)
         try:
             at_work.say_notes()
             yield at_work
         finally:
-            progress.stop()
+            drawing.stop()
             foreground.finish(migrator.aclose())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from contextlib import contextmanager, suppress
 from io import UnsupportedOperation
@@ -47,6 +46,7 @@ class Terminal:
 
     def __init__(self, invocation: Invocation) -> None:
         self.invocation = invocation
+        self._database: str | None = None
 
     @property
     def json(self) -> bool:
@@ -76,7 +76,9 @@ class Terminal:
     @property
     def width(self) -> int | None:
         """Columns of the terminal; ``None`` when stdout is not one, and lines may be as long as they are."""
-        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        from shutil import get_terminal_size
+
+        return get_terminal_size().columns if sys.stdout.isatty() else None
 
     def coloured(self, stream: TextIO) -> bool:
         """Whether a stream gets colour.
@@ -105,6 +107,12 @@ class Terminal:
         """Print talk to stderr, unless it was asked to be quiet."""
         if not self.invocation.quiet:
             self.complain(text)
+
+    def name_database(self, database: str) -> None:
+        """Say which database this is about; once."""
+        if database != self._database:
+            self._database = database
+            self.say(f"{click.style('database:', dim=True)} {database}")
 
     def complain(self, text: str) -> None:
         """Print to stderr, quiet or not: errors, and what must be read before a question is answered."""

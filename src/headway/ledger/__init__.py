@@ -9,6 +9,7 @@ not every role that may create a table may create a function.
 
 from headway.ledger.book import NOBODY_KNOWS, Ledger
 from headway.ledger.entries import NewEntry, written_by
+from headway.ledger.glimpse import Glimpse
 from headway.ledger.names import LedgerNames, ledger_filter
 from headway.ledger.schema import LAYOUTS
 from headway.ledger.scripted import LedgerScript
@@ -17,6 +18,7 @@ from headway.results import JournalledStatement, LedgerEntry, Operation, Outcome
 __all__ = [
     "LAYOUTS",
     "NOBODY_KNOWS",
+    "Glimpse",
     "JournalledStatement",
     "Ledger",
     "LedgerEntry",

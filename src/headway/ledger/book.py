@@ -14,6 +14,7 @@ from headway.errors import HeadwayError, LedgerError
 from headway.ledger import schema, statements
 from headway.ledger.access import obstacle_to
 from headway.ledger.entries import NewEntry, clean_for, read_entry, read_faults
+from headway.ledger.glimpse import Glimpse, glimpse
 from headway.ledger.names import LedgerNames
 from headway.ledger.opening import Opening
 from headway.planning import read_record
@@ -361,6 +362,24 @@ class Ledger:
     def record_of(self, connection: Connection) -> Mapping[str, Application]:
         """How each revision that is applied came to be so, by the ledger's own word."""
         return read_record(row._mapping for row in self._ask(connection, self._statements.RECORD))  # noqa: SLF001  # public, see read_entry
+
+    def glimpse(self, connection: Connection, *, readable: bool = True) -> Glimpse | None:
+        """All that decides where the database stands, in one statement once the ledger was looked up.
+
+        Args:
+            connection: where.
+            readable: whether this role may read the ledger; where there is none, it does not matter.
+
+        Returns:
+            ``None`` where there is no schema for a version table.
+
+        Raises:
+            DatabaseError: something else answered.
+        """
+        place, _ = self._known(connection)
+        if not place.schema_exists:
+            return None
+        return glimpse(connection, place, self._table, readable=readable)
 
     def verify(self, connection: Connection) -> tuple[str, ...]:
         """Check the seal of every closed entry, and the chains, those of other version tables too.

@@ -8,11 +8,10 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from headway import planning, results
 from headway.errors import CapabilityError, RefusedError, StepFailedError
 from headway.migrator.running import Running
 from headway.migrator.writing import Writing
-from headway.planning import resolve
-from headway.results import BaselineReport
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Adopting(Writing, Running):
         scratch: str = _ON_EMBEDDED,
         stamp: bool = True,
         options: RunOptions | None = None,
-    ) -> BaselineReport:
+    ) -> results.BaselineReport:
         """Write the first revision from what the database holds, prove it, and stamp the database with it.
 
         The proof: the revision is run in an empty database, and makes there what this one holds, and its
@@ -69,7 +68,7 @@ class Adopting(Writing, Running):
         with _folder_kept_if_used(self.project):
             held = await holding_of(self._target, schemas)
             if not held.parts.all:
-                return BaselineReport(held.database, None, unspoken=held.parts.unspoken)
+                return results.BaselineReport(held.database, None, unspoken=held.parts.unspoken)
             written = await self._write_first(message, rev_id, held)
             try:
                 proof = await self._replayed("heads", held.parts, schemas, scratch, whole=True)
@@ -92,7 +91,7 @@ class Adopting(Writing, Running):
         scratch: str = _ON_EMBEDDED,
         stamp: bool = True,
         options: RunOptions | None = None,
-    ) -> BaselineReport:
+    ) -> results.BaselineReport:
         """Compare the database with what the revisions make of an empty one, and stamp it if they are alike.
 
         In the database nothing is changed but, with ``stamp``, the version table and the ledger. The order
@@ -117,7 +116,7 @@ class Adopting(Writing, Running):
         from headway.holding import holding_of, reported
 
         self._require_postgresql()
-        wanted = resolve(await self._graph(), revision)
+        wanted = planning.resolve(await self._graph(), revision)
         standing = await self._target.standing()
         database, rows = standing.database, standing.rows
         if stamp and rows and {*rows} != {*wanted}:

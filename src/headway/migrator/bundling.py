@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headway import planning, results
 from headway.errors import EmbeddedServerError, RefusedError, ResolutionError, StepFailedError
 from headway.migrator.core import sql_of
 from headway.migrator.linting import Linting, heard
-from headway.planning import Plan, plan_back, plan_range, require_known
-from headway.results import BundleReport, Direction, VerifyReport
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class Bundling(Linting):
         *,
         scratch: str | None = "embedded",
         force: bool = False,
-    ) -> BundleReport:
+    ) -> results.BundleReport:
         """Write what a DBA reviews and applies with psql; the configured database is not asked.
 
         Args:
@@ -67,7 +66,7 @@ class Bundling(Linting):
         drawn = await self._drawn(plan, scratch)
         files = await in_thread(partial(files_of, content, lint, drawn))
         paths = await in_thread(partial(write_folder, Path(folder), files, force=force))
-        return BundleReport(
+        return results.BundleReport(
             folder=Path(folder),
             paths=paths,
             before=content.base,
@@ -79,13 +78,13 @@ class Bundling(Linting):
             unwatched=lint.unwatched,
         )
 
-    async def _to_bundle(self, graph: Graph, span: str) -> Plan:
+    async def _to_bundle(self, graph: Graph, span: str) -> planning.Plan:
         if self._target.dialect != "postgresql":
             raise RefusedError(
                 "a bundle is for psql, and this project's database is not PostgreSQL",
                 hint="`headway sql` prints the statements.",
             )
-        plan = plan_range(graph, span, Direction.UPGRADE)
+        plan = planning.plan_range(graph, span, results.Direction.UPGRADE)
         if not plan.steps:
             raise ResolutionError(
                 span,
@@ -95,7 +94,7 @@ class Bundling(Linting):
         await sql_of(plan)
         return plan
 
-    async def _content(self, graph: Graph, plan: Plan) -> Content:
+    async def _content(self, graph: Graph, plan: planning.Plan) -> Content:
         from headway.bundle import Scripts, content_of
 
         project = await self._target.load()
@@ -105,7 +104,7 @@ class Bundling(Linting):
 
             scripts = Scripts(
                 upgrade=script_steps(project, plan),
-                rollback=script_steps(project, plan_back(graph, plan)),
+                rollback=script_steps(project, planning.plan_back(graph, plan)),
                 table=project.options.version_table,
                 table_ddl=version_table_ddl(project, "headway_schema"),
                 ledger=project.options.ledger,
@@ -114,7 +113,7 @@ class Bundling(Linting):
 
         return await in_thread(gather)
 
-    async def _rehearsed(self, plan: Plan, content: Content, scratch: str | None) -> LintReport:
+    async def _rehearsed(self, plan: planning.Plan, content: Content, scratch: str | None) -> LintReport:
         """What lint says of the plan's steps; of their text alone where they cannot be replayed."""
         from headway.bundle import by_text
 
@@ -123,7 +122,7 @@ class Bundling(Linting):
         except StepFailedError as error:
             return by_text(content.upgrade, error.message)
 
-    async def _drawn(self, plan: Plan, scratch: str | None) -> Drawn:
+    async def _drawn(self, plan: planning.Plan, scratch: str | None) -> Drawn:
         """The tables on both sides of a plan, as a run leaves them in a database of our own."""
         from headway.bundle import Drawn
 
@@ -153,7 +152,9 @@ class Bundling(Linting):
             await self.upgrade(row)
         return await self._holdings()
 
-    async def verify(self, folder: Path | str | None = None, *, scratch: str = "embedded") -> VerifyReport:
+    async def verify(
+        self, folder: Path | str | None = None, *, scratch: str = "embedded"
+    ) -> results.VerifyReport:
         """Compare the database with one in which headway has run the same revisions; changes nothing.
 
         Tables, types, indexes, views, functions, triggers and policies are compared, the version rows, and
@@ -191,12 +192,12 @@ class Bundling(Linting):
         faults: tuple[str, ...] = ()
         if folder is not None:
             wanted, scripted, faults = await in_thread(partial(_signed, Path(folder), graph))
-        require_known(graph, wanted)
+        planning.require_known(graph, wanted)
         async with self._scratch(scratch) as settings:
             replayed = await self._replaying(settings)._reached(wanted)  # noqa: SLF001  # as above
         chain = await self.verify_log()
         caveat = "" if found.major == replayed.major else ", which may print an expression in other words"
-        return VerifyReport(
+        return results.VerifyReport(
             database=found.database,
             current=found.rows,
             expected=wanted,

@@ -6,15 +6,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from headway import planning, results
 from headway.errors import GraphError
 from headway.lockfile import held
-from headway.planning import Plan, changes, deleted, plan_downgrade, plan_upgrade, still_valid
 from headway.project import Project, load_project
-from headway.results import Direction
 from headway.revisions import Graph, read_graph
 from headway.settings import Settings, load_settings
 from headway.target import Target
-from headway.threads import in_thread
+from headway.threads import aside, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from headway.alembic_bridge import RevisionCode
     from headway.events import Listener
+    from headway.recollection import Recollection
     from headway.results import Application, RevisionChange
 
 
@@ -53,6 +53,11 @@ class Core:
             listeners=self._listeners,
             x_arguments=x_arguments,
         )
+        self._recollection: Recollection | None = None
+        if connection is not None:
+            from headway.recollection import recollection_on
+
+            self._recollection = recollection_on(connection, self.project)
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,7 +107,7 @@ class Core:
 
     async def _graph(self) -> Graph:
         # Thousands of files may have to be read; the caller's loop goes on meanwhile.
-        return await in_thread(
+        return await aside(
             partial(
                 read_graph,
                 self.project.version_locations,
@@ -149,26 +154,30 @@ class Core:
         all_known: bool = True,
     ) -> tuple[RevisionChange, ...]:
         def compare() -> tuple[RevisionChange, ...]:
-            found = changes(graph.revisions, applied, record, all_known=all_known)
+            found = planning.changes(graph.revisions, applied, record, all_known=all_known)
             known = {change.revision for change in found}
             # What this checkout has once held is no other checkout's.
             lost = [id_ for id_ in held(self.project) if id_ not in graph and id_ not in known]
-            return (*found, *deleted(lost, record))
+            return (*found, *planning.deleted(lost, record))
 
         # In a thread, for files that were reformatted are parsed.
-        return await in_thread(compare)
+        return await aside(compare)
 
     def _planned(
-        self, graph: Graph, rows: tuple[str, ...], target: str | Plan | None, direction: Direction
-    ) -> Plan:
-        if isinstance(target, Plan):
-            return still_valid(target, rows)
-        if direction is Direction.UPGRADE:
-            return plan_upgrade(graph, rows, "head" if target is None else target)
-        return plan_downgrade(graph, rows, "-1" if target is None else target)
+        self,
+        graph: Graph,
+        rows: tuple[str, ...],
+        target: str | planning.Plan | None,
+        direction: results.Direction,
+    ) -> planning.Plan:
+        if isinstance(target, planning.Plan):
+            return planning.still_valid(target, rows)
+        if direction is results.Direction.UPGRADE:
+            return planning.plan_upgrade(graph, rows, "head" if target is None else target)
+        return planning.plan_downgrade(graph, rows, "-1" if target is None else target)
 
 
-async def sql_of(plan: Plan) -> dict[tuple[Path, Direction], RevisionCode]:
+async def sql_of(plan: planning.Plan) -> dict[tuple[Path, results.Direction], RevisionCode]:
     """The plan's revisions in SQL, read in a thread: all their statements, before any is run."""
     from headway.alembic_bridge import load_all_sql
 

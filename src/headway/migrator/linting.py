@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headway import planning, results, sqlfiles
 from headway.errors import (
     ConfigurationError,
     EmbeddedServerError,
@@ -14,13 +15,9 @@ from headway.errors import (
     RefusedError,
     ResolutionError,
 )
-from headway.events import ServerStarting, StepBlocked, StepProgress, StepStarted
 from headway.migrator.core import sql_of
 from headway.migrator.reviewing import Reviewing
-from headway.planning import Plan, plan_range, plan_upgrade
 from headway.project import lint_sections
-from headway.results import Direction, LintReport
-from headway.sqlfiles import down_path
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
@@ -33,14 +30,13 @@ if TYPE_CHECKING:
     from headway.revisions import Graph
 
 EMBEDDED = "embedded"
-_EMPTY = Plan(Direction.UPGRADE, (), (), ())
 _NOT_ASKED = "no scratch database was asked for"
 
 
 class Linting(Reviewing):
     """What each statement does to a live database, and what of it would hurt."""
 
-    async def review(self, plan: Plan, *, scratch: str | None = EMBEDDED) -> LintReport:
+    async def review(self, plan: planning.Plan, *, scratch: str | None = EMBEDDED) -> results.LintReport:
         """What each statement of a plan locks, rewrites and scans, and what lint says of it.
 
         What lies before the plan is run in a scratch database, then its steps are watched there. The
@@ -73,7 +69,7 @@ class Linting(Reviewing):
         files: Sequence[Path | str] = (),
         scratch: str | None = EMBEDDED,
         policy: Policy | None = None,
-    ) -> LintReport:
+    ) -> results.LintReport:
         """What of some revisions would hurt a live database, or the code that runs on it; upgrades.
 
         Args:
@@ -115,7 +111,7 @@ class Linting(Reviewing):
             policy = read_policy(said, where=where, beneath=policy)
         return policy
 
-    async def mend(self, report: LintReport) -> tuple[tuple[Path, str], ...]:
+    async def mend(self, report: results.LintReport) -> tuple[tuple[Path, str], ...]:
         """Rewrite what has a mechanical safe form, in the files that a report of ``lint`` speaks of.
 
         Revisions that the configured database has applied are left alone; where it cannot be asked, all are
@@ -128,7 +124,7 @@ class Linting(Reviewing):
         from headway.reviewer import reviewed
 
         graph = await self._graph()
-        plan = plan_upgrade(graph, (), "heads")
+        plan = planning.plan_upgrade(graph, (), "heads")
         project = await self._target.load()
         applied = await self._applied_already(graph)
         found = {it.revision: it for it in report.steps if it.findings and it.revision not in applied}
@@ -148,10 +144,10 @@ class Linting(Reviewing):
 
     async def _selected(
         self, graph: Graph, span: str | None, git_base: str | None, files: Sequence[Path | str]
-    ) -> tuple[Plan, set[Step]]:
+    ) -> tuple[planning.Plan, set[Step]]:
         """The plan that leads to what is to be examined, and which of its steps that is."""
         if span is not None:
-            plan = plan_range(graph, span, Direction.UPGRADE)
+            plan = planning.plan_range(graph, span, results.Direction.UPGRADE)
             return plan, {*plan.steps}
         if git_base is None and not files:
             wanted = set(graph.revisions)
@@ -161,12 +157,12 @@ class Linting(Reviewing):
             wanted = _of_files(graph, await in_thread(partial(changed_since, self.project.root, git_base)))
         else:
             wanted = await in_thread(lambda: _named(graph, files))
-        plan = plan_upgrade(graph, (), sorted(wanted)) if wanted else _EMPTY
+        plan = planning.plan_upgrade(graph, (), sorted(wanted)) if wanted else _empty()
         return plan, {step for step in plan.steps if step.revision in wanted}
 
     async def _rehearse(
-        self, graph: Graph, plan: Plan, wanted: Collection[Step], scratch: str | None
-    ) -> tuple[list[Subject], LintReport]:
+        self, graph: Graph, plan: planning.Plan, wanted: Collection[Step], scratch: str | None
+    ) -> tuple[list[Subject], results.LintReport]:
         """The steps to look at, reviewed and not judged; and a report without them."""
         if self._target.dialect != "postgresql":
             raise RefusedError(
@@ -174,11 +170,11 @@ class Linting(Reviewing):
                 "SQLite, which locks the whole file for every change",
                 hint="Where the revisions are for PostgreSQL too, name such a database in DATABASE_URL.",
             )
-        before = plan_upgrade(graph, (), plan.before) if plan.before else _EMPTY
+        before = planning.plan_upgrade(graph, (), plan.before) if plan.before else _empty()
         steps = (*before.steps, *plan.steps)
         if not plan.steps:
-            return [], LintReport()
-        await sql_of(Plan(plan.direction, steps, (), plan.after))
+            return [], results.LintReport()
+        await sql_of(planning.Plan(plan.direction, steps, (), plan.after))
         project = await self._target.load()
         seen, report = await self._watched(graph, steps, wanted, scratch)
         from headway.reviewer import reviewed
@@ -187,12 +183,12 @@ class Linting(Reviewing):
 
     async def _watched(
         self, graph: Graph, steps: Sequence[Step], wanted: Collection[Step], scratch: str | None
-    ) -> tuple[Mapping[Step, Rehearsed], LintReport]:
+    ) -> tuple[Mapping[Step, Rehearsed], results.LintReport]:
         from headway.rehearsal import Rehearsal
         from headway.reviewer import way_back
 
         if scratch is None:
-            return {}, LintReport(unwatched=_NOT_ASKED)
+            return {}, results.LintReport(unwatched=_NOT_ASKED)
         tell = self._target.tell
         try:
             async with self._scratch(scratch) as settings:
@@ -204,11 +200,11 @@ class Linting(Reviewing):
                 )
                 rehearsal = Rehearsal(replayed._target, replayed._engine, partial(way_back, graph), tell)  # noqa: SLF001  # its own kind
                 seen = await rehearsal.run(steps, wanted)
-                return seen, LintReport(oracle=rehearsal.server)
+                return seen, results.LintReport(oracle=rehearsal.server)
         except EmbeddedServerError as error:
             if scratch != EMBEDDED:
                 raise
-            return {}, LintReport(unwatched=error.message)
+            return {}, results.LintReport(unwatched=error.message)
 
     async def _applied_already(self, graph: Graph) -> Collection[str]:
         """What the configured database has applied; nothing where there is none, or no answer."""
@@ -219,17 +215,25 @@ class Linting(Reviewing):
         except HeadwayError:
             return ()
 
-    async def _engine(self, plan: Plan) -> None:
+    async def _engine(self, plan: planning.Plan) -> None:
         await self._run(plan, plan.direction, None)
+
+
+def _empty() -> planning.Plan:
+    return planning.Plan(results.Direction.UPGRADE, (), (), ())
 
 
 def heard(tell: Callable[[Event], None], event: Event) -> None:
     """Of a replay it is told that it goes on, and not what became of a database that is gone behind it."""
+    from headway.events import ServerStarting, StepBlocked, StepProgress, StepStarted
+
     if isinstance(event, ServerStarting | StepStarted | StepBlocked | StepProgress):
         tell(event)
 
 
-def _report(found: Sequence[Subject], report: LintReport, policy: Policy, *, strict: bool) -> LintReport:
+def _report(
+    found: Sequence[Subject], report: results.LintReport, policy: Policy, *, strict: bool
+) -> results.LintReport:
     """The report with its steps; where nobody can read SQL without findings, or not at all, if ``strict``."""
     from headway.reviewer import judged
 
@@ -258,7 +262,7 @@ def _of_files(graph: Graph, files: Collection[Path]) -> set[str]:
     for id_, revision in graph.revisions.items():
         own = [revision.path]
         if revision.path.suffix == ".sql":
-            own.append(down_path(revision.path))
+            own.append(sqlfiles.down_path(revision.path))
         if any(path.resolve() in files for path in own):
             found.add(id_)
     return found

@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from headway import planning, results
 from headway.migrator.core import Core
-from headway.planning import (
-    assess,
-    describe,
-    history_range,
-    interruption,
-    pending,
-    require_head,
-    resolve,
-    serves,
-    unknown,
-)
-from headway.results import (
-    DoctorReport,
-    LedgerEntry,
-    Operation,
-    Outcome,
-    PendingReport,
-    RevisionStatus,
-    State,
-    StatusReport,
-)
-from headway.waiting import wait_for_revision
+
+if TYPE_CHECKING:
+    from headway.target import Standing
 
 
 class Looking(Core):
     """What only looks at the database."""
 
-    async def pending(self) -> PendingReport:
-        """Whether the database is at head; the cheap probe: one connection, three queries, no SQLAlchemy.
+    async def pending(self) -> results.PendingReport:
+        """Whether the database is at head; the cheap probe.
 
-        Only where revisions in SQL name no parent is the ledger asked too, on a connection of its own.
+        By a URL: one connection, three queries, no SQLAlchemy; only where revisions in SQL name no parent is
+        the ledger asked too, on a connection of its own. On an engine: where neither files nor database have
+        changed since the last call, one round trip on a connection of the engine's pool, if one is to spare.
 
         Returns:
             The report; ``pending`` is empty at head, and ``changed`` where all that is applied is what was
@@ -44,23 +30,36 @@ class Looking(Core):
             GraphError: the revision files do not form a graph, or one came too late to be run.
             ChangedRevisionsError: they do not, because an applied revision was deleted.
         """
+        recollection = self._recollection
+        if recollection is None:
+            report, _ = await self._pending()
+            return report
+        if (known := await recollection.report()) is not None:
+            return known
+        sighting = await recollection.sight()
+        report, standing = await self._pending()
+        await recollection.keep(report, sighting, standing.glimpsed)
+        return report
+
+    async def _pending(self) -> tuple[results.PendingReport, Standing]:
         graph = await self._graph_on_record()
         standing = await self._target.standing()
         rows, dirty, record = standing.rows, standing.dirty, standing.record
         await self._require_none_late(graph, rows)
-        strangers = unknown(graph, rows)
-        return PendingReport(
+        strangers = planning.unknown(graph, rows)
+        report = results.PendingReport(
             database=standing.database,
-            state=assess(graph, rows, dirty=dirty),
+            state=planning.assess(graph, rows, dirty=dirty),
             current=rows,
             heads=graph.heads,
-            pending=pending(graph, rows),
+            pending=planning.pending(graph, rows),
             unknown=tuple(item.revision for item in strangers),
             dirty=dirty,
-            serves=serves(graph, rows, dirty),
+            serves=planning.serves(graph, rows, dirty),
             changed=await self._changed(graph, graph.applied(rows), record, all_known=not strangers),
             foreign=tuple(record[item.revision] for item in strangers if item.revision in record),
         )
+        return report, standing
 
     async def ensure_head(self) -> None:
         """Return when the database is at head.
@@ -72,9 +71,9 @@ class Looking(Core):
             DirtyError: a revision is half-way.
             ConnectionFailedError: the database cannot be reached.
         """
-        require_head(await self.pending())
+        planning.require_head(await self.pending())
 
-    async def status(self) -> StatusReport:
+    async def status(self) -> results.StatusReport:
         """Every revision with its mark, oldest first; applied ones that are unknown here come last.
 
         Raises:
@@ -86,35 +85,35 @@ class Looking(Core):
         standing = await self._target.standing()
         rows, dirty = standing.rows, standing.dirty
         await self._require_none_late(graph, rows)
-        described = describe(graph, graph.revisions, rows, standing.applied_at)
-        strangers = unknown(graph, rows, standing.applied_at)
+        described = planning.describe(graph, graph.revisions, rows, standing.applied_at)
+        strangers = planning.unknown(graph, rows, standing.applied_at)
         changed = await self._changed(graph, graph.applied(rows), standing.record, all_known=not strangers)
         halfway = None
         if dirty:
             async with self._target.session() as session:
                 halfway = await self._target.interrupted(session)
-        return StatusReport(
+        return results.StatusReport(
             standing.database,
-            assess(graph, rows, standing.applied_at, dirty=dirty),
+            planning.assess(graph, rows, standing.applied_at, dirty=dirty),
             rows,
             graph.heads,
             described + strangers,
             ledger=standing.ledger,
-            dirty=interruption(halfway) if halfway else None,
+            dirty=planning.interruption(halfway) if halfway else None,
             changed=changed,
         )
 
-    async def current(self) -> tuple[RevisionStatus, ...]:
+    async def current(self) -> tuple[results.RevisionStatus, ...]:
         """The version table's rows; empty when no revision is applied."""
         report = await self.status()
         return tuple(item for item in report.revisions if item.is_current)
 
-    async def heads(self) -> tuple[RevisionStatus, ...]:
+    async def heads(self) -> tuple[results.RevisionStatus, ...]:
         """The heads of the revision files; needs no database. ``mark`` is always ``PENDING`` here."""
         graph = await self._graph()
-        return describe(graph, graph.heads, ())
+        return planning.describe(graph, graph.heads, ())
 
-    async def history(self, span: str | None = None) -> tuple[RevisionStatus, ...]:
+    async def history(self, span: str | None = None) -> tuple[results.RevisionStatus, ...]:
         """Revisions, newest first.
 
         Args:
@@ -125,9 +124,9 @@ class Looking(Core):
         rows: tuple[str, ...] = ()
         if span is not None and "current" in span:
             rows = (await self._target.standing()).rows
-        return describe(graph, history_range(graph, span, rows), rows)
+        return planning.describe(graph, planning.history_range(graph, span, rows), rows)
 
-    async def wait(self, target: str | None = "heads", *, timeout_s: float = 60.0) -> PendingReport:
+    async def wait(self, target: str | None = "heads", *, timeout_s: float = 60.0) -> results.PendingReport:
         """Wait until the server answers and a revision is applied; somebody else does the migrating.
 
         A database that is ahead of this checkout and misses nothing of it will do: while a new version is
@@ -145,7 +144,9 @@ class Looking(Core):
             UnknownRevisionsError: the database holds unknown revisions while others are missing; at once.
             ConnectionFailedError: the server did not answer until then, or lets nobody in.
         """
-        wanted = frozenset() if target is None else frozenset(resolve(await self._graph(), target))
+        from headway.waiting import wait_for_revision
+
+        wanted = frozenset() if target is None else frozenset(planning.resolve(await self._graph(), target))
         return await wait_for_revision(
             self.pending,
             target="the server" if target is None else target,
@@ -154,7 +155,7 @@ class Looking(Core):
             emit=self._target.tell,
         )
 
-    async def doctor(self) -> DoctorReport:
+    async def doctor(self) -> results.DoctorReport:
         """What decides whether this database can be migrated from here; only looks."""
         from headway.doctor import examined
 
@@ -165,10 +166,10 @@ class Looking(Core):
         *,
         revision: str | None = None,
         run_id: str | None = None,
-        outcome: Outcome | None = None,
-        operation: Operation | None = None,
+        outcome: results.Outcome | None = None,
+        operation: results.Operation | None = None,
         limit: int | None = None,
-    ) -> tuple[LedgerEntry, ...]:
+    ) -> tuple[results.LedgerEntry, ...]:
         """The ledger's entries, newest first; empty without a ledger.
 
         Args:
@@ -221,7 +222,7 @@ class Looking(Core):
         return tuple(missing)
 
 
-def _holds(report: PendingReport, wanted: frozenset[str]) -> bool:
+def _holds(report: results.PendingReport, wanted: frozenset[str]) -> bool:
     """Whether the database holds the wanted revisions, none of ours is half-way, and it has not diverged."""
     settled = report.dirty is None or report.serves
-    return settled and report.state is not State.DIVERGED and not wanted & {*report.pending}
+    return settled and report.state is not results.State.DIVERGED and not wanted & {*report.pending}

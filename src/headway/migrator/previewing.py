@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from headway import planning, results, sqltext
 from headway.errors import HeadwayError
 from headway.migrator.core import sql_of
 from headway.migrator.linting import EMBEDDED, Linting
-from headway.planning import SealedPlan, seal, still_valid
-from headway.results import LintReport, Preview, StatementReview, StepReview
-from headway.sqltext import shown
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ _LOCKS_ALL = "SQLite locks the whole file for every change"
 class Previewing(Linting):
     """A plan beside the database it is for, and on paper."""
 
-    async def preview(self, plan: Plan, *, scratch: str | None = None) -> Preview:
+    async def preview(self, plan: Plan, *, scratch: str | None = None) -> results.Preview:
         """What a plan would do to this database as it now is: nothing is written, and nobody is kept waiting.
 
         Args:
@@ -43,13 +41,13 @@ class Previewing(Linting):
 
         name = await self.database()
         if not plan.steps:
-            return Preview(name, plan.direction, plan.before, plan.after)
+            return results.Preview(name, plan.direction, plan.before, plan.after)
         report = await self._reviewed(plan, scratch)
         async with self._target.session() as session:
             losses = [loss for step in report.steps for loss in step.losses]
             measured = iter(await session.run(lambda connection: measure(connection, losses)))
             found = await session.run(lambda connection: survey_surroundings(connection, report.steps))
-        return Preview(
+        return results.Preview(
             name,
             plan.direction,
             plan.before,
@@ -62,7 +60,7 @@ class Previewing(Linting):
             report.unwatched,
         )
 
-    async def seal(self, plan: Plan, preview: Preview, *, target: str) -> SealedPlan:
+    async def seal(self, plan: Plan, preview: results.Preview, *, target: str) -> planning.SealedPlan:
         """Seal a plan for this database as it now is, to be run as it was made or not at all.
 
         Args:
@@ -77,11 +75,11 @@ class Previewing(Linting):
         graph = await self._graph()
         async with self._target.session() as session:
             _, rows = await self._target.scope(session)
-            still_valid(plan, rows)
+            planning.still_valid(plan, rows)
             imprint = await self._imprint(session)
-        return await in_thread(lambda: seal(plan, target, graph, imprint, preview.steps))
+        return await in_thread(lambda: planning.seal(plan, target, graph, imprint, preview.steps))
 
-    async def _reviewed(self, plan: Plan, scratch: str | None) -> LintReport:
+    async def _reviewed(self, plan: Plan, scratch: str | None) -> results.LintReport:
         if self._target.on_sqlite:
             return await self._foreseen(plan)
         try:
@@ -92,22 +90,22 @@ class Previewing(Linting):
             # Nobody asked for it by name, and a plan that is not watched is better than none.
             return replace(await self.review(plan, scratch=None), unwatched=error.message)
 
-    async def _foreseen(self, plan: Plan) -> LintReport:
+    async def _foreseen(self, plan: Plan) -> results.LintReport:
         """What the steps' text tells, where there is nobody to watch."""
         from headway.alembic_bridge import foresee
 
         await sql_of(plan)
         project = await self._target.load()
         found = await in_thread(lambda: [(step, foresee(project, step)) for step in plan.steps])
-        return LintReport(tuple(_unwatched(*each) for each in found), unwatched=_LOCKS_ALL)
+        return results.LintReport(tuple(_unwatched(*each) for each in found), unwatched=_LOCKS_ALL)
 
 
-def _unwatched(step: Step, seen: Foreseen) -> StepReview:
+def _unwatched(step: Step, seen: Foreseen) -> results.StepReview:
     statements = (
-        StatementReview(position, shown(sql), transactional=seen.transactional)
+        results.StatementReview(position, sqltext.shown(sql), transactional=seen.transactional)
         for position, sql in enumerate(seen.statements, start=1)
     )
-    return StepReview(
+    return results.StepReview(
         step.revision,
         step.direction,
         step.description,

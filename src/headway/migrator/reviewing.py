@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from headway import planning, results
 from headway.errors import UnknownRevisionsError
 from headway.migrator.core import sql_of
 from headway.migrator.looking import Looking
 from headway.migrator.running import Running
-from headway.planning import Plan, SealedPlan, plan_range
-from headway.results import CheckReport, Direction, Loss
 from headway.target import dated
 from headway.threads import in_thread
 
@@ -16,8 +15,11 @@ class Reviewing(Looking, Running):
     """What is to be known before a run."""
 
     async def plan(
-        self, target: str | SealedPlan | None = None, *, direction: Direction = Direction.UPGRADE
-    ) -> Plan:
+        self,
+        target: str | planning.SealedPlan | None = None,
+        *,
+        direction: results.Direction = results.Direction.UPGRADE,
+    ) -> planning.Plan:
         """The steps that ``upgrade`` or ``downgrade`` would run; no steps when there is nothing to do.
 
         Args:
@@ -32,7 +34,7 @@ class Reviewing(Looking, Running):
             ChangedRevisionsError: an applied revision was deleted, so that the files form no graph.
         """
         graph = await self._graph_on_record()
-        if isinstance(target, SealedPlan):
+        if isinstance(target, planning.SealedPlan):
             async with self._target.session() as session:
                 _, rows = await self._target.scope(session)
                 return await self._settled(session, graph, rows, target, direction)
@@ -44,7 +46,7 @@ class Reviewing(Looking, Running):
         except UnknownRevisionsError as error:
             raise dated(error, record) from None
 
-    async def losses(self, plan: Plan) -> tuple[Loss, ...]:
+    async def losses(self, plan: planning.Plan) -> tuple[results.Loss, ...]:
         """The data a plan destroys, with the server's estimates of how much; empty when none.
 
         Nothing is changed: the revisions run without a connection, and the database is only asked for sizes.
@@ -60,7 +62,7 @@ class Reviewing(Looking, Running):
         async with self._target.session() as session:
             return await session.run(lambda connection: measure(connection, found))
 
-    async def check(self, *, scratch: str | None = None) -> CheckReport:
+    async def check(self, *, scratch: str | None = None) -> results.CheckReport:
         """What the models hold that no revision creates; no changes when they agree.
 
         Args:
@@ -85,9 +87,9 @@ class Reviewing(Looking, Running):
             found = await session.run(
                 lambda connection: differences(self._target.alembic, self._target.alembic.on(connection))
             )
-            return CheckReport(session.database, found)
+            return results.CheckReport(session.database, found)
 
-    async def _check_in_scratch(self, where: str) -> CheckReport:
+    async def _check_in_scratch(self, where: str) -> results.CheckReport:
         async with self._scratch(where) as settings:
             replayed = type(self)(
                 self.project,
@@ -98,7 +100,9 @@ class Reviewing(Looking, Running):
             await replayed.upgrade("heads")
             return await replayed.check()
 
-    async def sql(self, span: str = "head", *, direction: Direction = Direction.UPGRADE) -> str:
+    async def sql(
+        self, span: str = "head", *, direction: results.Direction = results.Direction.UPGRADE
+    ) -> str:
         """The SQL that a DBA can run by hand; needs no database.
 
         Args:
@@ -114,7 +118,7 @@ class Reviewing(Looking, Running):
         """
         from headway.alembic_bridge import render_sql
 
-        plan = plan_range(await self._graph(), span, direction)
+        plan = planning.plan_range(await self._graph(), span, direction)
         await sql_of(plan)
         project = await self._target.load()
         return await in_thread(lambda: render_sql(project, plan, dialect=self._target.dialect))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from headway import planning, results
 from headway.errors import ResolutionError, UnknownRevisionsError
 from headway.migrator.core import Core, sql_of
 from headway.narration.changes import changed_error
-from headway.planning import Plan, SealedPlan, Step, plan_stamp, require_agreed, still_sealed
-from headway.results import Direction, RepairAction, RepairReport, RunReport
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
@@ -29,12 +28,12 @@ class Running(Core):
 
     async def upgrade(
         self,
-        target: str | Plan | SealedPlan = "head",
+        target: str | planning.Plan | planning.SealedPlan = "head",
         *,
         options: RunOptions | None = None,
-        agreed: Plan | None = None,
+        agreed: planning.Plan | None = None,
         backup: Backup | None = None,
-    ) -> RunReport:
+    ) -> results.RunReport:
         """Apply what is missing up to ``target``, one transaction a revision.
 
         Args:
@@ -68,23 +67,25 @@ class Running(Core):
             OutcomeUnknownError: a COMMIT got no answer, and the server cannot say what became of it.
             TransactionOpenError: the caller's connection has begun a transaction.
         """
-        return await self._run(target, Direction.UPGRADE, options, agreed, backup)
+        return await self._run(target, results.Direction.UPGRADE, options, agreed, backup)
 
     async def downgrade(
         self,
-        target: str | Plan | SealedPlan = "-1",
+        target: str | planning.Plan | planning.SealedPlan = "-1",
         *,
         options: RunOptions | None = None,
-        agreed: Plan | None = None,
+        agreed: planning.Plan | None = None,
         backup: Backup | None = None,
-    ) -> RunReport:
+    ) -> results.RunReport:
         """Undo revisions down to ``target``, one transaction a revision. Asks nobody; see ``losses``.
 
         Returns and raises as ``upgrade`` does.
         """
-        return await self._run(target, Direction.DOWNGRADE, options, agreed, backup)
+        return await self._run(target, results.Direction.DOWNGRADE, options, agreed, backup)
 
-    async def stamp(self, *targets: str, purge: bool = False, options: RunOptions | None = None) -> RunReport:
+    async def stamp(
+        self, *targets: str, purge: bool = False, options: RunOptions | None = None
+    ) -> results.RunReport:
         """Write revisions into the version table without running them.
 
         Args:
@@ -102,17 +103,17 @@ class Running(Core):
             scope, _ = await self._target.scope(session)
             async with self._target.door(session, options, {}) as door:
                 rows = await session.run(lambda _: scope.versions())
-                after = plan_stamp(graph, () if purge else rows, targets or ("head",))
+                after = planning.plan_stamp(graph, () if purge else rows, targets or ("head",))
                 stamp = Stamp(door, scope, graph)
                 return await stamp.execute(rows, after, purge=purge)
 
     async def repair(
         self,
-        action: RepairAction | str,
+        action: results.RepairAction | str,
         *revisions: str,
         reason: str,
         options: RunOptions | None = None,
-    ) -> RepairReport:
+    ) -> results.RepairReport:
         """Put right what ledger and version table say of applied revisions that were changed or are gone.
 
         No schema is touched. Every revision concerned gets an entry of operation ``repair``.
@@ -156,14 +157,14 @@ class Running(Core):
         session: Session,
         graph: Graph,
         rows: tuple[str, ...],
-        target: str | Plan | SealedPlan,
-        direction: Direction,
-    ) -> Plan:
+        target: str | planning.Plan | planning.SealedPlan,
+        direction: results.Direction,
+    ) -> planning.Plan:
         """The plan to run; a sealed one once nothing that it was made from has moved."""
-        if not isinstance(target, SealedPlan):
+        if not isinstance(target, planning.SealedPlan):
             return self._planned(graph, rows, target, direction)
         imprint = await self._imprint(session)
-        return await in_thread(lambda: still_sealed(target, graph, rows, imprint, direction))
+        return await in_thread(lambda: planning.still_sealed(target, graph, rows, imprint, direction))
 
     async def _imprint(self, session: Session) -> Imprint:
         from headway.imprint import take_imprint
@@ -172,10 +173,10 @@ class Running(Core):
         ours = {handed.version_table.name, handed.ledger.history, handed.ledger.view}
         return await session.run(lambda connection: take_imprint(connection, session.database, ours))
 
-    async def _require_unchanged(self, session: Session, graph: Graph, plan: Plan) -> None:
+    async def _require_unchanged(self, session: Session, graph: Graph, plan: planning.Plan) -> None:
         """What is applied and stays so must be what was applied; what is undone goes anyway."""
         staying = graph.applied(plan.before).keys() & graph.applied(
-            plan.before if plan.direction is Direction.UPGRADE else plan.after
+            plan.before if plan.direction is results.Direction.UPGRADE else plan.after
         )
         await self._require_as_applied(session, graph, staying)
 
@@ -186,12 +187,12 @@ class Running(Core):
 
     async def _run(
         self,
-        target: str | Plan | SealedPlan,
-        direction: Direction,
+        target: str | planning.Plan | planning.SealedPlan,
+        direction: results.Direction,
         options: RunOptions | None,
-        agreed: Plan | None = None,
+        agreed: planning.Plan | None = None,
         backup: Backup | None = None,
-    ) -> RunReport:
+    ) -> results.RunReport:
         graph = await self._graph_on_record()
         async with self._target.session() as session:
             from headway.latecomers import require_none_late
@@ -204,7 +205,7 @@ class Running(Core):
             except UnknownRevisionsError as error:
                 raise await self._target.dated(session, error) from None
             except ResolutionError:
-                if direction is Direction.UPGRADE:
+                if direction is results.Direction.UPGRADE:
                     # An applied revision that was re-parented makes a head of what it came after.
                     await self._require_as_applied(session, graph, graph.applied(rows).keys())
                 raise
@@ -220,8 +221,8 @@ class Running(Core):
                 if now != rows:
                     await self._require_unchanged(session, graph, plan)
                 if agreed is not None:
-                    require_agreed(plan, agreed)
-                if isinstance(target, SealedPlan):
+                    planning.require_agreed(plan, agreed)
+                if isinstance(target, planning.SealedPlan):
                     door.remarks["plan"] = target.checksum
                 if backup is not None and plan.steps:
                     await self._back_up(door, backup, variables)
@@ -232,9 +233,9 @@ class Running(Core):
         door: Doorway,
         scope: Scope,
         graph: Graph,
-        plan: Plan,
-        in_sql: Mapping[tuple[Path, Direction], RevisionCode],
-    ) -> RunReport:
+        plan: planning.Plan,
+        in_sql: Mapping[tuple[Path, results.Direction], RevisionCode],
+    ) -> results.RunReport:
         from headway.runs import run_behind
         from headway.work import Work
 
@@ -258,7 +259,9 @@ class Running(Core):
         return await run.execute(works, before=plan.before, after=plan.after)
 
 
-def _code_of(step: Step, in_sql: Mapping[tuple[Path, Direction], RevisionCode]) -> RevisionCode:
+def _code_of(
+    step: planning.Step, in_sql: Mapping[tuple[Path, results.Direction], RevisionCode]
+) -> RevisionCode:
     from headway.alembic_bridge import load_code
 
     # Not yet read is what another migrator undid until the lock was ours.

@@ -5,16 +5,17 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from headway import results
 from headway.migrator.looking import Looking
 from headway.migrator.running import Running
-from headway.results import StartupMode
 from headway.settings import Environment
-from headway.startup import TIMEOUT_S, Startup, started, wish
+from headway.waiting import TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from headway.results import RunOptions
+    from headway.startup import Startup
 
 
 class Starting(Looking, Running):
@@ -23,7 +24,7 @@ class Starting(Looking, Running):
     @asynccontextmanager
     async def startup(
         self,
-        mode: StartupMode | str = StartupMode.AUTO,
+        mode: results.StartupMode | str = results.StartupMode.AUTO,
         *,
         timeout_s: float = TIMEOUT_S,
         strict: bool = False,
@@ -62,6 +63,8 @@ class Starting(Looking, Running):
             StartupInterruptedError: a signal came.
             HeadwayError: in mode ``upgrade`` whatever that method raises.
         """
+        from headway.startup import Startup, started, wish
+
         wanted = wish(
             mode,
             in_development=self.settings.environment is Environment.DEVELOPMENT,

@@ -10,27 +10,80 @@ Alembic (``alembic.script.revision.RevisionMap``).
 
 from __future__ import annotations
 
-from headway.planning.changes import changes, deleted, forgotten
-from headway.planning.history import history_range
-from headway.planning.identifiers import merge_command, refuse_url, resolve
-from headway.planning.plan import Plan, Step, plan_back, plan_downgrade, plan_range, plan_upgrade
-from headway.planning.record import read_record
-from headway.planning.sealing import Imprint, SealedPlan, moved, seal, still_sealed
-from headway.planning.stamping import plan_stamp
-from headway.planning.standing import (
-    assess,
-    describe,
-    interruption,
-    pending,
-    require_agreed,
-    require_head,
-    require_known,
-    require_serving,
-    serves,
-    still_valid,
-    unfinished,
-    unknown,
-)
+from typing import TYPE_CHECKING
+
+from headway.exports import on_first_use
+
+if TYPE_CHECKING:
+    from headway.planning.alterations import changes, deleted, forgotten
+    from headway.planning.history import history_range
+    from headway.planning.identifiers import merge_command, refuse_url, resolve
+    from headway.planning.plan import Plan, Step, plan_back, plan_downgrade, plan_range, plan_upgrade
+    from headway.planning.record import read_record
+    from headway.planning.sealing import Imprint, SealedPlan, moved, seal, still_sealed
+    from headway.planning.stamping import plan_stamp
+    from headway.planning.standing import (
+        assess,
+        begins_anew,
+        describe,
+        interruption,
+        pending,
+        require_agreed,
+        require_head,
+        require_known,
+        require_serving,
+        serves,
+        still_valid,
+        unfinished,
+        unknown,
+    )
+
+_HOMES = {
+    "headway.planning.alterations": (
+        "changes",
+        "deleted",
+        "forgotten",
+    ),
+    "headway.planning.history": ("history_range",),
+    "headway.planning.identifiers": (
+        "merge_command",
+        "refuse_url",
+        "resolve",
+    ),
+    "headway.planning.plan": (
+        "Plan",
+        "Step",
+        "plan_back",
+        "plan_downgrade",
+        "plan_range",
+        "plan_upgrade",
+    ),
+    "headway.planning.record": ("read_record",),
+    "headway.planning.sealing": (
+        "Imprint",
+        "SealedPlan",
+        "moved",
+        "seal",
+        "still_sealed",
+    ),
+    "headway.planning.stamping": ("plan_stamp",),
+    "headway.planning.standing": (
+        "assess",
+        "begins_anew",
+        "describe",
+        "interruption",
+        "pending",
+        "require_agreed",
+        "require_head",
+        "require_known",
+        "require_serving",
+        "serves",
+        "still_valid",
+        "unfinished",
+        "unknown",
+    ),
+}
+__getattr__, __dir__ = on_first_use(__name__, _HOMES)
 
 __all__ = [
     "Imprint",
@@ -38,6 +91,7 @@ __all__ = [
     "SealedPlan",
     "Step",
     "assess",
+    "begins_anew",
     "changes",
     "deleted",
     "describe",

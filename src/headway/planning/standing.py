@@ -105,8 +105,19 @@ _BY_HAND = (
 )
 
 
+def begins_anew(entry: LedgerEntry) -> bool:
+    """Whether a transactional revision that left its transaction is known to have done nothing there."""
+    return entry.transactional and all(line.rejected is not None for line in entry.journal)
+
+
 def interruption(entry: LedgerEntry) -> str:
     """What an interrupted revision left, in a sentence or two."""
+    if begins_anew(entry):
+        return (
+            f"{entry.operation.value} of {entry.revision} failed at its first statement "
+            f"({entry.journal[0].rejected}), in an {entry.journal[0].statement}: it has done nothing, but "
+            f"may have left an INVALID index. `headway {entry.operation.value}` begins it anew."
+        )
     if entry.transactional:
         return (
             f"{entry.operation.value} of {entry.revision} was interrupted behind its own transaction "
@@ -128,7 +139,7 @@ def interruption(entry: LedgerEntry) -> str:
 def unfinished(entry: LedgerEntry) -> DirtyError:
     """The error for whatever cannot be done before an interrupted revision is brought to its end."""
     operation = entry.operation.value
-    if entry.transactional:
+    if entry.transactional and not begins_anew(entry):
         return DirtyError(
             entry.revision,
             f"{operation} of {entry.revision} was interrupted behind its own transaction "

@@ -15,7 +15,6 @@ from __future__ import annotations
 import configparser
 import os
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -377,6 +376,8 @@ def _read_toml(path: Path) -> dict[str, Any] | None:
     """``[tool.alembic]``; ``None`` when there is none."""
     if not path.is_file():
         return None
+    import tomllib  # what has no pyproject.toml does not pay for it
+
     try:
         table = tomllib.loads(_read_text(path)).get("tool", {}).get("alembic")
     except tomllib.TOMLDecodeError as error:

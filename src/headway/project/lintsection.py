@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import tomllib
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import ConfigurationError
@@ -34,6 +33,8 @@ def lint_sections(project: Project) -> Iterator[tuple[str, Mapping[str, object]]
 
 
 def _table(path: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         content = tomllib.loads(path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

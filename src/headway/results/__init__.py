@@ -2,51 +2,91 @@
 
 from __future__ import annotations
 
-from headway.results.authoring import (
-    BaselineReport,
-    Change,
-    CheckReport,
-    Difference,
-    LockReport,
-    Rename,
-    RevisionReport,
-)
-from headway.results.bundling import BundleReport, VerifyReport
-from headway.results.preview import LiveTable, Obstacle, Preview, relations_of
-from headway.results.record import Application, JournalledStatement, LedgerEntry, Operation, Outcome
-from headway.results.review import (
-    Effort,
-    Finding,
-    LintReport,
-    LockMode,
-    RelationLock,
-    Severity,
-    StatementReview,
-    StepReview,
-)
-from headway.results.running import (
-    Backup,
-    CancelBlockers,
-    Direction,
-    Loss,
-    Peer,
-    RepairAction,
-    RepairReport,
-    RunOptions,
-    RunReport,
-    StartupMode,
-    StepResult,
-)
-from headway.results.server import Capabilities, Check, DoctorReport, Pooling, Setting
-from headway.results.standing import (
-    Alteration,
-    Mark,
-    PendingReport,
-    RevisionChange,
-    RevisionStatus,
-    State,
-    StatusReport,
-)
+from typing import TYPE_CHECKING
+
+from headway.exports import on_first_use
+
+if TYPE_CHECKING:
+    from headway.results.authoring import (
+        BaselineReport,
+        CheckReport,
+        Difference,
+        LockReport,
+        Rename,
+        RevisionReport,
+    )
+    from headway.results.bundling import BundleReport, VerifyReport
+    from headway.results.options import Backup, RunOptions
+    from headway.results.preview import LiveTable, Obstacle, Preview, relations_of
+    from headway.results.probing import PendingReport
+    from headway.results.record import Application, JournalledStatement, LedgerEntry
+    from headway.results.review import (
+        Effort,
+        Finding,
+        LintReport,
+        LockMode,
+        RelationLock,
+        Severity,
+        StatementReview,
+        StepReview,
+    )
+    from headway.results.running import Loss, Peer, RepairReport, RunReport, StepResult
+    from headway.results.server import Capabilities, Check, DoctorReport, Pooling, Setting
+    from headway.results.standing import RevisionChange, RevisionStatus, StatusReport
+    from headway.results.words import (
+        Alteration,
+        CancelBlockers,
+        Change,
+        Direction,
+        Mark,
+        Operation,
+        Outcome,
+        RepairAction,
+        StartupMode,
+        State,
+    )
+
+_HOMES = {
+    "headway.results.authoring": (
+        "BaselineReport",
+        "CheckReport",
+        "Difference",
+        "LockReport",
+        "Rename",
+        "RevisionReport",
+    ),
+    "headway.results.bundling": ("BundleReport", "VerifyReport"),
+    "headway.results.options": ("Backup", "RunOptions"),
+    "headway.results.preview": ("LiveTable", "Obstacle", "Preview", "relations_of"),
+    "headway.results.probing": ("PendingReport",),
+    "headway.results.record": ("Application", "JournalledStatement", "LedgerEntry"),
+    "headway.results.review": (
+        "Effort",
+        "Finding",
+        "LintReport",
+        "LockMode",
+        "RelationLock",
+        "Severity",
+        "StatementReview",
+        "StepReview",
+    ),
+    "headway.results.running": ("Loss", "Peer", "RepairReport", "RunReport", "StepResult"),
+    "headway.results.server": ("Capabilities", "Check", "DoctorReport", "Pooling", "Setting"),
+    "headway.results.standing": ("RevisionChange", "RevisionStatus", "StatusReport"),
+    "headway.results.words": (
+        "Alteration",
+        "CancelBlockers",
+        "Change",
+        "Direction",
+        "Mark",
+        "Operation",
+        "Outcome",
+        "RepairAction",
+        "StartupMode",
+        "State",
+    ),
+}
+__getattr__, __dir__ = on_first_use(__name__, _HOMES)
 
 __all__ = [
     "Alteration",

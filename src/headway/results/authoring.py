@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from headway.results.words import Change
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,16 +49,6 @@ class RevisionReport:
     revision: str | None
     paths: tuple[Path, ...] = ()
     renames: tuple[Rename, ...] = ()
-
-
-class Change(StrEnum):
-    """What is with something that models and database do not have alike."""
-
-    ADDED = "added"
-    """The models have it."""
-    REMOVED = "removed"
-    """The database has it."""
-    CHANGED = "changed"
 
 
 _VERBS = {Change.ADDED: "add", Change.REMOVED: "remove", Change.CHANGED: "change"}

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from headway.results.review import Finding, LockMode, StatementReview, StepReview
-    from headway.results.running import Direction, Loss, Peer
+    from headway.results.running import Loss, Peer
+    from headway.results.words import Direction
 
 
 @dataclass(frozen=True, slots=True)

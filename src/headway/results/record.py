@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from headway.results.words import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-
-class Operation(StrEnum):
-    """What a ledger entry records."""
-
-    UPGRADE = "upgrade"
-    DOWNGRADE = "downgrade"
-    STAMP = "stamp"
-    """The version table was written without running the revision."""
-    BASELINE = "baseline"
-    """The revision was found applied (or found gone) by a run that came after the fact."""
-    REPAIR = "repair"
-    """A person or headway put right what an interrupted revision left, or what the ledger says of one."""
-
-
-class Outcome(StrEnum):
-    """How a step on record ended."""
-
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
+    from headway.results.words import Outcome
 
 
 @dataclass(frozen=True, slots=True)

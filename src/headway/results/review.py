@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from headway.results.running import Direction, Loss
+    from headway.results.running import Loss
+    from headway.results.words import Direction
 
 
 class LockMode(StrEnum):

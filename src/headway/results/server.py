@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from headway.results.standing import State
+    from headway.results.words import State
 
 
 class Pooling(StrEnum):

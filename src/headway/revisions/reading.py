@@ -16,7 +16,6 @@ from headway.revisions.cache import SourceCache, looks
 from headway.revisions.faults import VERSION_COLUMN_LENGTH, Fault, find_faults, graph_error
 from headway.revisions.graph import Graph
 from headway.revisions.links import Revision
-from headway.revisions.pairs import read_pairs
 from headway.sqlfiles import is_candidate
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def read_revisions(
         root = os.path.realpath(location)
         cache = SourceCache(Path(root))
         try:
-            paths = list(_file_paths(root, recursive=recursive, sourceless=sourceless))
+            paths = list(file_paths(root, recursive=recursive, sourceless=sourceless))
         except OSError as error:
             faults.append(Fault(Path(error.filename or root), 1, f"cannot be read: {error.strerror}"))
             continue
@@ -92,6 +91,8 @@ def read_revisions(
                 _read_file(Path(path), cache, revisions, faults)
         cache.save()
     if pairs:
+        from headway.revisions.pairs import read_pairs  # with it comes all that reads SQL
+
         revisions += read_pairs(pairs, tuple(revisions), faults)
     return revisions, faults
 
@@ -101,11 +102,11 @@ def holds_sql(locations: Sequence[Path], *, recursive: bool = False) -> bool:
     return any(
         path.lower().endswith(".sql")
         for location in locations
-        for path in _file_paths(os.path.realpath(location), recursive=recursive, sourceless=False)
+        for path in file_paths(os.path.realpath(location), recursive=recursive, sourceless=False)
     )
 
 
-def _file_paths(folder: str, *, recursive: bool, sourceless: bool) -> Iterator[str]:
+def file_paths(folder: str, *, recursive: bool, sourceless: bool) -> Iterator[str]:
     """Paths as strings: with thousands of files, every ``Path`` less is a millisecond for each hundred."""
     try:
         with os.scandir(folder) as found:
@@ -123,7 +124,7 @@ def _file_paths(folder: str, *, recursive: bool, sourceless: bool) -> Iterator[s
     if recursive:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False) and entry.name != "__pycache__":
-                yield from _file_paths(entry.path, recursive=recursive, sourceless=sourceless)
+                yield from file_paths(entry.path, recursive=recursive, sourceless=sourceless)
 
 
 def _compiled_only(folder: Path, names: Sequence[str]) -> Iterator[str]:

@@ -6,7 +6,6 @@ empty value counts as unset. ``.env.example`` explains every variable.
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 from dataclasses import dataclass, field
@@ -321,7 +320,11 @@ def _strongest(layers: Sequence[_Layer], name: str) -> _Candidate | None:
 def _misspelt(layer: _Layer) -> list[str]:
     """Notes on names that begin like ours and are almost one; an application may have others."""
     unknown = [name for name in layer.values if name not in VARIABLES]
-    close = {name: difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.9) for name in unknown}
+    if not unknown:
+        return []
+    from difflib import get_close_matches
+
+    close = {name: get_close_matches(name, VARIABLES, n=1, cutoff=0.9) for name in unknown}
     return [
         f"{layer.prefix}{name} is not read; did you mean {match[0]}?"
         for name, match in close.items()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import takewhile
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -123,6 +122,8 @@ def _read_line(line: str, said: dict[str, str]) -> Iterator[str]:
 
 def _problem(key: str, value: str, said: Mapping[str, str]) -> str | None:
     if key not in KEYS:
+        from difflib import get_close_matches
+
         close = get_close_matches(key, KEYS, n=1)
         guess = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(KEYS)}"
         return f"a header knows no {key!r}{guess}"

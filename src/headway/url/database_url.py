@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-from pydantic import SecretStr
 
 from headway.errors import ConfigurationError
 from headway.url import libpq, tls
 from headway.url.conninfo import DEFAULT_PORT, UnreadableError, split
+from headway.url.secret import Secret
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 EXAMPLE = "postgresql://user:password@host:5432/database"
 MASK = "***"
@@ -23,7 +24,7 @@ _LONGEST_NAME = 63
 _SUPABASE_TRANSACTION_PORT = 6543  # Supabase, "Connect to your database": 5432 is its session mode
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class DatabaseURL:
     """Where a database is and how to connect. Its ``str`` and ``repr`` never show a secret.
 
@@ -41,10 +42,10 @@ class DatabaseURL:
 
     hosts: tuple[tuple[str, int], ...] = ()
     user: str | None = None
-    password: SecretStr | None = None
+    password: Secret = Secret()  # noqa: RUF009  # a descriptor: each URL has its own
     database: str | None = None
     parameters: tuple[tuple[str, str], ...] = ()
-    key_password: SecretStr | None = None
+    key_password: Secret = Secret()  # noqa: RUF009
     notes: tuple[str, ...] = field(default=(), compare=False)
     variable: str = field(default="DATABASE_URL", compare=False)
 
@@ -98,10 +99,10 @@ class DatabaseURL:
         return cls(
             hosts=parts.hosts,
             user=parts.user,
-            password=SecretStr(parts.password) if parts.password else None,
+            password=parts.password or None,
             database=parts.database,
             parameters=tuple(parameters.items()),
-            key_password=SecretStr(key_password) if key_password else None,
+            key_password=key_password or None,
             notes=tuple(f"{variable}: {note}" for note in translation.notes),
             variable=variable,
         )
@@ -119,7 +120,7 @@ class DatabaseURL:
         self._require_whole_name()
         translation = _translate(self.hosts, dict(self.parameters))
         try:
-            secure = tls.connect_arguments(translation.tls, _reveal(self.key_password))
+            secure = tls.connect_arguments(translation.tls, _reveal(self, "key_password"))
         except UnreadableError as error:
             problem = str(error)
         else:
@@ -127,7 +128,7 @@ class DatabaseURL:
                 "host": [host for host, _ in self.hosts] or None,
                 "port": [port for _, port in self.hosts] or None,
                 "user": self.user,
-                "password": _reveal(self.password),
+                "password": _reveal(self, "password"),
                 # As libpq. Said outright, or an inherited PGDATABASE could lead elsewhere than `name` says.
                 "database": self.database or self.user,
             }
@@ -160,7 +161,7 @@ class DatabaseURL:
     @property
     def masked(self) -> str:
         """The URL without its parameters and with ``***`` for the password, for people."""
-        return self._render(MASK if self.password else None, {})
+        return self._render(MASK if _reveal(self, "password") else None, {})
 
     @property
     def is_pooler(self) -> bool:
@@ -177,9 +178,11 @@ class DatabaseURL:
 
     def render(self) -> str:
         """The URL as libpq takes it, for psql and its kin; **secret, for it holds the password**."""
-        key_password = _reveal(self.key_password)
+        key_password = _reveal(self, "key_password")
         secret = {"sslpassword": key_password} if key_password else {}
-        return self._render(_quote(_reveal(self.password) or "") or None, {**dict(self.parameters), **secret})
+        return self._render(
+            _quote(_reveal(self, "password") or "") or None, {**dict(self.parameters), **secret}
+        )
 
     def redact(self, text: str) -> str:
         """Replace every occurrence of the password in ``text`` by ``***``.
@@ -189,7 +192,9 @@ class DatabaseURL:
         the TLS key is treated alike. Without either, ``text`` comes back unchanged.
         """
         secrets = sorted(
-            {_reveal(self.password) or "", _reveal(self.key_password) or ""} - {""}, key=len, reverse=True
+            {_reveal(self, "password") or "", _reveal(self, "key_password") or ""} - {""},
+            key=len,
+            reverse=True,
         )
         if not secrets:
             return text
@@ -233,12 +238,15 @@ def _bracketed(host: str) -> str:
     return f"[{encoded}]" if ":" in host else encoded
 
 
-def _reveal(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
+def _reveal(url: DatabaseURL, name: str) -> str | None:
+    secret: Secret = vars(DatabaseURL)[name]
+    return secret.text(url)
 
 
 def _any_form(character: str) -> str:
     """A pattern for one character in every form that programs commonly give it."""
+    import html  # its table of entities is long, and errors are rare
+
     percent = "".join(f"(?:%25|%%|%)(?i:{byte:02X})" for byte in character.encode("utf-8", "surrogatepass"))
     escapes = {
         character,

@@ -8,7 +8,6 @@ unseen.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -176,6 +175,8 @@ def _unknown(name: str, *, doubtful: bool) -> UnreadableError:
             "a parameter after ? is unknown; its name is not shown because it may be a piece of the "
             f"password: {HOW_TO_ENCODE}"
         )
+    import difflib
+
     close = difflib.get_close_matches(name, sorted(KNOWN), n=1)
     if close:
         return UnreadableError(f"the parameter {name!r} is unknown; did you mean {close[0]!r}?")

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli import documents, pictures
-from headway.cli.failure import draw
 from headway.cli.options import Example, Verb
 from headway.cli.sitting import sitting
 from headway.errors import ExitCode
-from headway.narration.changes import changed_error, origin
 from headway.results import State
 
 if TYPE_CHECKING:
@@ -46,6 +44,9 @@ def _integrity(desk: Sitting, report: StatusReport | PendingReport) -> ExitCode 
     """Say which applied revisions are not what was applied, and how to go on; ``None`` as a rule."""
     if not report.changed:
         return None
+    from headway.cli.failure import draw
+    from headway.narration.changes import changed_error
+
     sys.stdout.flush()
     desk.terminal.complain(draw(changed_error(report.database, report.changed), command="headway status"))
     return ExitCode.INTEGRITY
@@ -75,6 +76,8 @@ def pending(invocation: Invocation) -> ExitCode:
             desk.terminal.answer("\n".join(report.pending))
             desk.terminal.say(pictures.standing(report))
             for known in report.foreign:
+                from headway.narration.changes import origin
+
                 desk.terminal.say(f"{known.revision} was {origin(known)}")
         if report.at_head:
             return ExitCode.DONE

@@ -1,0 +1,246 @@
+"""A model's table in outline: what the catalogue should say of it, as far as SQLAlchemy knows, and questions.
+
+What an outline has and this cannot say exactly is :class:`UnclearError`: such a table is compared in full.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sqlalchemy import CheckConstraint, Column, Index, PrimaryKeyConstraint, Sequence, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.functions import next_value
+
+from headway.autogenerate.blueprint import Draughtsman
+from headway.autogenerate.names import name_of
+from headway.autogenerate.sheets import PART, SHEET, Kind, Question
+from headway.catalogue.outlines import IndexOutline, Key, Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Dialect, ForeignKeyConstraint, Table
+
+    from headway.autogenerate.blueprint import Part as ModelPart
+    from headway.catalogue.outlines import ColumnOutline, Outline, Part
+
+_ACTIONS = {
+    "NO ACTION": "a",
+    "RESTRICT": "r",
+    "CASCADE": "c",
+    "SET NULL": "n",
+    "SET DEFAULT": "d",
+}
+_MATCHES = {"SIMPLE": "s", "FULL": "f"}
+_WORD = re.compile(r'"((?:[^"]|"")+)"|([^\W\d][\w$]*)')
+_KEY_OPTIONS = frozenset({"postgresql_include", "postgresql_nulls_not_distinct"})
+_INDEX_OPTIONS = _KEY_OPTIONS | {
+    "postgresql_concurrently",
+    "postgresql_ops",
+    "postgresql_using",
+    "postgresql_with",
+}
+"""Those that are compared here; an index with another is asked about."""
+
+
+class UnclearError(Exception):
+    """A model has something that only the full comparison knows."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """One table of the models; ``parts`` by the names of :class:`~headway.catalogue.outlines.Outline`'s."""
+
+    columns: dict[str, Question] = field(default_factory=dict)
+    nullable: set[str] = field(default_factory=set)
+    comments: dict[str, str] = field(default_factory=dict)
+    key: Key | None = None
+    references: list[Reference] = field(default_factory=list)
+    parts: dict[str, list[tuple[str | None, Part | Question]]] = field(
+        default_factory=lambda: {"uniques": [], "checks": [], "excludes": [], "indexes": []}
+    )
+
+    def questions(self) -> Iterator[Question]:
+        """What PostgreSQL must be asked to compare it."""
+        yield from self.columns.values()
+        for kind in self.parts.values():
+            yield from (part for _, part in kind if isinstance(part, Question))
+
+    def matches(self, found: Outline, answers: Mapping[Question, ColumnOutline | Part]) -> bool:
+        """Whether the database's table is certainly the same; false is no answer."""
+        return (
+            self.nullable == found.nullable
+            and self.comments == found.comments
+            and self.key == found.key
+            and sorted(self.references) == sorted(found.references)
+            and {name: answers.get(question) for name, question in self.columns.items()} == found.columns
+            and all(_same(kind, getattr(found, name), answers) for name, kind in self.parts.items())
+        )
+
+
+def _same(
+    wanted: list[tuple[str | None, Part | Question]],
+    found: dict[str, Part],
+    answers: Mapping[Question, ColumnOutline | Part],
+) -> bool:
+    """Whether each has its own: by name, and where the model gives none, by what it says."""
+    rest = dict(found)
+    made = [(name, answers.get(part) if isinstance(part, Question) else part) for name, part in wanted]
+    for name, part in made:
+        if name is not None and (part is None or rest.pop(name, None) != part):
+            return False
+    for name, part in made:
+        if name is None:
+            match = next((name for name in sorted(rest) if rest[name] == part), None)
+            if match is None:
+                return False
+            del rest[match]
+    return not rest
+
+
+class Drafting:
+    """Drafts tables for one database.
+
+    Args:
+        dialect: the connection's.
+        default: the schema of what names none.
+        shown: the schemas in which operator classes are found without their schema.
+    """
+
+    def __init__(self, dialect: Dialect, default: str, shown: frozenset[str]) -> None:
+        self._dialect, self._default, self._shown = dialect, default, shown
+        self._draughtsman = Draughtsman(dialect)
+
+    def draft(self, table: Table, found: Outline) -> Draft:
+        """The draft of a table; ``found`` is the database's, whose operator classes tell names' schemas.
+
+        Raises:
+            UnclearError: it has something that is not known here.
+        """
+        draft = Draft(comments={"": table.comment} if table.comment else {})
+        try:
+            for column in table.columns:
+                if not column.system:
+                    self._add_column(draft, column)
+            draft.references = [self._reference(key) for key in table.foreign_key_constraints]
+            for part in self._draughtsman.parts(table):
+                self._add_part(draft, table, part, found)
+        except SQLAlchemyError as error:
+            raise UnclearError(str(error)) from error
+        return draft
+
+    def _add_column(self, draft: Draft, column: Column[Any]) -> None:
+        text = self._draughtsman.kind(column)
+        default = getattr(column.server_default, "arg", None)
+        if text is None or isinstance(column.default, Sequence) or isinstance(default, next_value):
+            _unclear(f"{column} has a sequence, or a type that has no SQL")
+        needs = self._needs(column.table, text, but=column.name) if column.computed is not None else ()
+        draft.columns[column.name] = Question(Kind.COLUMN, text, frozenset(needs))
+        if column.nullable:
+            draft.nullable.add(column.name)
+        if column.comment:
+            draft.comments[column.name] = column.comment
+
+    def _needs(self, table: Table, text: str, *, but: str | None = None) -> Iterator[tuple[str, str]]:
+        """The columns whose names are in ``text``; what only looks like one is no harm."""
+        words = {(quoted or bare.lower()).replace('""', '"') for quoted, bare in _WORD.findall(text)}
+        for column in table.columns:
+            if column.name in words and column.name != but and not column.system:
+                yield column.name, self._draughtsman.type_of(column)
+
+    def _reference(self, key: ForeignKeyConstraint) -> Reference:
+        target = key.referred_table
+        both = (key.onupdate, key.ondelete)
+        actions = [_ACTIONS.get((action or "NO ACTION").upper(), "") for action in both]
+        match = _MATCHES.get((key.match or "SIMPLE").upper(), "")
+        deferred = (key.initially or "").upper() == "DEFERRED"
+        return Reference(
+            tuple(element.parent.name for element in key.elements),
+            (target.schema or self._default, target.name),
+            tuple(element.column.name for element in key.elements),
+            "".join([*actions, match]),
+            deferrable=deferred or bool(key.deferrable),
+            deferred=deferred,
+        )
+
+    def _add_part(self, draft: Draft, table: Table, part: ModelPart, found: Outline) -> None:
+        if isinstance(part, PrimaryKeyConstraint):
+            draft.key = _key(part)
+            return
+        name = name_of(part, self._dialect)
+        made: Part | Question
+        if isinstance(part, Index):
+            kind = Kind.INDEX.value
+            made = _plain_index(part, found.indexes.get(name or ""), self._shown) or self._question(
+                Kind.INDEX, table, part
+            )
+        elif isinstance(part, UniqueConstraint):
+            kind, made = "uniques", _key(part)
+        elif isinstance(part, CheckConstraint | ExcludeConstraint):
+            of = Kind.CHECK if isinstance(part, CheckConstraint) else Kind.EXCLUDE
+            kind, made = of.value, self._question(of, table, part)
+        else:
+            _unclear(f"{part!r} is of no kind that is known")
+        draft.parts[kind].append((name, made))
+
+    def _question(self, kind: Kind, table: Table, part: ModelPart) -> Question:
+        text = self._draughtsman.written(part, table, PART, SHEET).removeprefix(f"CONSTRAINT {PART} ")
+        return Question(kind, text, frozenset(self._needs(table, text)))
+
+
+def _key(constraint: PrimaryKeyConstraint | UniqueConstraint) -> Key:
+    options = dict(constraint.dialect_kwargs)
+    if not options.keys() <= _KEY_OPTIONS:
+        _unclear(f"{constraint.name} has the options {sorted(options)}")
+    deferred = (constraint.initially or "").upper() == "DEFERRED"
+    return Key(
+        tuple(column.name for column in constraint.columns),
+        frozenset(map(str, options.get("postgresql_include") or ())),
+        nulls_not_distinct=bool(options.get("postgresql_nulls_not_distinct")),
+        deferrable=deferred or bool(constraint.deferrable),
+        deferred=deferred,
+    )
+
+
+def _plain_index(index: Index, found: Part | None, shown: frozenset[str]) -> IndexOutline | None:
+    """An index over columns; ``None`` when PostgreSQL must be asked about it."""
+    options = {name: value for name, value in index.dialect_kwargs.items() if _is_given(value)}
+    columns = list(index.expressions)
+    if not options.keys() <= _INDEX_OPTIONS or not all(type(column) is Column for column in columns):
+        return None
+    classes = dict(options.get("postgresql_ops", {}))
+    wanted = [classes.pop(column.key, None) for column in columns]  # type: ignore[union-attr]  # columns, as seen
+    had = found.classes if isinstance(found, IndexOutline) else ()
+    if classes or len(had) != len(columns):
+        return None
+    for name, class_ in zip(wanted, had, strict=True):
+        # Not every class that is named is one that needs to be: the type's default has none.
+        if (class_[1] if class_ else None) != name or (class_ and class_[0] not in shown):
+            return None
+    return IndexOutline(
+        bool(index.unique),
+        str(options.get("postgresql_using", "btree")).lower(),
+        tuple(column.name for column in columns),  # type: ignore[union-attr]  # as above
+        had,
+        (0,) * len(columns),
+        (None,) * len(columns),
+        frozenset(str(getattr(item, "name", item)) for item in options.get("postgresql_include", ())),
+        frozenset(f"{name}={value}" for name, value in options.get("postgresql_with", {}).items()),
+        (None, None),
+        bool(options.get("postgresql_nulls_not_distinct")),
+        usual=True,
+    )
+
+
+def _is_given(option: Any) -> bool:
+    if isinstance(option, Mapping | list | tuple):
+        return bool(option)
+    return option is not None and option is not False
+
+
+def _unclear(why: str) -> NoReturn:
+    raise UnclearError(why)

@@ -1,0 +1,43 @@
+"""What a run may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+
+from headway.results.words import CancelBlockers
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How long a run may wait, and what it may do about those it waits for; ``None`` is headway's default.
+
+    ``lock_wait_s`` is how long another migrator is waited for, in seconds; 0 asks once. Those that end in
+    ``_ms`` are PostgreSQL's settings of these names for every step; 0 is no limit, or never looks.
+    """
+
+    lock_wait_s: float | None = None
+    lock_timeout_ms: int | None = None
+    statement_timeout_ms: int | None = None
+    cancel_blockers: CancelBlockers = CancelBlockers.NONE
+    idle_in_transaction_session_timeout_ms: int | None = None
+    client_connection_check_interval_ms: int | None = None
+
+    def overridden(self, options: RunOptions) -> RunOptions:
+        """These, with all that ``options`` does not leave to the default in their place."""
+        given = {item.name: getattr(options, item.name) for item in fields(options)}
+        usual = RunOptions()
+        return replace(self, **{name: it for name, it in given.items() if it != getattr(usual, name)})
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What must succeed before a run changes anything.
+
+    Attributes:
+        command: for the shell; finds the database by ``PGHOST``, ``PGPORT``, ``PGUSER``, ``PGPASSWORD`` and
+            ``PGDATABASE``, as ``pg_dump`` does. What stands in it other users of the machine can read.
+        timeout_s: how long it may take, in seconds; ``None`` is no limit.
+    """
+
+    command: str = field(repr=False)
+    timeout_s: float | None = None
