@@ -13,8 +13,8 @@ SCHEMA = "other"
 def rich_models() -> sa.MetaData:
     """The models, anew."""
     metadata = sa.MetaData()
-    mood = sa.Enum("sad", "ok", "it's", name="mood", metadata=metadata)
-    color = sa.Enum("red", "dark red", name="Color", schema=SCHEMA, metadata=metadata)
+    mood = sa.Enum("sad", "ok", "it's", name="mood")
+    color = sa.Enum("red", "dark red", name="Color", schema=SCHEMA)
     sa.Table(
         "account",
         metadata,

@@ -8,8 +8,7 @@ It also remembers revisions whose files are gone.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 from headway.errors import GraphError
@@ -33,8 +32,7 @@ _FIELDS = 4
 _NOTHING = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
+class Locked(NamedTuple):
     """One line: a revision's parents and dependencies, sorted, and the hash of what it does."""
 
     parents: tuple[str, ...]

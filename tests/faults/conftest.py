@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import pytest
 
@@ -26,6 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.faults)
+    if WHOLE:  # the longest last, and a part of each kind after the other: what time may cut short
+        items.sort(key=lambda item: item.callspec.params["part"] if _is_long(item) else -1)
+
+
+def _is_long(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    return isinstance(item, pytest.Function) and item.path.name == "test_boundaries.py"
 
 
 @pytest.fixture(scope="session")

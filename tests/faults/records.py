@@ -20,6 +20,11 @@ RESULTS = "HEADWAY_FAULTS_RESULTS"
 """Names the folder that results are written to; nowhere when it is not set."""
 
 
+LEFT_OUT = ".left_out"
+MINUTES = float(os.environ.get("HEADWAY_FAULTS_MINUTES", "27"))
+"""How long a run goes on trying; what is under way then, and starting and ending, take some more."""
+
+
 @dataclass(frozen=True)
 class Record:
     """One fault that was injected."""
@@ -51,6 +56,17 @@ class Records:
         Path(folder).mkdir(parents=True, exist_ok=True)
         return cls(Path(folder) / f"{worker}.jsonl")
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the run has had its time (``MINUTES``), so that what is still to do is left out."""
+        return time.monotonic() - self.began > MINUTES * 60
+
+    def leave_out(self) -> None:
+        """Write down that a fault was not tried, for want of time."""
+        if self.path is not None:
+            with self.path.with_suffix(LEFT_OUT).open("a", encoding="utf-8") as lines:
+                lines.write("left out\n")
+
     def add(self, record: Record) -> None:
         """Write one down."""
         if self.path is not None:
@@ -62,6 +78,11 @@ def read(folder: Path) -> list[Record]:
     """All of a run."""
     lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text("utf-8").splitlines()]
     return [Record(**json.loads(line)) for line in lines]
+
+
+def left_out(folder: Path) -> int:
+    """How many faults of a run were not tried."""
+    return sum(len(path.read_text("utf-8").splitlines()) for path in folder.glob(f"*{LEFT_OUT}"))
 
 
 def rows(records: Iterable[Record]) -> list[dict[str, object]]:

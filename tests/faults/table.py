@@ -15,7 +15,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from extent import EVERY  # noqa: E402  # where they lie is known only now
 from invariants import INVARIANTS  # noqa: E402
-from records import Record, read, rows  # noqa: E402
+from records import Record, left_out, read, rows  # noqa: E402
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 FIGURES = PAGE.with_suffix(".json")
@@ -23,13 +23,14 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 _NEEDS_ROOT = "disk full"
 
 
-def document(records: list[Record], seconds: float) -> dict[str, Any]:
+def document(records: list[Record], seconds: float, left: int = 0) -> dict[str, Any]:
     """What came of a run, as it is kept in ``docs/reliability.json``."""
     return {
         "format_version": 1,
         "seconds": round(seconds),
         "every": EVERY,
         "injected": len(records),
+        "left_out": left,
         "violating": sum(bool(record.violations) for record in records),
         "exit_codes": {
             str(code): count for code, count in sorted(Counter(record.code for record in records).items())
@@ -47,6 +48,8 @@ def figures(run: dict[str, Any]) -> str:
         f"{run['violating']} of them violated an invariant.\n"
         f"The struck commands ended with (negative: by that signal): {codes}.\n"
     )
+    if run["left_out"]:
+        said += f"{run['left_out']} more at boundaries were not tried: the time was up.\n"
     if not any(str(row["fault"]).startswith(_NEEDS_ROOT) for row in run["rows"]):
         said += "Not tried: a full disk, for which the suite must be root.\n"
     return f"{said}\n{_drawn(run['rows'])}\n"
@@ -81,7 +84,7 @@ def put_into(page: str, text: str) -> str:
 def main(folder: Path, seconds: float) -> int:
     """Print the table, and renew the page and its JSON; 1 when something was violated."""
     records = read(folder)
-    run = document(records, seconds)
+    run = document(records, seconds, left_out(folder))
     print(figures(run))
     for record in records:
         if record.violations:

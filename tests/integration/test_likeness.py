@@ -158,6 +158,23 @@ async def test_nothing_is_certain_where_others_have_a_word_in_it(
     await on_asyncpg(database_url, work)
 
 
+async def test_nothing_is_certain_where_somebody_changes_what_is_reflected(database_url: str) -> None:
+    prepare(database_url)
+
+    def listener(*_: Any) -> None:
+        pass
+
+    def work(connection: Connection) -> None:
+        rich_models().create_all(connection)
+        sa.event.listen(sa.Table, "column_reflect", listener)
+        try:
+            assert certain(connection, rich_models())[0] == Likeness()
+        finally:
+            sa.event.remove(sa.Table, "column_reflect", listener)
+
+    await on_asyncpg(database_url, work)
+
+
 @pytest.mark.parametrize(
     "name", ["account_lower", "account_name", "account_score", "line_user", "made", "item"]
 )

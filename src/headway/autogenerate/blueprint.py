@@ -21,7 +21,7 @@ from sqlalchemy.sql import functions
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from sqlalchemy import Column, Dialect, Table
+    from sqlalchemy import Column, Dialect, Identity, Table
 
 Part: TypeAlias = Constraint | Index
 """What is made after the columns, with a name of its own."""
@@ -168,21 +168,31 @@ def _state(column: Column[Any]) -> Any:
 
     SQLAlchemy writes a type from what the type's object holds, and the same again from the same.
     """
-    default = column.server_default
-    if column.identity is not None or column.computed is not None:
+    if column.computed is not None:
         return None
+    default = column.server_default
     serial = column.primary_key and column.table.autoincrement_column is column and column.default is None
     written: Any = None
-    if default is not None:
+    if column.identity is not None:
+        written = _options(column.identity)
+    elif default is not None:
         written = _written(getattr(default, "arg", None))
-        if written is None:
-            return None
-    try:
-        key = (type(column.type), column.nullable, serial, written, frozenset(vars(column.type).items()))
-        hash(key)
-    except TypeError:
+    if written is None and default is not None:
         return None
-    return key
+    type_ = column.type
+    try:
+        state: object = frozenset(vars(type_).items())
+    except TypeError:
+        state = id(type_)  # of an enum, which its columns share, and which lives as long as they
+    return (type(type_), column.nullable, serial, written, state)
+
+
+def _options(identity: Identity) -> tuple[object, ...]:
+    """All that PostgreSQL has a word for."""
+    return (
+        *(identity.always, identity.start, identity.increment, identity.minvalue, identity.maxvalue),
+        *(identity.nominvalue, identity.nomaxvalue, identity.cycle, identity.cache),
+    )
 
 
 def _written(default: Any) -> Any:

@@ -114,6 +114,7 @@ class Drafting:
     def __init__(self, dialect: Dialect, default: str, shown: frozenset[str]) -> None:
         self._dialect, self._default, self._shown = dialect, default, shown
         self._draughtsman = Draughtsman(dialect)
+        self._asked: dict[Question, Question] = {}
 
     def draft(self, table: Table, found: Outline) -> Draft:
         """The draft of a table; ``found`` is the database's, whose operator classes tell names' schemas.
@@ -139,7 +140,8 @@ class Drafting:
         if text is None or isinstance(column.default, Sequence) or isinstance(default, next_value):
             _unclear(f"{column} has a sequence, or a type that has no SQL")
         needs = self._needs(column.table, text, but=column.name) if column.computed is not None else ()
-        draft.columns[column.name] = Question(Kind.COLUMN, text, frozenset(needs))
+        question = Question(Kind.COLUMN, text, frozenset(needs))
+        draft.columns[column.name] = self._asked.setdefault(question, question)
         if column.nullable:
             draft.nullable.add(column.name)
         if column.comment:

@@ -170,6 +170,7 @@ class _Reading:
         self._schemas = schemas
         # By table and number.
         self._columns: dict[int, dict[int, str]] = {}
+        self._kinds: dict[ColumnOutline, ColumnOutline] = {}
         self._collations: dict[tuple[int, int], int] = {}
         self._sequences: dict[tuple[int, int], tuple[object, ...]] = {}
         self._owned: dict[tuple[int, int], set[str]] = {}
@@ -205,7 +206,9 @@ class _Reading:
             outline = self._outlines[oid]
             self._columns[oid][position] = name
             self._collations[oid, position] = collation
-            outline.columns[name] = ColumnOutline(type_, own, self._source(oid, position, *source))
+            column = ColumnOutline(type_, own, self._source(oid, position, *source))
+            # Thousands of columns have some dozens of kinds between them; one object each is less to keep.
+            outline.columns[name] = self._kinds.setdefault(column, column)
             if not required:
                 outline.nullable.add(name)
             if comment:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headway import results
 from headway.errors import ChangedRevisionsError
-from headway.results import Alteration, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headway.results import Application, RevisionChange
 
-_HOW = {Operation.STAMP: "stamped", Operation.BASELINE: "found applied"}
+_HOW = {results.Operation.STAMP: "stamped", results.Operation.BASELINE: "found applied"}
 _WAY_BACK = (
     "Put the files back as they were, which version control knows, and make a new revision for the change. "
     "If the database is right and the files are, too, "
@@ -23,7 +23,7 @@ def changed_error(database: str, found: Sequence[RevisionChange]) -> ChangedRevi
     """The error for applied revisions that are not what was applied."""
     noun, verb = ("revision", "is") if len(found) == 1 else ("revisions", "are")
     lines = [f"{len(found)} applied {noun} of {database} {verb} not what was applied:"]
-    gone = [Alteration.DELETED in change.changes for change in found]
+    gone = [results.Alteration.DELETED in change.changes for change in found]
     actions = [*(["forget"] if any(gone) else []), *([] if all(gone) else ["accept"])]
     commands = [f"`headway repair --action {action} --reason TEXT`" for action in actions]
     return ChangedRevisionsError(
@@ -36,11 +36,11 @@ def changed_error(database: str, found: Sequence[RevisionChange]) -> ChangedRevi
 def in_words(change: RevisionChange) -> str:
     """One change in a line: which revision, what changed, when it was applied and by whom."""
     said = []
-    if Alteration.EDITED in change.changes:
+    if results.Alteration.EDITED in change.changes:
         said.append("edited")
-    if Alteration.REPARENTED in change.changes:
+    if results.Alteration.REPARENTED in change.changes:
         said.append(f"re-parented: it came after {_names(change.was_after)}, now {_names(change.is_after)}")
-    if Alteration.DELETED in change.changes:
+    if results.Alteration.DELETED in change.changes:
         said.append("deleted: no file here holds it")
     return f"{change.revision} {' and '.join(said)}; {origin(change.application)}"
 

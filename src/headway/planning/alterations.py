@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headway import results
 from headway.errors import RefusedError
 from headway.integrity import Fingerprint, checksum, content_of
-from headway.results import Alteration, RevisionChange
 from headway.revisions import links
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def changes(
     record: Mapping[str, Application],
     *,
     all_known: bool = True,
-) -> tuple[RevisionChange, ...]:
+) -> tuple[results.RevisionChange, ...]:
     """Compare applied revisions with what the ledger recorded of them.
 
     A revision is unchanged if it equals any checksum on record since it was applied: what was accepted later
@@ -55,9 +55,13 @@ def changes(
     return (*found, *deleted(gone, record))
 
 
-def deleted(ids: Iterable[str], record: Mapping[str, Application]) -> tuple[RevisionChange, ...]:
+def deleted(ids: Iterable[str], record: Mapping[str, Application]) -> tuple[results.RevisionChange, ...]:
     """Those of the ids that are applied, by the ledger's word, as deleted ones."""
-    return tuple(RevisionChange(id_, (Alteration.DELETED,), record[id_]) for id_ in ids if id_ in record)
+    return tuple(
+        results.RevisionChange(id_, (results.Alteration.DELETED,), record[id_])
+        for id_ in ids
+        if id_ in record
+    )
 
 
 def forgotten(
@@ -110,7 +114,7 @@ def _require_forgettable(
         )
 
 
-def _change(revision: Revision, application: Application) -> RevisionChange | None:
+def _change(revision: Revision, application: Application) -> results.RevisionChange | None:
     read = [Fingerprint.read(written) for written in application.checksums]
     known = [each for each in read if each]
     after = links(revision)
@@ -125,9 +129,9 @@ def _change(revision: Revision, application: Application) -> RevisionChange | No
     if any(each is None for each in read) and checksum(revision.path.read_bytes()) in application.checksums:
         return None
     kinds = tuple(_kinds(known[-1:], now, after))
-    was_after = known[-1].parents if Alteration.REPARENTED in kinds else ()
-    is_after = after if Alteration.REPARENTED in kinds else ()
-    return RevisionChange(revision.id, kinds, application, was_after, is_after, revision.path)
+    was_after = known[-1].parents if results.Alteration.REPARENTED in kinds else ()
+    is_after = after if results.Alteration.REPARENTED in kinds else ()
+    return results.RevisionChange(revision.id, kinds, application, was_after, is_after, revision.path)
 
 
 def _content(revision: Revision) -> str:
@@ -140,11 +144,11 @@ def _content(revision: Revision) -> str:
     return _contents[key]
 
 
-def _kinds(newest: Sequence[Fingerprint], now: str, after: tuple[str, ...]) -> Iterator[Alteration]:
+def _kinds(newest: Sequence[Fingerprint], now: str, after: tuple[str, ...]) -> Iterator[results.Alteration]:
     if not newest or newest[0].content != now:
-        yield Alteration.EDITED
+        yield results.Alteration.EDITED
     if newest and newest[0].parents != after:
-        yield Alteration.REPARENTED
+        yield results.Alteration.REPARENTED
 
 
 def _deleted(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headway import results
 from headway.errors import DirtyError, HeadwayError, NotAtHeadError, RefusedError, UnknownRevisionsError
 from headway.narration.changes import changed_error, origin
-from headway.results import Mark, RevisionStatus, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def assess(
     graph: Graph, current: Iterable[str], recorded: Iterable[str] = (), *, dirty: object = None
-) -> State:
+) -> results.State:
     """Compare the version table's rows with this checkout's revisions.
 
     Args:
@@ -35,14 +35,14 @@ def assess(
         told to be missing, else ``DIVERGED``.
     """
     if dirty is not None:
-        return State.DIRTY
+        return results.State.DIRTY
     rows = frozenset(current)
     if not rows:
-        return State.UNVERSIONED if len(graph) else State.AT_HEAD
+        return results.State.UNVERSIONED if len(graph) else results.State.AT_HEAD
     complete = len(_applied(graph, rows, recorded)) == len(graph)
     if _known(graph, rows) == rows:
-        return State.AT_HEAD if complete else State.BEHIND
-    return State.AHEAD if complete else State.DIVERGED
+        return results.State.AT_HEAD if complete else results.State.BEHIND
+    return results.State.AHEAD if complete else results.State.DIVERGED
 
 
 def pending(graph: Graph, current: Iterable[str], recorded: Iterable[str] = ()) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ def describe(
     ids: Iterable[str],
     current: Iterable[str],
     applied_at: Mapping[str, datetime] | None = None,
-) -> tuple[RevisionStatus, ...]:
+) -> tuple[results.RevisionStatus, ...]:
     """Each of the revisions ``ids``, in their order, with its mark as :func:`pending` decides it.
 
     ``applied_at`` is what the ledger says is applied, and since when.
@@ -69,9 +69,9 @@ def describe(
     rows = frozenset(current)
     applied = _applied(graph, rows, applied_at or ())
     return tuple(
-        RevisionStatus(
+        results.RevisionStatus(
             revision=id_,
-            mark=Mark.APPLIED if id_ in applied else Mark.PENDING,
+            mark=results.Mark.APPLIED if id_ in applied else results.Mark.PENDING,
             description=graph.revisions[id_].description,
             parents=graph.revisions[id_].parents,
             depends_on=graph.revisions[id_].depends_on,
@@ -87,14 +87,16 @@ def describe(
 
 def unknown(
     graph: Graph, current: Iterable[str], applied_at: Mapping[str, datetime] | None = None
-) -> tuple[RevisionStatus, ...]:
+) -> tuple[results.RevisionStatus, ...]:
     """The version rows that this checkout does not hold, sorted; empty as a rule.
 
     ``applied_at`` is what the ledger says of when.
     """
     rows = frozenset(current)
     return tuple(
-        RevisionStatus(row, Mark.UNKNOWN, is_current=True, applied_at=(applied_at or {}).get(row))
+        results.RevisionStatus(
+            row, results.Mark.UNKNOWN, is_current=True, applied_at=(applied_at or {}).get(row)
+        )
         for row in sorted(rows - _known(graph, rows))
     )
 

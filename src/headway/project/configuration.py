@@ -17,7 +17,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headway.errors import ConfigurationError
 from headway.project import envfile, packages, sqlfolder
@@ -214,8 +214,7 @@ def project_of_config(config_file: str | None, toml_file: str | None, *, section
     return load_project(next(existing, named[0] if named else None), section=section)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sources:
+class _Sources(NamedTuple):
     """Both files' values, interpolated. The ini file's go first, as in Alembic."""
 
     root: Path

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from headway.exports import on_first_use
 
 if TYPE_CHECKING:
+    from headway.results.application import Application
     from headway.results.authoring import (
         BaselineReport,
         CheckReport,
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
         RevisionReport,
     )
     from headway.results.bundling import BundleReport, VerifyReport
-    from headway.results.options import Backup, RunOptions
+    from headway.results.options import RunOptions
+    from headway.results.precaution import Backup
     from headway.results.preview import LiveTable, Obstacle, Preview, relations_of
     from headway.results.probing import PendingReport
-    from headway.results.record import Application, JournalledStatement, LedgerEntry
+    from headway.results.record import JournalledStatement, LedgerEntry
     from headway.results.review import (
         Effort,
         Finding,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "headway.results.application": ("Application",),
     "headway.results.authoring": (
         "BaselineReport",
         "CheckReport",
@@ -56,10 +59,11 @@ _HOMES = {
         "RevisionReport",
     ),
     "headway.results.bundling": ("BundleReport", "VerifyReport"),
-    "headway.results.options": ("Backup", "RunOptions"),
+    "headway.results.options": ("RunOptions",),
+    "headway.results.precaution": ("Backup",),
     "headway.results.preview": ("LiveTable", "Obstacle", "Preview", "relations_of"),
     "headway.results.probing": ("PendingReport",),
-    "headway.results.record": ("Application", "JournalledStatement", "LedgerEntry"),
+    "headway.results.record": ("JournalledStatement", "LedgerEntry"),
     "headway.results.review": (
         "Effort",
         "Finding",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 
 from headway.results.words import CancelBlockers
 
@@ -27,17 +27,3 @@ class RunOptions:
         given = {item.name: getattr(options, item.name) for item in fields(options)}
         usual = RunOptions()
         return replace(self, **{name: it for name, it in given.items() if it != getattr(usual, name)})
-
-
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """What must succeed before a run changes anything.
-
-    Attributes:
-        command: for the shell; finds the database by ``PGHOST``, ``PGPORT``, ``PGUSER``, ``PGPASSWORD`` and
-            ``PGDATABASE``, as ``pg_dump`` does. What stands in it other users of the machine can read.
-        timeout_s: how long it may take, in seconds; ``None`` is no limit.
-    """
-
-    command: str = field(repr=False)
-    timeout_s: float | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headway.results.words import State
 
 if TYPE_CHECKING:
-    from headway.results.record import Application
+    from headway.results.application import Application
     from headway.results.standing import RevisionChange
 
 

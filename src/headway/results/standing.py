@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from headway.results.record import Application
+    from headway.results.application import Application
     from headway.results.words import Alteration, State
 
 

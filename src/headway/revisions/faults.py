@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from headway.errors import GraphError
 from headway.revisions.links import all_parents, file_order, in_order, label_owners
@@ -26,8 +25,7 @@ RESERVED = frozenset({"head", "heads", "base"})
 """Words that always mean something else, so that a revision of this name could never be reached."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """One thing wrong with one file.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from headway.syntax import tree_of
 
@@ -18,8 +17,7 @@ _NAMES = ("revision", "down_revision", "depends_on", "branch_labels")
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(NamedTuple):
     """The module attributes Alembic looks at. ``revision`` is ``None`` when the file assigns none."""
 
     revision: str | None = None
@@ -30,8 +28,7 @@ class Declaration:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Binding:
+class _Binding(NamedTuple):
     line: int
     value: ast.expr | None
     """``None`` when the name is bound by anything but an assignment at the top of the module."""

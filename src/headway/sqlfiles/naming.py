@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -21,8 +20,7 @@ _LONGEST = 60
 _RULE = "SQL revisions are called YYYYMMDDHHMMSS_lower_case_name.up.sql, and what undoes them .down.sql"
 
 
-@dataclass(frozen=True, slots=True)
-class FileName:
+class FileName(NamedTuple):
     """The parts of a name. ``version`` is the timestamp, 14 digits in UTC."""
 
     version: str

@@ -10,7 +10,7 @@ No message made here holds any part of the text except parameter names.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 DEFAULT_PORT = 5432
@@ -37,8 +37,7 @@ class UnreadableError(Exception):
     """The text is no database URL that can be honoured; the message says why, without its secrets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conninfo:
+class Conninfo(NamedTuple):
     """The parts of a URL, decoded. Everything absent is ``None`` or empty.
 
     ``parameters`` are those after ``?`` that do not say where, who or which database. ``doubtful`` tells
@@ -53,8 +52,7 @@ class Conninfo:
     doubtful: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(NamedTuple):
     """One way to cut the text: still encoded."""
 
     userinfo: str
