@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -193,13 +194,14 @@ async def test_a_ledger_that_the_role_may_not_read_is_no_hindrance_and_is_read_o
 async def test_a_pool_with_nobody_to_spare_is_not_waited_for(
     project: ProjectFolder, proxy: TcpProxy, engine: AsyncEngine
 ) -> None:
-    small = engine_on(proxy, pool_size=1, max_overflow=0)
+    small = engine_on(proxy, pool_size=1, max_overflow=0, pool_timeout=3600)
     migrator = Migrator(project.ini, connection=small)
     await migrator.upgrade()
     assert await remembered(proxy, migrator)
     async with small.connect() as connection:
         await connection.execute(text("SELECT 1"))
-        assert (await migrator.pending()).at_head
+        async with asyncio.timeout(60):
+            assert (await migrator.pending()).at_head
     await small.dispose()
 
 

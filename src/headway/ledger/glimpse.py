@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from headway.errors import DatabaseError
 from headway.ledger.names import quoted
 
 if TYPE_CHECKING:
+    from sqlalchemy import TextClause
     from sqlalchemy.engine import Connection
 
     from headway.ledger.schema import Place
@@ -77,12 +79,18 @@ def glimpse(connection: Connection, place: Place, table: VersionTable, *, readab
     """
     versions = ".".join(quoted(part) for part in (table.schema, table.name) if part)
     if place.layout is not None and readable:
-        written = _WITH_LEDGER.format(versions=versions, rows=place.rows)
+        question = _question(_WITH_LEDGER, versions, place.rows)
         parameters = {"version_table": place.version_table}
     else:
-        written = _WITHOUT.format(versions=versions)
+        question = _question(_WITHOUT, versions)
         parameters = {"history": place.history.replace(r"\:", ":")}
-    row = connection.execute(text(written), parameters).one()
+    row = connection.execute(question, parameters).one()
     if row.word != "headway" or not all(isinstance(version, str) for version in row.versions):
         raise DatabaseError("the version table was asked for, and something else answered")
     return Glimpse(tuple(sorted(row.versions)), row.dirty, row.ledger)
+
+
+@lru_cache(maxsize=64)
+def _question(template: str, versions: str, rows: str = "") -> TextClause:
+    """Kept: for SQLAlchemy to read the text anew takes longer than to ask."""
+    return text(template.format(versions=versions, rows=rows))
