@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import LiteralString
 
+pytest_plugins = ["fault_suite"]
+
 SERVER_VARIABLE = "HEADWAY_TEST_SERVER_URL"
 
 ENV_PY = """\

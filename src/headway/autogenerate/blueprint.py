@@ -202,6 +202,7 @@ def _written(default: Any) -> Any:
     if (
         type(default).__module__ == functions.__name__  # another's may hold more
         and isinstance(default, functions.FunctionElement)
+        and not isinstance(default, functions.next_value)  # a sequence's, and without clauses
         and not default.clauses.clauses
     ):
         return (type(default), default.name, getattr(default, "packagenames", ()))
