@@ -76,6 +76,7 @@ def documented(project: ProjectFolder) -> ProjectFolder:
     return project
 
 
+@pytest.mark.slow
 def test_the_suite_of_the_page_passes_with_all_checks(documented: ProjectFolder, server_url: str) -> None:
     assert len(blocks("python")) == 7
     paths = ("-o", "pythonpath=.")

@@ -33,6 +33,7 @@ _EVERY = 12
 _AROUND = ("begin", "DDL of a revision", IN_ONE, "concurrent index", "version write", "commit")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["up", "down"] if WHOLE else ["up"])
 def test_a_line_that_crawls_is_only_slow(laboratory: Laboratory, way: str) -> None:
     def slow(struck: Struck) -> bool:

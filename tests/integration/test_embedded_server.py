@@ -604,6 +604,7 @@ def test_root_under_a_private_parent_gets_a_home_elsewhere_and_reset_removes_it(
         wait_until_gone(directory)
 
 
+@pytest.mark.slow
 @as_root
 def test_root_copies_programs_out_of_the_servers_reach_once(
     reachable: Path, seeded: Seed, monkeypatch: pytest.MonkeyPatch
