@@ -7,6 +7,7 @@ import dataclasses
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import textwrap
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import LiteralString
 
+sys.path.append(str(Path(__file__).parent / "faults"))
 pytest_plugins = ["fault_suite"]
 
 SERVER_VARIABLE = "HEADWAY_TEST_SERVER_URL"

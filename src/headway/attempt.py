@@ -13,7 +13,7 @@ from headway.autocommit import limited
 from headway.commit import is_committed, is_connection_lost
 from headway.diagnosis import Left, read_error
 from headway.enclosure import Enclosure, ended_by_itself
-from headway.errors import HeadwayError, LockLostError
+from headway.errors import HeadwayError, LockLostError, RefusedError
 from headway.events import Warned
 from headway.indexes import NamedIndexes
 from headway.ledger import Outcome
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 AUTOCOMMIT = "autocommit_block"
 ENDED_BY_ITSELF = "COMMIT or ROLLBACK inside the revision"
+
+_DUPLICATE = "42P07"  # what PostgreSQL says where IF NOT EXISTS is not said (manual, appendix A)
 
 
 class Attempt:
@@ -110,10 +112,11 @@ class Attempt:
             executed = self._enclosure.executed
             try:
                 yield
-            except DBAPIError as error:
-                sqlstate = read_error(error).sqlstate
-                if self._is_first and self._enclosure.executed == executed and sqlstate is not None:
-                    self._refuse(error, sqlstate)
+            except (DBAPIError, RefusedError) as error:
+                # One that found something else was executed, and so was the look at what it found.
+                nothing_done = executed + 2 * self._indexes.found_others
+                if self._is_first and self._enclosure.executed == nothing_done:
+                    self._refuse(error)
                 raise
 
     def verify(self, connection: Connection) -> None:
@@ -159,8 +162,9 @@ class Attempt:
             if await_only(door.control.run(lambda connection: is_committed(connection, transaction))):
                 self._divide(ENDED_BY_ITSELF)
 
-    def _refuse(self, error: DBAPIError, sqlstate: str) -> None:
-        if not is_connection_lost(error):
+    def _refuse(self, error: BaseException) -> None:
+        sqlstate = _DUPLICATE if self._indexes.found_others else read_error(error).sqlstate
+        if sqlstate is not None and not is_connection_lost(error):
             door, entry = self._door, self._entry
             await_only(
                 door.control.run(lambda control: door.ledger.journal_rejected(control, entry, 0, sqlstate))

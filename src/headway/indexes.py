@@ -119,9 +119,13 @@ class NamedIndexes:
     """The indexes that a revision's statements name, looked at before its success is believed.
 
     Let its code run :meth:`watched`, and call :meth:`settle` behind it.
+
+    Attributes:
+        found_others: how many plain ``CREATE INDEX IF NOT EXISTS`` were refused, each of which did nothing.
     """
 
     def __init__(self) -> None:
+        self.found_others = 0
         self._unsettled: list[str] = []
 
     @contextmanager
@@ -156,7 +160,11 @@ class NamedIndexes:
 
     def _after(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         if self._unsettled and self._unsettled[-1] == statement:
-            require_usable(connection, statement)
+            try:
+                require_usable(connection, statement)
+            except RefusedError:
+                self.found_others += new_index(statement) is not None
+                raise
             self._unsettled.pop()
 
 

@@ -47,6 +47,8 @@ class Command:
         self._place = place
         self._process = process
         self._since = time.monotonic()
+        # Numbers of processes come round again soon where so many are started; this means this one only.
+        self._handle = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
 
     @property
     def pid(self) -> int:
@@ -56,17 +58,28 @@ class Command:
 
     def signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
-        if self._process.is_alive():
-            os.kill(self.pid, number)
+        with contextlib.suppress(OSError):  # it is gone, or was let go of
+            self._send(number)
 
     def kill(self) -> None:
         """End it with SIGKILL, and return when it is gone; who waits for its end learns its code."""
         deadline = time.monotonic() + DEADLINE_S
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):  # it is gone, or was let go of
+            self._send(signal.SIGKILL)
             while time.monotonic() < deadline:
-                os.kill(self.pid, 0)
+                self._send(0)
                 time.sleep(0.002)
+
+    def close(self) -> None:
+        """Let go of it, once it has ended."""
+        if self._handle is not None:
+            os.close(self._handle)
+
+    def _send(self, number: int) -> None:
+        if self._handle is None:
+            os.kill(self.pid, number)
+        else:
+            signal.pidfd_send_signal(self._handle, number)
 
     def ended(self) -> Ended:
         """Wait for its end; one that hangs is ended, and its code is :data:`HUNG`."""
@@ -140,6 +153,7 @@ def started(
         finally:
             if process.is_alive():
                 command.kill()
+            command.close()
 
 
 def run(
