@@ -27,6 +27,7 @@ app = FastAPI(lifespan=lifespan)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "code"), [(1, 3), (2, 0)])
 def test_uvicorn_ends_by_itself_with_the_exit_code_that_the_guide_states(
     tmp_path: Path, workers: int, code: int

@@ -61,6 +61,7 @@ def test_two_at_work_are_noticed(laboratory: Laboratory, sound: Evidence) -> Non
     assert set(violations(sound)) == {"I4 exclusion"}
 
 
+@pytest.mark.slow
 def test_with_the_lock_the_same_two_do_not_overlap(laboratory: Laboratory, sound: Evidence) -> None:
     sound.spans = [*_overlapping(laboratory, None)]
     assert violations(sound) == {}
@@ -110,6 +111,7 @@ def test_what_is_left_behind_is_noticed(laboratory: Laboratory, sound: Evidence)
     assert "index twice" in found
 
 
+@pytest.mark.slow
 def test_a_slow_query_and_a_failed_one_are_noticed(sound: Evidence) -> None:
     slow = replace(sound, latencies=[sound.harm_s + 0.1])
     failed = replace(sound, app_errors=["DeadlockDetected: deadlock detected"])

@@ -133,7 +133,7 @@ def test_a_terminal_is_asked_whether_a_column_was_renamed(
     assert "--rename" not in text
 
 
-@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.parametrize("right", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_in_production_a_terminal_is_asked_for_the_databases_name(
     project: ProjectFolder, database_url: str, *, right: bool
 ) -> None:
@@ -159,7 +159,8 @@ def test_ci_gets_plain_lines_even_on_a_terminal(project: ProjectFolder, database
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "left"), [("y\n", 0, ["r1"]), ("n\n", 3, ["r2"]), ("\x04", 3, ["r2"])]
+    ("answer", "code", "left"),
+    [("y\n", 0, ["r1"]), ("n\n", 3, ["r2"]), pytest.param("\x04", 3, ["r2"], marks=pytest.mark.slow)],
 )
 def test_downgrade_asks_on_a_terminal(
     project: ProjectFolder, database_url: str, answer: str, code: int, left: list[str]

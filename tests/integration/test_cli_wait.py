@@ -80,6 +80,7 @@ def test_wait_returns_once_somebody_else_has_migrated(start: Start) -> None:
     assert "at head (r2)" in told
 
 
+@pytest.mark.slow
 def test_wait_for_one_revision_does_not_ask_for_the_next(start: Start) -> None:
     assert _finish(start("upgrade", "r1"))[0] == 0
     code, said, _ = _finish(start("wait", "--revision", "r1", "--json"))
@@ -97,6 +98,7 @@ def test_wait_exits_4_when_revisions_are_still_missing(start: Start) -> None:
     assert "hint: " in told
 
 
+@pytest.mark.slow
 def test_wait_refuses_a_diverged_database_at_once(start: Start, database_url: str) -> None:
     assert _finish(start("upgrade", "r1"))[0] == 0
     with psycopg.connect(database_url) as connection:

@@ -94,7 +94,15 @@ def test_the_init_container_lets_an_old_replica_back_onto_a_newer_database(
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [("pending", 7), ("upgrade", 7), ("wait", 0), ("wait --server", 0)], ids=str
+    ("words", "code"),
+    [
+        ("pending", 7),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (("upgrade", 7), ("wait", 0), ("wait --server", 0))
+        ),
+    ],
+    ids=str,
 )
 def test_an_old_checkout_on_a_newer_database_ends_as_the_guide_says(
     start: Start, project: ProjectFolder, words: str, code: int
