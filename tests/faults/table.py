@@ -42,7 +42,7 @@ def document(records: list[Record], seconds: float, left: int = 0) -> dict[str, 
 def figures(run: dict[str, Any]) -> str:
     """What stands between the markers of the page."""
     codes = ", ".join(f"{code} ({count})" for code, count in run["exit_codes"].items())
-    said = "" if run["every"] == 1 else f"**Not whole:** every {run['every']}th boundary only.\n\n"
+    said = "" if run["every"] == 1 else f"**Not whole:** of the boundaries, one in {run['every']} only.\n\n"
     said += (
         f"{run['injected']} faults were injected in {run['seconds'] / 60:.0f} minutes; "
         f"{run['violating']} of them violated an invariant.\n"

@@ -57,7 +57,8 @@ _LEAF = b"revision = 'x1'\ndown_revision = %s\ndef upgrade(): pass\ndef downgrad
 FILES = (
     Spoilt("malformed Python", _text("r4.py", lambda text: text + "def (:\n")),
     Spoilt("a null byte", _text("r4.py", lambda text: text + "\0")),
-    Spoilt("no UTF-8", _text("r4.py", lambda text: text + "# \udcff\n")),
+    # In a comment it is none of Python's business.
+    Spoilt("no UTF-8", _text("r4.py", lambda text: text + "name = '\udcff'\n")),
     Spoilt("an unfinished string in SQL", _text(_SQL, lambda text: text + "SELECT 'x")),
     Spoilt("a cycle", _text("r1.py", lambda text: text.replace("= None", "= 'r6'"))),
     Spoilt("a missing parent", _text("r4.py", lambda text: text.replace("'r3'", "'r33'"))),
