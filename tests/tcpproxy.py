@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+def connect_to(url: DatabaseURL) -> socket.socket:
+    """A connection to the server of a URL, by TCP or by its socket."""
+    host, port = url.hosts[0]
+    if not host.startswith("/"):
+        return socket.create_connection((host, port))
+    upstream = socket.socket(socket.AF_UNIX)
+    upstream.connect(f"{host}/.s.PGSQL.{port}")
+    return upstream
+
+
 class Towards(Enum):
     """Which way bytes go."""
 
@@ -132,20 +142,12 @@ class TcpProxy:
             if self._down:
                 client.close()
                 continue
-            wire = _Wire(client, self._connect())
+            wire = _Wire(client, connect_to(self._upstream))
             with self._guard:
                 self._wires.append(wire)
                 self._every.append(wire)
             self._run(partial(self._pump, wire, Towards.SERVER))
             self._run(partial(self._pump, wire, Towards.CLIENT))
-
-    def _connect(self) -> socket.socket:
-        host, port = self._upstream.hosts[0]
-        if not host.startswith("/"):
-            return socket.create_connection((host, port))
-        upstream = socket.socket(socket.AF_UNIX)
-        upstream.connect(f"{host}/.s.PGSQL.{port}")
-        return upstream
 
     def _pump(self, wire: _Wire, towards: Towards) -> None:
         source, sink = wire.ends(towards)

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
 from headway import DatabaseURL
+from tcpproxy import connect_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,21 +137,13 @@ class Proxy:
             except OSError:  # closed
                 return
             try:
-                wire = Wire(self, client, self._connect())
+                wire = Wire(self, client, connect_to(self._upstream))
             except OSError:  # the server is down: so are we
                 client.close()
                 continue
             self._wires.append(wire)
             self._run(wire.upward)
             self._run(wire.downward)
-
-    def _connect(self) -> socket.socket:
-        host, port = self._upstream.hosts[0]
-        if not host.startswith("/"):
-            return socket.create_connection((host, port))
-        upstream = socket.socket(socket.AF_UNIX)
-        upstream.connect(f"{host}/.s.PGSQL.{port}")
-        return upstream
 
     def in_flight(self) -> list[Statement]:
         """What was sent and is not answered yet, on connections that stand."""
