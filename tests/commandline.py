@@ -39,16 +39,21 @@ _IMPORTED = (
     "headway.autogenerate",
     "headway.cli.commands.change",
     "headway.cli.foreground",
+    "headway.cli.progress",
     "headway.cli.sitting",
     "headway.env",
     "headway.latecomers",
     "headway.migrator",
+    "headway.narration.pacing",
     "headway.narration.sentences",
     "headway.peers",
+    "headway.results.precaution",
+    "headway.results.standing",
     "headway.runs",
     "headway.server_run",
     "headway.session",
 )
+_LAST = "frozen"
 _SOURCES = str(Path(headway.__file__).parent.parent)
 
 
@@ -99,7 +104,7 @@ class CommandLine:
 @cache
 def _nursery() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_IMPORTED])
+    context.set_forkserver_preload([*_IMPORTED, _LAST])
     return context
 
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import socket
 import struct
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
+
+from statement_kinds import kind_of, pieces_of
 
 from headway import DatabaseURL
 from tcpproxy import connect_to
@@ -48,6 +49,7 @@ class Statement:
 
     number: int
     sql: str
+    kind: str
     sent: float
     of_kind: int = 0
     answered: float | None = None
@@ -82,12 +84,12 @@ class Aim:
         """Whether this is the place."""
         if self.among is None:
             return (self.number, self.moment) == (statement.number, moment)
-        return (self.number, self.moment, self.among) == (statement.of_kind, moment, kind_of(statement.sql))
+        return (self.number, self.moment, self.among) == (statement.of_kind, moment, statement.kind)
 
     @property
     def kind(self) -> str | None:
         """The kind of statement it struck at; ``None`` as long as it has not."""
-        return kind_of(self.at.sql) if self.at else None
+        return self.at.kind if self.at else None
 
 
 class Proxy:
@@ -104,6 +106,7 @@ class Proxy:
         self._guard = threading.Lock()
         self._wires: list[Wire] = []
         self._threads: list[threading.Thread] = []
+        self._kinds: Counter[str] = Counter()
         self.aim = aim
         self.statements: list[Statement] = []
         self.url = dataclasses.replace(
@@ -155,8 +158,8 @@ class Proxy:
         """Write a statement down, and give it its number."""
         with self._guard:
             kind = kind_of(sql)
-            before = sum(kind_of(earlier.sql) == kind for earlier in self.statements)
-            statement = Statement(len(self.statements), sql, time.monotonic(), before)
+            statement = Statement(len(self.statements), sql, kind, time.monotonic(), self._kinds[kind])
+            self._kinds[kind] += 1
             self.statements.append(statement)
             return statement
 
@@ -333,48 +336,3 @@ class Wire:
         """Have the server run one statement more, in the midst of a message that holds several."""
         pieces = pieces_of(self._group[5:-1].decode())
         self.run_in_its_place(";\n".join([*pieces[:position], sql, *pieces[position:]]))
-
-
-def pieces_of(sql: str) -> list[str]:
-    """The statements of a step's message, which is made of them with this between (``headway.batch``)."""
-    return sql.split(";\n")
-
-
-IN_ONE = "step in one message"
-_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (name, re.compile(pattern, re.IGNORECASE | re.DOTALL))
-    for name, pattern in (
-        (IN_ONE, r".*;\n.*;\s*COMMIT;?\s*\Z"),
-        ("begin", r"\s*BEGIN"),
-        ("commit", r"\s*COMMIT"),
-        ("rollback", r"\s*ROLLBACK"),
-        ("lock", r".*pg_try_advisory|.*pg_advisory|.*\bpg_locks\b"),
-        (
-            "ledger write",
-            r"\s*(INSERT|UPDATE|CREATE|ALTER|COMMENT|LOCK|WITH).*(migration_history|schema_migrations)",
-        ),
-        ("version write", r"\s*(INSERT|UPDATE|DELETE|CREATE).*alembic_version"),
-        ("data of a revision", r"\s*(INSERT|UPDATE|DELETE).*\b(probe|shelf|book)\b"),
-        ("concurrent index", r".*CONCURRENTLY"),
-        ("validation", r".*VALIDATE CONSTRAINT"),
-        ("DDL of a revision", r"\s*(CREATE|ALTER|DROP|COMMENT)\b"),
-        ("timeouts", r".*set_config|\s*SET\b|\s*RESET\b"),
-    )
-)
-WRITES = frozenset(
-    {
-        "ledger write",
-        "version write",
-        "data of a revision",
-        "concurrent index",
-        "validation",
-        "DDL of a revision",
-        IN_ONE,
-    }
-)
-MIGRATES = WRITES - {"ledger write"}
-
-
-def kind_of(sql: str) -> str:
-    """What a statement is to the run; ``question`` where it is none of those that have a name."""
-    return next((name for name, pattern in _KINDS if pattern.match(sql)), "question")
