@@ -167,8 +167,7 @@ def _run(
     os.environ.clear()
     os.environ.update(environment)
     # Without what tests have put there, as revisions that were run among them do.
-    installed = [path for path in sys.path if Path(path).is_relative_to(sys.prefix)]
-    installed += [path for path in sys.path if Path(path).is_relative_to(sys.base_prefix)]
+    installed = [path for path in sys.path if path.startswith((sys.prefix, sys.base_prefix))]
     sys.path[:] = [str(folder), _SOURCES, *dict.fromkeys(installed)]
     for number, path in enumerate((Path(os.devnull), said, complained)):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
