@@ -48,7 +48,13 @@ class Command:
         self._process = process
         self._since = time.monotonic()
         # Numbers of processes come round again soon where so many are started; this means this one only.
-        self._handle = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
+        self._handle: int | None = None
+        self._was_quick = False
+        if hasattr(os, "pidfd_open"):
+            try:
+                self._handle = os.pidfd_open(self.pid)
+            except ProcessLookupError:
+                self._was_quick = True
 
     @property
     def pid(self) -> int:
@@ -76,6 +82,8 @@ class Command:
             os.close(self._handle)
 
     def _send(self, number: int) -> None:
+        if self._was_quick:
+            raise ProcessLookupError
         if self._handle is None:
             os.kill(self.pid, number)
         else:

@@ -5,6 +5,7 @@ A plugin (``tests/conftest.py`` names it) and no conftest: there would be two mo
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,4 +51,5 @@ def laboratory(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     from records import Records
 
     with equipped(server_url, tmp_path_factory.mktemp("faults") / "project", Records.of_environment()) as it:
+        gc.freeze()  # runs in this process are collected after, and not all that pytest has
         yield it

@@ -49,7 +49,7 @@ def figures(run: dict[str, Any]) -> str:
         f"The struck commands ended with (negative: by that signal): {codes}.\n"
     )
     if run["left_out"]:
-        said += f"{run['left_out']} more at boundaries were not tried: the time was up.\n"
+        said += f"{run['left_out']} more, at boundaries and awaits, were not tried: the time was up.\n"
     if not any(str(row["fault"]).startswith(_NEEDS_ROOT) for row in run["rows"]):
         said += "Not tried: a full disk, for which the suite must be root.\n"
     return f"{said}\n{_drawn(run['rows'])}\n"

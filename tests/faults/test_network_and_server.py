@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from wire import Wire
 
-_EVERY = 12
+_EVERY = 8
 _AROUND = ("begin", "DDL of a revision", IN_ONE, "concurrent index", "version write", "commit")
 
 

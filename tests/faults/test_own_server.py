@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from laboratory import Struck
 
-_EVERY = 8
+_EVERY = 6
 _DISK = "32m"
 """A database has eight megabytes before anything is in it."""
 
