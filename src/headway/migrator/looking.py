@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headway import planning, results
 from headway.migrator.core import Core
+from headway.threads import aside
+from headway.verdict import Verdict, keep, view_of
 
 if TYPE_CHECKING:
     from headway.target import Standing
@@ -32,7 +35,11 @@ class Looking(Core):
         """
         recollection = self._recollection
         if recollection is None:
-            report, _ = await self._pending()
+            view = await aside(partial(view_of, self.project))
+            report, standing = await self._pending()
+            if view is not None and report.at_head and standing.sum is not None:
+                verdict = Verdict(report.heads, tuple(sorted(standing.rows)), standing.sum)
+                await aside(partial(keep, self.project, view, verdict))
             return report
         if (known := await recollection.report()) is not None:
             return known

@@ -74,6 +74,11 @@ class Project:
         """``env.py``; it need not exist."""
         return self.script_location / "env.py"
 
+    @property
+    def lock_file(self) -> Path:
+        """``versions.lock``, beside ``env.py``: one for all version locations; it need not exist."""
+        return self.script_location / "versions.lock"
+
     def version_table(self) -> VersionTable | None:
         """Where ``env.py`` says that the applied revisions are kept, read without running it.
 
