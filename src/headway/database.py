@@ -15,7 +15,7 @@ import asyncpg
 from headway.errors import ConfigurationError, ConnectionFailedError, DatabaseError
 from headway.settings import Environment
 from headway.threads import in_thread
-from headway.url import AnyURL, DatabaseURL, SQLiteURL
+from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headway.embedded import Lease
     from headway.events import Listener
     from headway.settings import Settings
+    from headway.url import AnyURL
 
 EMBEDDED = "the embedded server"
 
@@ -180,7 +181,7 @@ def create_engine(url: AnyURL, *, source: str = "the URL") -> AsyncEngine:
     A cached statement fails once DDL has changed what it reads (design.md, fact 11). The password is in
     no URL that SQLAlchemy could print.
     """
-    if isinstance(url, SQLiteURL):
+    if not isinstance(url, DatabaseURL):
         from headway import sqlite
 
         return sqlite.create_engine(url)
@@ -260,7 +261,7 @@ def require_usable(url: AnyURL) -> None:
         ConnectionFailedError: another process has locked the file.
         DatabaseError: the file cannot be read.
     """
-    if isinstance(url, SQLiteURL):
+    if not isinstance(url, DatabaseURL):
         from headway import sqlite
 
         sqlite.require_usable(url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
@@ -11,7 +11,7 @@ from headway.database import driver_connection
 from headway.errors import DatabaseError
 from headway.placement import version_schema
 from headway.threads import in_thread
-from headway.url import AnyURL, DatabaseURL, SQLiteURL
+from headway.url import DatabaseURL
 from headway.verdict import NO_LEDGER, ledger_sum
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from headway.project import VersionTable
     from headway.results import Application
+    from headway.url import AnyURL
     from headway.verdict import Verdict
 
 _NO_LEDGER = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError)
@@ -78,8 +79,7 @@ _AGAIN_WITHOUT = f"""
 """  # constants
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(NamedTuple):
     """What a database says of its revisions.
 
     Attributes:
@@ -93,7 +93,7 @@ class Glance:
 
     rows: tuple[str, ...]
     dirty: str | None = None
-    record: Mapping[str, Application] = field(default_factory=dict)
+    record: Mapping[str, Application] = MappingProxyType({})
     ledger: bool = False
     sum: str | None = None
 
@@ -105,7 +105,7 @@ async def look(url: AnyURL, table: VersionTable, *, source: str) -> Glance:
         ConnectionFailedError: the database cannot be reached.
         DatabaseError: the table cannot be read, or is somebody else's.
     """
-    if isinstance(url, SQLiteURL):
+    if not isinstance(url, DatabaseURL):
         from headway import sqlite
 
         # A revision there is undone whole, or done.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from inspect import isawaitable
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ MORE_CHANGES: tuple[Change, ...] = (
     lambda _, __, url: execute(url, "INSERT INTO alembic_version VALUES ('')"),
     lambda _, __, url: execute(url, "DELETE FROM alembic_version"),
     lambda _, __, url: execute(url, "UPDATE migration_history SET checksum = '2:a:b:' WHERE revision = 'r2'"),
-    lambda project, *_: (project.root / "alembic" / "versions.lock").write_text("<<<<<<< ours\n"),
+    lambda project, *_: (project.root / "alembic" / "versions.lock").write_text("no lock at all\n"),
     lambda project, *_: (project.versions / "r0.sql").write_text("-- parent: r2\n"),
     lambda project, *_: (project.versions / "link.py").symlink_to(project.versions / "r1.py"),
     lambda project, *_: project.env("version_table='elsewhere'"),
@@ -151,6 +152,26 @@ def test_the_command_line_says_what_it_says_the_long_way(
     assert outcome([*flags, "pending", *where], capfd) == long_way
     monkeypatch.setattr(shortcut, "taken", lambda _: None)
     assert outcome(["pending", *where, *flags], capfd) == long_way
+
+
+def test_a_known_answer_loads_neither_the_command_line_nor_what_reads_revisions(
+    project: ProjectFolder, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    words = ["pending", "-c", str(project.ini), "-q"]
+    assert main(["upgrade", *words[1:]]) == main(words) == 0
+    program = f"""if True:
+        import gc, sys
+        from headway.cli import main
+        assert main({words!r}) == 0
+        unneeded = "click anyio json headway.revisions headway.migrator headway.target headway.results.words"
+        print(*sorted({{*unneeded.split()}} & {{*sys.modules}}))
+        assert gc.isenabled()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == []
 
 
 def test_a_server_that_does_not_answer_is_told_of_as_the_long_way_does(
