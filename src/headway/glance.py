@@ -130,12 +130,11 @@ async def look(url: AnyURL, table: VersionTable, *, source: str) -> Glance:
         )
 
 
-async def still_says(url: DatabaseURL, table: VersionTable, verdict: Verdict, *, source: str) -> bool:
+async def still_says(url: DatabaseURL, verdict: Verdict, *, source: str) -> bool:
     """Whether a database says what it said when somebody judged it to be at head; one question.
 
     Args:
         url: of the database.
-        table: its version table.
         verdict: what was judged then.
         source: the setting the URL came from, for errors.
 
@@ -145,15 +144,15 @@ async def still_says(url: DatabaseURL, table: VersionTable, verdict: Verdict, *,
     Raises:
         ConnectionFailedError: the database cannot be reached.
     """
-    versions = _qualified(table.schema, table.name)
-    history = _qualified(table.schema, "migration_history")
+    versions = _qualified(verdict.schema, verdict.table)
+    history = _qualified(verdict.schema, "migration_history")
     async with driver_connection(url, source=source) as connection:
         try:
             if verdict.ledger == NO_LEDGER:
                 said = await connection.fetchrow(_AGAIN_WITHOUT.format(versions=versions), history)
             else:
                 question = _AGAIN.format(versions=versions, history=history, **_OWN)
-                said = await connection.fetchrow(question, table.schema, table.name)
+                said = await connection.fetchrow(question, verdict.schema, verdict.table)
         except asyncpg.PostgresConnectionError:
             raise
         except asyncpg.PostgresError:

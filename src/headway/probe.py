@@ -45,11 +45,10 @@ async def known_at_head(project: Project, settings: Settings) -> KnownAtHead | N
     """
     url = settings.database
     verdict = recall(project) if isinstance(url, DatabaseURL) else None
-    table = project.version_table() if verdict is not None else None
-    if not isinstance(url, DatabaseURL) or verdict is None or table is None:
+    if not isinstance(url, DatabaseURL) or verdict is None:
         return None
     from headway.glance import still_says  # asyncpg takes longer to load than all of the above
 
-    if not await still_says(url, table, verdict, source=settings.source or "the URL"):
+    if not await still_says(url, verdict, source=settings.source or "the URL"):
         return None
     return KnownAtHead(url.masked, verdict.rows, verdict.heads)

@@ -1,7 +1,7 @@
 """The verdict that a database is at head, kept for the next process that asks.
 
-What a probe answers follows from the revision files, from ``versions.lock``, and from what the database
-says. Where the files look as they did when somebody last judged them, by the rule of
+What a probe answers follows from the revision files, from ``versions.lock`` and ``env.py``, and from what the
+database says. Where the files look as they did when somebody last judged them, by the rule of
 :mod:`headway.revisions.cache`, and the database says what it said then, the answer is the same: no file is
 opened and no graph is made. Only "at head, nothing changed" is kept, and only for the plainest of projects,
 one folder of Python files: anything else is judged anew each time.
@@ -11,18 +11,20 @@ Derived data, as the cache of what revision files declare: missing, foreign or b
 
 from __future__ import annotations
 
-import marshal
 import os
+import struct
 import sys
 import time
+from functools import partial
 from hashlib import blake2b
-from operator import attrgetter
+from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from headway.derived import SETTLED_NS, derived_path, keep_derived
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from headway.project import Project
 
@@ -33,10 +35,10 @@ FILE_NAME = "headway-verdict"
 NO_LEDGER = "-"
 """What the verdict says of the ledger where there was none that could be read."""
 
-_ASPECTS = attrgetter("st_mode", "st_size", "st_ino", "st_mtime_ns", "st_ctime_ns")
-_TYPE, _REGULAR = 0o170000, 0o100000  # of st_mode, as the stat module has them
-_MARSHAL = 2  # writes what is equal alike; later ones tell what is the same object, too
-_LINES = 5  # of a file: format, view, ledger, heads, rows; the sum of all comes in front
+_ASPECTS = attrgetter("st_size", "st_ino", "st_mtime_ns", "st_ctime_ns")
+_MODE = itemgetter(0)  # of what os.stat returns
+_TYPE, _REGULAR = 0o170000, 0o100000  # of a mode, as the stat module has them
+_LINES = 7  # of a file: format, view, ledger, heads, rows, table, schema; their sum comes in front
 
 
 class Verdict(NamedTuple):
@@ -46,11 +48,15 @@ class Verdict(NamedTuple):
         heads: of the files, as a graph has them.
         rows: the version table's, sorted.
         ledger: :func:`ledger_sum` of what it said, or :data:`NO_LEDGER`.
+        table: what the version table is called.
+        schema: the version table's; ``None`` is the connection's own.
     """
 
     heads: tuple[str, ...]
     rows: tuple[str, ...]
     ledger: str
+    table: str
+    schema: str | None
 
 
 class View:
@@ -60,20 +66,23 @@ class View:
         sum: another text whenever anything looks different, and for another headway or Python.
     """
 
-    __slots__ = ("_began_ns", "_looks", "sum")
+    __slots__ = ("_aspects", "_began_ns", "sum")
 
-    def __init__(self, folder: str, beside: Iterable[str]) -> None:
+    def __init__(self, folder: str, beside: Sequence[str]) -> None:
         self._began_ns = time.time_ns()
-        self._looks = _looks(folder, beside)
+        names, aspects = _files(folder)
+        others = [_look(path) for path in beside]
+        self._aspects = [*aspects, *filter(None, others)]
         us = _ASPECTS(os.stat(__file__))  # noqa: PTH116  # another headway was installed, or this one anew
-        seen = marshal.dumps((FORMAT, sys.version, us, folder, self._looks), _MARSHAL)
-        self.sum = blake2b(seen, digest_size=20).hexdigest()
+        said = "\0".join((FORMAT, sys.version, repr((us, others)), folder, *beside, *names))
+        numbers = struct.pack(f"{4 * len(aspects)}Q", *chain.from_iterable(aspects))
+        self.sum = blake2b(numbers + os.fsencode(said), digest_size=20).hexdigest()
 
     @property
     def settled(self) -> bool:
         """Whether all was so old that whatever is written later has another time."""
-        newest = max((max(aspects[-2:]) for _, aspects in self._looks if aspects), default=0)
-        return bool(newest < self._began_ns - SETTLED_NS)
+        newest = max((max(each[-2:]) for each in self._aspects), default=0)
+        return newest < self._began_ns - SETTLED_NS
 
 
 class _UnusualError(Exception):
@@ -85,13 +94,14 @@ def view_of(project: Project) -> View | None:
 
     Returns:
         ``None`` where they are not plain: several or nested version locations, bytecode without source, SQL
-        revisions, links and other special files, a folder that is missing or cannot be listed.
+        revisions, links, folders within and other special files, a folder that cannot be listed.
     """
     if len(project.version_locations) != 1 or project.recursive or project.sourceless or project.plain_sql:
         return None
     try:
-        return View(os.fspath(project.version_locations[0]), [os.fspath(project.lock_file)])
-    except (_UnusualError, OSError):
+        beside = [os.fspath(project.lock_file), os.fspath(project.env_file)]
+        return View(os.fspath(project.version_locations[0]), beside)
+    except (_UnusualError, OSError, struct.error):  # the last: a time before 1970
         return None
 
 
@@ -119,9 +129,11 @@ def keep(project: Project, view: View, verdict: Verdict) -> None:
     """
     names = (*verdict.heads, *verdict.rows)
     path = _path(project)
-    if path is None or not view.settled or not all(_is_plain(name) for name in names):
+    plain = all(_is_plain(name) for name in names) and f"{verdict.table}{verdict.schema}".isprintable()
+    if path is None or not view.settled or not plain:
         return
-    lines = (FORMAT, view.sum, verdict.ledger, " ".join(verdict.heads), " ".join(verdict.rows))
+    place = (verdict.table, verdict.schema or "")
+    lines = (FORMAT, view.sum, verdict.ledger, " ".join(verdict.heads), " ".join(verdict.rows), *place)
     content = "\n".join(lines).encode()
     from pathlib import Path
 
@@ -139,27 +151,32 @@ def ledger_sum(rows: Iterable[str]) -> str:
     return sha256("\n".join(rows).encode()).hexdigest()
 
 
-def _looks(folder: str, beside: Iterable[str]) -> list[tuple[str, tuple[int, ...] | None]]:
-    """Each file with its aspects, by name; then those beside, with ``None`` where one is not there."""
-    with os.scandir(folder) as found:
-        looks = [
-            (entry.name, _ASPECTS(entry.stat(follow_symlinks=False)))
-            for entry in found
-            if not entry.is_dir(follow_symlinks=False)
-        ]
-    if any(aspects[0] & _TYPE != _REGULAR or name[-4:].lower() == ".sql" for name, aspects in looks):
+def _files(folder: str) -> tuple[list[str], list[tuple[int, ...]]]:
+    """Every file's name, and how each of them looks; all at once, for there may be thousands."""
+    names = sorted(os.listdir(folder))  # noqa: PTH208  # without a Path for each
+    if "__pycache__" in names:
+        names.remove("__pycache__")
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        found = list(map(partial(os.stat, dir_fd=place, follow_symlinks=False), names))
+    finally:
+        os.close(place)
+    if any(mode & _TYPE != _REGULAR for mode in {*map(_MODE, found)}):
         raise _UnusualError
-    looks.sort()
-    return [*looks, *((path, _look(path)) for path in beside)]
+    if ".sql\n" in "\n".join((*names, "")).lower():
+        raise _UnusualError
+    return names, list(map(_ASPECTS, found))
 
 
 def _look(path: str) -> tuple[int, ...] | None:
+    """How one file looks; ``None`` when it is not there."""
     try:
-        aspects: tuple[int, ...] = _ASPECTS(os.lstat(path))
+        found = os.lstat(path)
     except FileNotFoundError:
         return None
-    if aspects[0] & _TYPE != _REGULAR:
+    if found.st_mode & _TYPE != _REGULAR:
         raise _UnusualError
+    aspects: tuple[int, ...] = _ASPECTS(found)
     return aspects
 
 
@@ -175,8 +192,8 @@ def _read(content: bytes) -> tuple[str, Verdict] | None:
     lines = rest.decode().split("\n")
     if len(lines) != _LINES or lines[0] != FORMAT:
         return None
-    _, seen, ledger, heads, rows = lines
-    return seen, Verdict(tuple(heads.split()), tuple(rows.split()), ledger)
+    _, seen, ledger, heads, rows, table, schema = lines
+    return seen, Verdict(tuple(heads.split()), tuple(rows.split()), ledger, table, schema or None)
 
 
 def _sum(content: bytes) -> bytes:

@@ -164,7 +164,7 @@ def test_a_known_answer_loads_neither_the_command_line_nor_what_reads_revisions(
         import gc, sys
         from headway.cli import main
         assert main({words!r}) == 0
-        unneeded = "click anyio json headway.revisions headway.migrator headway.target headway.results.words"
+        unneeded = "click anyio headway.revisions headway.migrator headway.target headway.project.envfile"
         print(*sorted({{*unneeded.split()}} & {{*sys.modules}}))
         assert gc.isenabled()
     """

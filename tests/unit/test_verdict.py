@@ -57,7 +57,7 @@ def judged(project: Project) -> tuple[tuple[str, ...], dict[str, str]] | None:
 def kept(project: Project) -> Verdict:
     view = view_of(project)
     assert view is not None
-    found = Verdict(read_graph(project.version_locations).heads, ("r2",), NO_LEDGER)
+    found = Verdict(read_graph(project.version_locations).heads, ("r2",), NO_LEDGER, "alembic_version", None)
     keep(project, view, found)
     return found
 
@@ -104,7 +104,7 @@ def test_whatever_was_done_to_the_files_a_verdict_is_recalled_only_where_they_sa
         told = recall(project)
         assert told in {None, found}
         assert told is None or judged(project) == judgement
-        if judge and (again := judged(project)) is not None:
+        if judge and view_of(project) is not None and (again := judged(project)) is not None:
             judgement, found = again, kept(project)
             assert recall(project) == found
 
@@ -142,7 +142,7 @@ def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     assert recall(project) is None
 
 
-@pytest.mark.parametrize("place", [*range(0, 200, 7)])
+@pytest.mark.parametrize("place", [*range(0, 250, 7)])
 def test_a_verdict_that_was_cut_off_or_garbled_is_none(tmp_path: Path, place: int) -> None:
     project = project_in(tmp_path)
     kept(project)
@@ -200,10 +200,23 @@ def test_links_and_folders_that_are_missing_have_no_verdict(tmp_path: Path) -> N
     assert view_of(project) is None
 
 
+def test_a_file_from_before_1970_has_no_verdict(tmp_path: Path) -> None:
+    project = project_in(tmp_path)
+    os.utime(project.version_locations[0] / "r0.py", (-5, -5))
+    assert view_of(project) is None
+
+
+def test_the_version_table_of_another_env_py_is_not_the_one_that_was_asked(tmp_path: Path) -> None:
+    project = project_in(tmp_path)
+    kept(project)
+    project.env_file.write_text("from headway import env\n\nenv.run(version_table='other')\n")
+    assert recall(project) is None
+
+
 def test_names_that_a_line_cannot_hold_are_not_kept(tmp_path: Path) -> None:
     project = project_in(tmp_path)
     view = view_of(project)
     assert view is not None
     for name in ("", "two words", "a\nb"):
-        keep(project, view, Verdict(("r2",), (name,), NO_LEDGER))
+        keep(project, view, Verdict(("r2",), (name,), NO_LEDGER, "v", None))
         assert recall(project) is None

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headway.errors import ConfigurationError
-from headway.project import envfile, packages, sqlfolder
-from headway.project.envfile import VersionTable
+from headway.project import packages, sqlfolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Project", "VersionTable", "load_project", "project_of_config"]
+    from headway.project.envfile import VersionTable
+
+__all__ = ["Project", "load_project", "project_of_config"]
 
 INI = "alembic.ini"
 PYPROJECT = "pyproject.toml"
@@ -85,8 +86,10 @@ class Project:
         Returns:
             ``None`` when only running it can tell.
         """
+        from headway.project import envfile  # a probe whose answer is known need not read it
+
         if not self.runs_env_file:
-            return VersionTable()
+            return envfile.VersionTable()
         return envfile.version_table(self.env_file)
 
     @property

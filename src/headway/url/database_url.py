@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -245,7 +246,6 @@ def _reveal(url: DatabaseURL, name: str) -> str | None:
 def _any_form(character: str) -> str:
     """A pattern for one character in every form that programs commonly give it."""
     import html  # its table of entities is long, and errors are rare
-    import json
 
     percent = "".join(f"(?:%25|%%|%)(?i:{byte:02X})" for byte in character.encode("utf-8", "surrogatepass"))
     escapes = {
