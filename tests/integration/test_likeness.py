@@ -244,6 +244,21 @@ async def test_what_one_difference_costs_does_not_grow_with_the_tables_that_are_
     await on_asyncpg(database_url, work)
 
 
+async def test_no_table_is_made_for_each_that_differs(database_url: str) -> None:
+    prepare(database_url)
+
+    def work(connection: Connection) -> None:
+        metadata = rich_models()
+        metadata.create_all(connection)
+        for table in metadata.tables.values():
+            table.append_column(sa.Column("new", sa.Integer, index=True, unique=True))
+        rest = certain(connection, metadata)[0].rest
+        assert rest is not None
+        assert rest.spelled.keys() == keys(metadata)
+
+    await on_asyncpg(database_url, work)
+
+
 async def test_no_change_of_the_database_passes_for_none(database_url: str) -> None:
     changes = dict.fromkeys(CHANGES, False)
 

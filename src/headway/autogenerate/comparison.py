@@ -15,14 +15,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from headway.autogenerate.defaults import same_values
-from headway.autogenerate.likeness import likeness_of
+from headway.autogenerate.likeness import Rest, likeness_of
 from headway.autogenerate.modelenums import enums_of
 from headway.autogenerate.scratch import ScriptError, StandIn, rolled_back, spell
 from headway.autogenerate.vectors import know_vectors
 from headway.catalogue import Catalogue, read_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from alembic.autogenerate.api import AutogenContext
     from sqlalchemy import Column, Table
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from headway import catalogue
     from headway.autogenerate.scratch import Spelled
+    from headway.catalogue import Name
+    from headway.catalogue.outlines import Outline
 
 _logger = logging.getLogger(__name__)
 
@@ -66,8 +68,9 @@ class Comparison:
     """What is known of both sides.
 
     Attributes:
-        actual: what the database has in the schemas that are compared.
+        actual: what the database has in the schemas that are compared, but for the tables that are alike.
         path: the schemas of the ``search_path``, ``pg_catalog`` included.
+        alike: the tables that are the same on both sides, in outline.
         pairs: the tables of both sides that PostgreSQL has spelt; empty where it cannot be asked to.
         equal_defaults: the columns, with their table, whose defaults read differently and are the same.
         regenerated: the columns whose values come from elsewhere in the models, by table: with the
@@ -77,6 +80,7 @@ class Comparison:
 
     actual: Catalogue
     path: frozenset[str]
+    alike: Mapping[Name, Outline] = field(default_factory=dict)
     pairs: dict[TableKey, Pair] = field(default_factory=dict)
     equal_defaults: frozenset[tuple[TableKey, str]] = frozenset()
     regenerated: dict[TableKey, list[tuple[Column[Any], Column[Any]]]] = field(default_factory=dict)
@@ -107,22 +111,25 @@ def prepare(context: AutogenContext, schemas: Collection[str | None]) -> None:
     default = connection.dialect.default_schema_name or "public"
     names = {schema or default for schema in schemas}
     try:
-        path, may_make_tables = connection.execute(_CIRCUMSTANCES).one()
-        with rolled_back(connection):
-            found = read_catalogue(connection, names)
-        comparison = _comparisons[context] = Comparison(found, frozenset(path))
+        rest = likeness_of(context).rest
+        if rest is None:
+            path, may_make_tables = connection.execute(_CIRCUMSTANCES).one()
+            with rolled_back(connection):
+                rest = Rest(
+                    frozenset(path), read_catalogue(connection, names), may_make_tables=may_make_tables
+                )
+        found = rest.actual
+        comparison = _comparisons[context] = Comparison(found, rest.path, rest.alike)
         know_vectors(connection.dialect, found.extension_types)
         wanted = _wanted(context, found, default)
-        if not may_make_tables:
+        if not rest.may_make_tables:
             _warn("this role may not make temporary tables here, or the transaction is read-only")
         elif wanted:
-            quote = connection.dialect.identifier_preparer.quote
-            stand_ins = _stand_ins(wanted.values(), found, default, quote)
-            spelled = spell(connection, list(wanted.values()), stand_ins)
+            spelled = _spelled(connection, wanted, rest, default)
             comparison.pairs = {
-                key: Pair(found.tables[key[0] or default, key[1]], spelled[table])
-                for key, table in wanted.items()
-                if table in spelled
+                key: Pair(found.tables[key[0] or default, key[1]], spelled[key])
+                for key in wanted
+                if key in spelled
             }
             comparison.equal_defaults = _equal_defaults(connection, comparison.pairs)
     except (DBAPIError, ScriptError) as error:
@@ -140,6 +147,17 @@ def _wanted(context: AutogenContext, found: Catalogue, default: str) -> dict[Tab
     }
     alike = likeness_of(context).tables
     return {key: table for key, table in keyed.items() if key not in alike}
+
+
+def _spelled(
+    connection: Connection, wanted: Mapping[TableKey, Table], rest: Rest, default: str
+) -> dict[TableKey, Spelled]:
+    """What PostgreSQL makes of the models: it is asked about those that it has not been asked about."""
+    unknown = {key: table for key, table in wanted.items() if key not in rest.spelled}
+    quote = connection.dialect.identifier_preparer.quote
+    stand_ins = _stand_ins(unknown.values(), rest.actual, default, quote)
+    told = spell(connection, list(unknown.values()), stand_ins)
+    return {**rest.spelled, **{key: told[table] for key, table in unknown.items() if table in told}}
 
 
 def _stand_ins(

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from sqlalchemy import CheckConstraint, Column, Index, PrimaryKeyConstraint, Sequence, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.functions import next_value
 
+from headway import catalogue
 from headway.autogenerate.blueprint import Draughtsman
+from headway.autogenerate.blueprint import Part as ModelPart
 from headway.autogenerate.names import name_of
+from headway.autogenerate.scratch import Spelled
 from headway.autogenerate.sheets import PART, SHEET, Kind, Question
+from headway.catalogue import SCRATCH
 from headway.catalogue.outlines import IndexOutline, Key, Reference
 
 if TYPE_CHECKING:
@@ -25,9 +29,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect, ForeignKeyConstraint, Table
 
-    from headway.autogenerate.blueprint import Part as ModelPart
+    from headway.autogenerate.sheets import Spelling
     from headway.catalogue.outlines import ColumnOutline, Outline, Part
 
+_KINDS: dict[type[ModelPart], Kind] = {
+    PrimaryKeyConstraint: Kind.KEY,
+    UniqueConstraint: Kind.UNIQUE,
+    CheckConstraint: Kind.CHECK,
+    ExcludeConstraint: Kind.EXCLUDE,
+    Index: Kind.INDEX,
+}
 _ACTIONS = {
     "NO ACTION": "a",
     "RESTRICT": "r",
@@ -51,45 +62,89 @@ class UnclearError(Exception):
     """A model has something that only the full comparison knows."""
 
 
+class DraftPart(NamedTuple):
+    """An index of the models, or a constraint that is no foreign key.
+
+    Attributes:
+        part: the model's.
+        name: ``None`` where none is compared: when the model gives none, and of a primary key.
+        made: what it is, when the database has the very same; else what PostgreSQL must be asked.
+    """
+
+    part: ModelPart
+    name: str | None
+    made: Part | Question
+
+    def outline(self, answers: Mapping[Question, ColumnOutline | Part]) -> ColumnOutline | Part | None:
+        """What it is; ``None`` when PostgreSQL does not take it."""
+        return answers.get(self.made) if isinstance(self.made, Question) else self.made
+
+
 @dataclass(slots=True)
 class Draft:
-    """One table of the models; ``parts`` by the names of :class:`~headway.catalogue.outlines.Outline`'s."""
+    """One table of the models."""
 
     columns: dict[str, Question] = field(default_factory=dict)
     nullable: set[str] = field(default_factory=set)
     comments: dict[str, str] = field(default_factory=dict)
-    key: Key | None = None
     references: list[Reference] = field(default_factory=list)
-    parts: dict[str, list[tuple[str | None, Part | Question]]] = field(
-        default_factory=lambda: {"uniques": [], "checks": [], "excludes": [], "indexes": []}
-    )
+    parts: dict[Kind, list[DraftPart]] = field(default_factory=lambda: {kind: [] for kind in _KINDS.values()})
 
     def questions(self) -> Iterator[Question]:
         """What PostgreSQL must be asked to compare it."""
         yield from self.columns.values()
-        for kind in self.parts.values():
-            yield from (part for _, part in kind if isinstance(part, Question))
+        for parts in self.parts.values():
+            yield from (part.made for part in parts if isinstance(part.made, Question))
 
     def matches(self, found: Outline, answers: Mapping[Question, ColumnOutline | Part]) -> bool:
         """Whether the database's table is certainly the same; false is no answer."""
         return (
             self.nullable == found.nullable
             and self.comments == found.comments
-            and self.key == found.key
             and sorted(self.references) == sorted(found.references)
             and {name: answers.get(question) for name, question in self.columns.items()} == found.columns
-            and all(_same(kind, getattr(found, name), answers) for name, kind in self.parts.items())
+            and all(_same(parts, kind.of(found), answers) for kind, parts in self.parts.items())
+        )
+
+    def spelled(
+        self, found: Outline, actual: catalogue.Table, answers: Mapping[Question, Spelling]
+    ) -> Spelled | None:
+        """The table as :func:`~headway.autogenerate.scratch.spell` has it; ``None`` when that must be asked.
+
+        Args:
+            found: the database's, in outline.
+            actual: the database's, in full: what is the same there is spelt the same.
+            answers: those to the questions, in full.
+        """
+        if not all(question in answers for question in self.questions()):
+            return None
+        columns: list[Any] = [replace(answers[asked], name=name) for name, asked in self.columns.items()]
+        # Generated columns last, as there: they name others.
+        columns.sort(key=lambda column: bool(column.generated))
+        every: tuple[Spelling, ...] = (*actual.constraints, *actual.indexes)
+        there = {(type(item), item.name): item for item in every}
+        made: dict[ModelPart, Any] = {}
+        for kind, parts in self.parts.items():
+            for part in parts:
+                if isinstance(part.made, Question):
+                    made[part.part] = answers[part.made]
+                else:
+                    name = part.name or next(n for n, other in kind.of(found).items() if other == part.made)
+                    made[part.part] = there[kind.spelling, name]
+        return Spelled(
+            catalogue.Table(SCRATCH, actual.name, None, None, None, columns=tuple(columns)),
+            frozenset(made),
+            {part: item for part, item in made.items() if isinstance(item, catalogue.Constraint)},
+            {part: item for part, item in made.items() if isinstance(item, catalogue.Index)},
         )
 
 
 def _same(
-    wanted: list[tuple[str | None, Part | Question]],
-    found: dict[str, Part],
-    answers: Mapping[Question, ColumnOutline | Part],
+    wanted: list[DraftPart], found: Mapping[str, Part], answers: Mapping[Question, ColumnOutline | Part]
 ) -> bool:
-    """Whether each has its own: by name, and where the model gives none, by what it says."""
+    """Whether each has its own: by name, and where there is none, by what it says."""
     rest = dict(found)
-    made = [(name, answers.get(part) if isinstance(part, Question) else part) for name, part in wanted]
+    made = [(part.name, part.outline(answers)) for part in wanted]
     for name, part in made:
         if name is not None and (part is None or rest.pop(name, None) != part):
             return False
@@ -170,24 +225,19 @@ class Drafting:
         )
 
     def _add_part(self, draft: Draft, table: Table, part: ModelPart, found: Outline) -> None:
-        if isinstance(part, PrimaryKeyConstraint):
-            draft.key = _key(part)
-            return
-        name = name_of(part, self._dialect)
-        made: Part | Question
-        if isinstance(part, Index):
-            kind = Kind.INDEX.value
-            made = _plain_index(part, found.indexes.get(name or ""), self._shown) or self._question(
-                Kind.INDEX, table, part
-            )
-        elif isinstance(part, UniqueConstraint):
-            kind, made = "uniques", _key(part)
-        elif isinstance(part, CheckConstraint | ExcludeConstraint):
-            of = Kind.CHECK if isinstance(part, CheckConstraint) else Kind.EXCLUDE
-            kind, made = of.value, self._question(of, table, part)
-        else:
+        name = None if isinstance(part, PrimaryKeyConstraint) else name_of(part, self._dialect)
+        kind = next((kind for class_, kind in _KINDS.items() if isinstance(part, class_)), None)
+        if kind is None:
             _unclear(f"{part!r} is of no kind that is known")
-        draft.parts[kind].append((name, made))
+        known: Part | None = None
+        if isinstance(part, Index):
+            known = _plain_index(part, found.indexes.get(name or ""), self._shown)
+        elif isinstance(part, PrimaryKeyConstraint | UniqueConstraint):
+            known = _key(part)
+        there = kind.of(found)
+        same = known is not None and known in ([there.get(name)] if name is not None else there.values())
+        made = known if known and same else self._question(kind, table, part)
+        draft.parts[kind].append(DraftPart(part, name, made))
 
     def _question(self, kind: Kind, table: Table, part: ModelPart) -> Question:
         text = self._draughtsman.written(part, table, PART, SHEET).removeprefix(f"CONSTRAINT {PART} ")

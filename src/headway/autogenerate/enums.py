@@ -161,6 +161,11 @@ def unused_enums(
         for column in table.columns
         if not gone & {(schema, name, None), (schema, name, column.name)}
     }
+    used.update(
+        column.type.removesuffix("[]")
+        for outline in comparison.alike.values()
+        for column in outline.columns.values()
+    )
     return [enum for enum in enums if enum.extension is None and enum.type not in used]
 
 

@@ -3,7 +3,8 @@
 It takes the catalogue in outline and what PostgreSQL makes of the models' columns, checks and expressions,
 each kind of which :mod:`headway.autogenerate.sheets` asks about once. A table that is alike on both sides is
 left out of the comparison, and where all are, and nothing else is there, nothing is compared at all. What is
-in any doubt is compared in full, so that the operations found are the same ones.
+in any doubt is compared in full, so that the operations found are the same ones; it is read in full here,
+with the sheets, which spell most of it.
 
 It says nothing where somebody else has a word in the comparison that cannot be foreseen: comparators of the
 project or of another plugin, functions for ``compare_type`` or ``compare_server_default``, a listener to what
@@ -13,7 +14,7 @@ could only take away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -26,18 +27,20 @@ from headway.autogenerate.drafts import Draft, Drafting, UnclearError
 from headway.autogenerate.enums import PACKAGE
 from headway.autogenerate.modelenums import enum_in
 from headway.autogenerate.scratch import ScriptError, rolled_back
-from headway.autogenerate.sheets import asked, empty_search_path
+from headway.autogenerate.sheets import Sheets, empty_search_path
+from headway.catalogue import SCRATCH, read_catalogue
 from headway.catalogue.outlines import read_enums, read_outlines
 from headway.ledger.names import LAYOUT_COLUMN
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from alembic.autogenerate.api import AutogenContext
     from sqlalchemy.engine import Connection
 
     from headway.autogenerate.comparison import TableKey
-    from headway.catalogue import Name
+    from headway.autogenerate.scratch import Spelled
+    from headway.catalogue import Catalogue, Name
     from headway.catalogue.outlines import Enumerated, Outline
 
 _KNOWN = ("alembic.autogenerate.", "alembic.ext.checkconstraint_byname", "headway.autogenerate.", PACKAGE)
@@ -49,9 +52,29 @@ _OF_TABLES = "alembic.autogenerate.compare.tables"
 
 _CIRCUMSTANCES = text("""
     SELECT CAST(pg_catalog.current_schemas(false) AS text[]),
+        CAST(pg_catalog.current_schemas(true) AS text[]),
         pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')
             AND NOT CAST(pg_catalog.current_setting('transaction_read_only') AS boolean)
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What was read of that which may differ.
+
+    Attributes:
+        path: the schemas of the ``search_path``, those that it has by itself included.
+        actual: what the database has, without the tables that are alike.
+        alike: the tables that are, in outline.
+        spelled: the models' tables as PostgreSQL spells them; not those that it must be asked about anew.
+        may_make_tables: whether it can be asked.
+    """
+
+    path: frozenset[str]
+    actual: Catalogue
+    alike: Mapping[Name, Outline] = field(default_factory=dict)
+    spelled: Mapping[TableKey, Spelled] = field(default_factory=dict)
+    may_make_tables: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +85,17 @@ class Likeness:
         tables: the tables that are alike on both sides.
         whole: whether there is nothing else on either side that could differ.
         enums: the enum types that the models have with the labels of the database.
+        without_change_of_enums: the schemas, as they are compared, that have no other enum types.
         without_package: whether Alembic calls alembic-postgresql-enum no longer.
+        rest: what is known of the rest; ``None`` when that is nothing, or there is no rest.
     """
 
     tables: frozenset[TableKey] = frozenset()
     whole: bool = False
     enums: frozenset[Name] = frozenset()
+    without_change_of_enums: frozenset[str | None] = frozenset()
     without_package: bool = False
+    rest: Rest | None = None
 
 
 _known: WeakKeyDictionary[AutogenContext, Likeness] = WeakKeyDictionary()
@@ -147,9 +174,10 @@ class _Look:
         self._default = connection.dialect.default_schema_name or "public"
         self._names = {schema or self._default for schema in schemas}
         self._path: frozenset[str] = frozenset()
+        self._whole_path: list[str] = []
 
     def find(self) -> Likeness:
-        path, may_make_tables = self._connection.execute(_CIRCUMSTANCES).one()
+        path, self._whole_path, may_make_tables = self._connection.execute(_CIRCUMSTANCES).one()
         if not may_make_tables or None not in self._schemas:
             return Likeness()
         self._path = frozenset(path)
@@ -163,22 +191,54 @@ class _Look:
         return self._compared(outlines, enums)
 
     def _compared(self, outlines: dict[Name, Outline], enums: dict[Name, Enumerated]) -> Likeness:
-        same = self._same_enums(enums)
+        used = self._used_enums(enums)
+        same = frozenset(name for name, is_same in used.items() if is_same)
+        more = {name for name, found in enums.items() if not found.of_extension} - same
+        unchanged = frozenset(self._schemas - {self._seen(name)[0] for name in more | (used.keys() - same)})
         models = {self._key(table): table for table in self._context.table_key_to_table.values()}
         there = {key: outline for name, outline in outlines.items() if self._is_seen(key := self._seen(name))}
         both = models.keys() & there.keys() - {self._version_table()}
         drafts = dict(self._drafts({key: models[key] for key in both}, there, same))
         with rolled_back(self._connection):
-            questions = [question for draft in drafts.values() for question in draft.questions()]
-            answers = asked(self._connection, questions)
-        alike = frozenset(key for key, draft in drafts.items() if draft.matches(there[key], answers))
-        whole = (
-            alike == both
-            and not any(self._is_wanted(models[key]) for key in models.keys() - both)
-            and not any(self._is_too_many(key, there[key]) for key in there.keys() - both)
-            and all(found.of_extension or name in same for name, found in enums.items())
+            sheets = Sheets(
+                self._connection, (question for draft in drafts.values() for question in draft.questions())
+            )
+            answers = sheets.made()
+            alike = frozenset(key for key, draft in drafts.items() if draft.matches(there[key], answers))
+            whole = (
+                alike == both
+                and not any(self._is_wanted(models[key]) for key in models.keys() - both)
+                and not any(self._is_too_many(key, there[key]) for key in there.keys() - both)
+                and not more
+            )
+            others = {key: draft for key, draft in drafts.items() if key not in alike}
+            rest = None if whole else self._rest(outlines, alike, others, sheets)
+        return Likeness(alike, whole, same, unchanged, rest=rest)
+
+    def _rest(
+        self,
+        outlines: Mapping[Name, Outline],
+        alike: Collection[TableKey],
+        drafts: Mapping[TableKey, Draft],
+        sheets: Sheets,
+    ) -> Rest:
+        """What may differ, read while the sheets are there: with one statement for both."""
+        same = {name: outline for name, outline in outlines.items() if self._seen(name) in alike}
+        only = [outline.oid for name, outline in outlines.items() if name not in same]
+        read = read_catalogue(self._connection, self._names | {SCRATCH}, only=only)
+        actual = {name: table for name, table in read.tables.items() if name[0] in self._names}
+        answers = sheets.in_full(table for name, table in read.tables.items() if name not in actual)
+        spelled = {
+            key: draft.spelled(outlines[name], actual[name], answers)
+            for key, draft in drafts.items()
+            for name in [(key[0] or self._default, key[1])]
+        }
+        return Rest(
+            frozenset(self._whole_path),
+            replace(read, tables=actual),
+            same,
+            {key: table for key, table in spelled.items() if table is not None},
         )
-        return Likeness(alike, whole, same)
 
     def _key(self, table: Table) -> TableKey:
         return (table.schema if table.schema != self._default else None, table.name)
@@ -216,8 +276,8 @@ class _Look:
     def _has_same_enums(self, table: Table, enums: frozenset[Name]) -> bool:
         return all(self._name(enum) in enums for column in table.columns if (enum := enum_in(column.type)))
 
-    def _same_enums(self, enums: dict[Name, Enumerated]) -> frozenset[Name]:
-        """The enums that all models have as the database has them."""
+    def _used_enums(self, enums: dict[Name, Enumerated]) -> dict[Name, bool]:
+        """The models' enums, and whether all of them have one as the database has it."""
         used: dict[Name, bool] = {}
         for table in self._context.table_key_to_table.values():
             for column in table.columns:
@@ -227,7 +287,7 @@ class _Look:
                     plain = not isinstance(column.type, TypeDecorator)
                     same = plain and name in enums and enums[name].labels == tuple(enum.enums)
                     used[name] = same and used.get(name, True)
-        return frozenset(name for name, same in used.items() if same)
+        return used
 
     def _name(self, enum: Enum) -> Name:
         return (enum.schema or self._default, str(enum.name))

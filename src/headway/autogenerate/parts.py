@@ -137,12 +137,15 @@ def _names_upon(table: catalogue.Table) -> set[str]:
 
 def _names_beside(comparison: Comparison, table: catalogue.Table) -> set[str]:
     """The names that a constraint of ``table`` cannot have for what else is in its schema."""
-    others = [
-        other
+    names = {
+        name: _names_upon(other)
         for (schema, name), other in comparison.actual.tables.items()
         if schema == table.schema and name != table.name
-    ]
-    return {other.name for other in others}.union(*map(_names_upon, others))
+    }
+    names |= {
+        name: outline.names for (schema, name), outline in comparison.alike.items() if schema == table.schema
+    }
+    return set(names).union(*names.values())
 
 
 def _index_of(table: catalogue.Table, constraint: catalogue.Constraint) -> catalogue.Index:

@@ -104,23 +104,28 @@ class Outline:
     """One table.
 
     Attributes:
+        oid: of ``pg_class``.
         of_others: whether it is an extension's, or a partition.
         nullable: the names of the columns that take NULL.
         comments: of the columns that have one, by name; the table's own under ``""``.
         reference_names: of the foreign keys.
+        keys: the primary key.
+        names: of all constraints and indexes.
     """
 
+    oid: int = 0
     of_others: bool = False
     columns: dict[str, ColumnOutline] = field(default_factory=dict)
     nullable: set[str] = field(default_factory=set)
     comments: dict[str, str] = field(default_factory=dict)
-    key: Key | None = None
+    keys: dict[str, Part] = field(default_factory=dict)
     references: list[Reference] = field(default_factory=list)
     reference_names: list[str] = field(default_factory=list)
     uniques: dict[str, Part] = field(default_factory=dict)
     checks: dict[str, Part] = field(default_factory=dict)
     excludes: dict[str, Part] = field(default_factory=dict)
     indexes: dict[str, Part] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,7 @@ class _Reading:
     def whole(self) -> dict[Name, Outline]:
         for oid, schema, name, of_others, comment in self._rows(queries.TABLES, schemas=self._schemas):
             self._names[oid] = (schema, name)
-            self._outlines[oid] = Outline(of_others, comments={"": comment} if comment else {})
+            self._outlines[oid] = Outline(oid, of_others, comments={"": comment} if comment else {})
             self._columns[oid] = {}
         self._read_sequences()
         self._read_columns()
@@ -233,6 +238,7 @@ class _Reading:
         for row in self._of_tables(queries.INDEXES.format(nulls_not_distinct=distinct)):
             oid, relation, name, of_constraint = row[:4]
             outline = self._index(relation, classes, row)
+            self._outlines[relation].names.add(name)
             if of_constraint:
                 keys[oid] = outline
             else:
@@ -269,7 +275,9 @@ class _Reading:
         for row in self._of_tables(queries.CONSTRAINTS.format(more=more)):
             relation, name, kind, columns, *rest = row
             outline, names = self._outlines[relation], self._columns[relation]
-            over = tuple(names[position] for position in columns or ())
+            outline.names.add(name)
+            # A check may be over what is no column of anybody's: tableoid.
+            over = tuple(names.get(position, "") for position in columns or ())
             referred, foreign, actions, deferrable, deferred, no_inherit, printed, index, odd = rest
             if kind == "f":
                 theirs = self._columns.get(referred, {})
@@ -291,11 +299,8 @@ class _Reading:
             else:
                 made = keys[index]
                 distinct, usual = made.nulls_not_distinct, made.usual and not odd
-                key = Key(over, made.include, distinct, deferrable, deferred, usual)
-                if kind == "p":
-                    outline.key = key
-                else:
-                    outline.uniques[name] = key
+                others = outline.keys if kind == "p" else outline.uniques
+                others[name] = Key(over, made.include, distinct, deferrable, deferred, usual)
 
 
 _DEFAULT_COLLATION = 100

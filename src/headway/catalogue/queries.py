@@ -15,6 +15,9 @@ _RELATIONS = """
         place.nspname = ANY(CAST(:schemas AS text[]))
         OR place.oid = pg_catalog.pg_my_temp_schema() AND 'pg_temp' = ANY(CAST(:schemas AS text[])))
 """
+_SOME_RELATIONS = f"""{_RELATIONS}
+    AND class.relkind <> 'S' AND (class.relpersistence = 't' OR class.oid = ANY(CAST(:only AS oid[])))
+"""
 
 _MEMBERS = """
     SELECT link.classid, link.objid, extension.extname
@@ -223,16 +226,17 @@ _EXTENSION_TYPES = """
 """
 
 _SHARED = (
-    f"WITH emptied AS MATERIALIZED ({_EMPTIED}), relation AS MATERIALIZED ({_RELATIONS}), "
+    f"WITH emptied AS MATERIALIZED ({_EMPTIED}), relation AS MATERIALIZED ({{relations}}), "
     f"member AS ({_MEMBERS}), owned AS ({_OWNED}), serial AS ({_SERIALS})"
 )
 _TABLE_PARTS = (_TABLES, _COLUMNS, _CONSTRAINTS, _INDEXES)
 
 
-def _statement(*parts: str) -> str:
+def _statement(*parts: str, relations: str = _RELATIONS) -> str:
+    shared = _SHARED.format(relations=relations)
     rows = " UNION ALL ".join(parts)
     return (
-        f"{_SHARED} SELECT kind, relation, CAST(item AS text) FROM ({rows})"  # noqa: S608  # as above
+        f"{shared} SELECT kind, relation, CAST(item AS text) FROM ({rows})"  # noqa: S608  # as above
         " AS found (kind, relation, position, item) ORDER BY relation, position"
     )
 
@@ -240,3 +244,5 @@ def _statement(*parts: str) -> str:
 TABLES_ONLY = _statement(*_TABLE_PARTS)
 """Tables with all that is in them."""
 EVERYTHING = _statement(*_TABLE_PARTS, _ENUMS, _SEQUENCES, _EXTENSIONS, _EXTENSION_TYPES)
+SOME_TABLES = _statement(*_TABLE_PARTS, _ENUMS, _EXTENSION_TYPES, relations=_SOME_RELATIONS)
+"""The tables whose oids are named, temporary ones, and the types that tables have."""

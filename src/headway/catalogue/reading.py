@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from headway.catalogue.queries import EVERYTHING, TABLES_ONLY
+from headway.catalogue.queries import EVERYTHING, SOME_TABLES, TABLES_ONLY
 from headway.catalogue.shapes import (
     Catalogue,
     Column,
@@ -24,7 +24,7 @@ from headway.catalogue.shapes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SCRATCH = "pg_temp"
 """As a schema: the one of this session's temporary tables."""
 
-_EVERYTHING, _TABLES_ONLY = text(EVERYTHING), text(TABLES_ONLY)
+_EVERYTHING, _SOME_TABLES, _TABLES_ONLY = text(EVERYTHING), text(SOME_TABLES), text(TABLES_ONLY)
 
 
 def read_catalogue(
@@ -41,6 +41,7 @@ def read_catalogue(
     schemas: Iterable[str],
     *,
     tables_only: bool = False,
+    only: Collection[int] | None = None,
     spellings: Mapping[str, str] | None = None,
 ) -> Catalogue:
     """What ``schemas`` hold, as the caller's transaction sees it.
@@ -54,15 +55,19 @@ def read_catalogue(
         schemas: names, not quoted; one that does not exist holds nothing. :data:`SCRATCH` stands for this
             session's temporary tables.
         tables_only: leave out enums, sequences and extensions.
+        only: the oids of the tables to read, temporary ones aside, and then neither sequences nor extensions;
+            all of them when ``None``.
         spellings: temporary types as they are printed, with what to read in their place, in columns' types
             and in casts.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the catalogue cannot be read.
     """
-    rows = connection.execute(
-        _TABLES_ONLY if tables_only else _EVERYTHING, {"schemas": sorted(schemas)}
-    ).all()
+    asked: dict[str, Any] = {"schemas": sorted(schemas)}
+    if only is None:
+        rows = connection.execute(_TABLES_ONLY if tables_only else _EVERYTHING, asked).all()
+    else:
+        rows = connection.execute(_SOME_TABLES, asked | {"only": [*only]}).all()
     parts: dict[str, list[tuple[int, Any]]] = {}
     for kind, relation, item in rows:
         parts.setdefault(kind, []).append((relation, json.loads(_respelled(item, spellings or {}))))
