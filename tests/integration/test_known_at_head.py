@@ -98,6 +98,19 @@ async def test_what_could_change_the_answer_otherwise_is_judged_anew(
 
 
 @pytest.mark.asyncio
+async def test_one_row_that_reads_like_two_is_not_taken_for_them(
+    project: ProjectFolder, database_url: str
+) -> None:
+    project.revision("r3", "r1")
+    migrator = Migrator(project.ini, url=database_url)
+    await migrator.upgrade("heads")
+    assert (await migrator.pending()).at_head
+    assert await known(project, database_url) is not None
+    execute(database_url, "DELETE FROM alembic_version", "INSERT INTO alembic_version VALUES ('r2 r3')")
+    assert await known(project, database_url) is None
+
+
+@pytest.mark.asyncio
 async def test_a_revision_that_stopped_half_way_is_not_overlooked(
     project: ProjectFolder, database_url: str
 ) -> None:
