@@ -15,7 +15,6 @@ import os
 import struct
 import sys
 import time
-from functools import partial
 from hashlib import blake2b
 from itertools import chain
 from operator import attrgetter, itemgetter
@@ -156,11 +155,7 @@ def _files(folder: str) -> tuple[list[str], list[tuple[int, ...]]]:
     names = sorted(os.listdir(folder))  # noqa: PTH208  # without a Path for each
     if "__pycache__" in names:
         names.remove("__pycache__")
-    place = os.open(folder, os.O_RDONLY)
-    try:
-        found = list(map(partial(os.stat, dir_fd=place, follow_symlinks=False), names))
-    finally:
-        os.close(place)
+    found = list(map(os.lstat, map(f"{folder}{os.sep}".__add__, names)))
     if any(mode & _TYPE != _REGULAR for mode in {*map(_MODE, found)}):
         raise _UnusualError
     if ".sql\n" in "\n".join((*names, "")).lower():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from headway.derived import SETTLED_NS
@@ -12,6 +13,8 @@ from headway.revisions.reading import file_paths
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+_ASPECTS = attrgetter("st_size", "st_ino", "st_mtime_ns", "st_ctime_ns")
 
 
 class Sighting:
@@ -29,26 +32,34 @@ class Sighting:
         OSError: a folder cannot be listed.
     """
 
-    __slots__ = ("_looks", "_taken_ns")
+    __slots__ = ("_missing", "_seen", "_taken_ns", "_there")
 
     def __init__(self, locations: Iterable[Path], *, recursive: bool, beside: Iterable[Path] = ()) -> None:
         # The folders first: what comes into one while its names are listed changes it afterwards.
         self._taken_ns = time.time_ns()
         roots = [os.fspath(location) for location in locations]
         folders = [folder for root in roots for folder in (_folders(root) if recursive else [root])]
-        self._looks = {folder: _look(folder) for folder in folders}
+        looks = {folder: _look(folder) for folder in folders}
         paths = [path for root in roots for path in file_paths(root, recursive=recursive, sourceless=False)]
-        self._looks |= {path: _look(path) for path in [*paths, *map(os.fspath, beside)]}
+        looks |= {path: _look(path) for path in [*paths, *map(os.fspath, beside)]}
+        self._missing = [path for path, look in looks.items() if look is None]
+        self._there = [path for path, look in looks.items() if look is not None]
+        self._seen = [look for look in looks.values() if look is not None]
 
     @property
     def settled(self) -> bool:
         """Whether all was so old that whatever is written later has another time."""
-        newest = max((max(look[-2:]) for look in self._looks.values() if look), default=0)
+        newest = max((max(look[-2:]) for look in self._seen), default=0)
         return newest < self._taken_ns - SETTLED_NS
 
     def still_holds(self) -> bool:
-        """Whether everything looks as it did; ends at the first thing that does not."""
-        return all(_look(path) == look for path, look in self._looks.items())
+        """Whether everything looks as it did; all is looked at in one go, for there may be thousands."""
+        try:
+            return list(map(_ASPECTS, map(os.stat, self._there))) == self._seen and not any(
+                map(_look, self._missing)
+            )
+        except OSError:
+            return False
 
 
 def _folders(root: str) -> Iterator[str]:
@@ -59,7 +70,7 @@ def _folders(root: str) -> Iterator[str]:
 
 def _look(path: str) -> tuple[int, int, int, int] | None:
     try:
-        found = os.stat(path)  # noqa: PTH116  # a Path for each of thousands would double the time
+        aspects: tuple[int, int, int, int] = _ASPECTS(os.stat(path))  # noqa: PTH116  # a Path would double the time
     except OSError:
         return None
-    return found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+    return aspects
