@@ -107,6 +107,7 @@ CHANGES = (
     "ALTER TABLE account DROP CONSTRAINT account_score",
     "ALTER TABLE account DROP CONSTRAINT account_score, ADD CONSTRAINT account_score CHECK (score > 0)",
     "ALTER TABLE account ADD CHECK (score < 9)",
+    "ALTER TABLE account ADD CHECK (tableoid > 0)",
     "ALTER TABLE account DROP CONSTRAINT account_name",
     "ALTER TABLE account DROP CONSTRAINT account_name, ADD CONSTRAINT account_name UNIQUE (name, mood)",
     (

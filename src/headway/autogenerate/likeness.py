@@ -85,6 +85,7 @@ class Likeness:
         tables: the tables that are alike on both sides.
         whole: whether there is nothing else on either side that could differ.
         enums: the enum types that the models have with the labels of the database.
+        without_change_of_enums: the schemas, as they are compared, that have no other enum types.
         without_package: whether Alembic calls alembic-postgresql-enum no longer.
         rest: what is known of the rest; ``None`` when that is nothing, or there is no rest.
     """
@@ -92,6 +93,7 @@ class Likeness:
     tables: frozenset[TableKey] = frozenset()
     whole: bool = False
     enums: frozenset[Name] = frozenset()
+    without_change_of_enums: frozenset[str | None] = frozenset()
     without_package: bool = False
     rest: Rest | None = None
 
@@ -189,7 +191,10 @@ class _Look:
         return self._compared(outlines, enums)
 
     def _compared(self, outlines: dict[Name, Outline], enums: dict[Name, Enumerated]) -> Likeness:
-        same = self._same_enums(enums)
+        used = self._used_enums(enums)
+        same = frozenset(name for name, is_same in used.items() if is_same)
+        more = {name for name, found in enums.items() if not found.of_extension} - same
+        unchanged = frozenset(self._schemas - {self._seen(name)[0] for name in more | (used.keys() - same)})
         models = {self._key(table): table for table in self._context.table_key_to_table.values()}
         there = {key: outline for name, outline in outlines.items() if self._is_seen(key := self._seen(name))}
         both = models.keys() & there.keys() - {self._version_table()}
@@ -204,11 +209,11 @@ class _Look:
                 alike == both
                 and not any(self._is_wanted(models[key]) for key in models.keys() - both)
                 and not any(self._is_too_many(key, there[key]) for key in there.keys() - both)
-                and all(found.of_extension or name in same for name, found in enums.items())
+                and not more
             )
             others = {key: draft for key, draft in drafts.items() if key not in alike}
             rest = None if whole else self._rest(outlines, alike, others, sheets)
-        return Likeness(alike, whole, same, rest=rest)
+        return Likeness(alike, whole, same, unchanged, rest=rest)
 
     def _rest(
         self,
@@ -271,8 +276,8 @@ class _Look:
     def _has_same_enums(self, table: Table, enums: frozenset[Name]) -> bool:
         return all(self._name(enum) in enums for column in table.columns if (enum := enum_in(column.type)))
 
-    def _same_enums(self, enums: dict[Name, Enumerated]) -> frozenset[Name]:
-        """The enums that all models have as the database has them."""
+    def _used_enums(self, enums: dict[Name, Enumerated]) -> dict[Name, bool]:
+        """The models' enums, and whether all of them have one as the database has it."""
         used: dict[Name, bool] = {}
         for table in self._context.table_key_to_table.values():
             for column in table.columns:
@@ -282,7 +287,7 @@ class _Look:
                     plain = not isinstance(column.type, TypeDecorator)
                     same = plain and name in enums and enums[name].labels == tuple(enum.enums)
                     used[name] = same and used.get(name, True)
-        return frozenset(name for name, same in used.items() if same)
+        return used
 
     def _name(self, enum: Enum) -> Name:
         return (enum.schema or self._default, str(enum.name))

@@ -153,8 +153,9 @@ def compare_enums(
         if comparison is not None:
             enums.compare_without_package(autogen_context, comparison, upgrade_ops)
     elif not came_in_time:
-        same = likeness_of(autogen_context).enums
-        enums.compare_with_package(autogen_context, upgrade_ops, schemas, same)
+        likeness = likeness_of(autogen_context)
+        doubtful = schemas - likeness.without_change_of_enums
+        enums.compare_with_package(autogen_context, upgrade_ops, doubtful, likeness.enums)
     return PriorityDispatchResult.CONTINUE
 
 
@@ -167,7 +168,8 @@ def compare_enums_again(
 
     likeness = likeness_of(autogen_context)
     if likeness.without_package and not likeness.whole:
-        enums.compare_with_package(autogen_context, upgrade_ops, schemas, likeness.enums)
+        doubtful = schemas - likeness.without_change_of_enums
+        enums.compare_with_package(autogen_context, upgrade_ops, doubtful, likeness.enums)
     return PriorityDispatchResult.CONTINUE
 
 

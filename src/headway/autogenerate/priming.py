@@ -57,7 +57,7 @@ SELECT n.nspname, c.relname, c.oid,
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
-  AND (n.nspname = ANY (:named) OR :visible AND pg_catalog.pg_table_is_visible(c.oid))
+  AND (n.nspname = ANY (CAST(:named AS text[])) OR :visible AND pg_catalog.pg_table_is_visible(c.oid))
 ORDER BY n.nspname, c.relname""")
 """2 is the oid of the access method heap (pg_am.dat); whatever else a table has is read, then."""
 

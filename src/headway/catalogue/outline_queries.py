@@ -1,4 +1,8 @@
-"""The statements that read tables in outline, one for each kind of object, for all tables at once."""
+"""The statements that read tables in outline, one for each kind of object, for all tables at once.
+
+Numbers of columns come as ``oid[]``: about an array type that asyncpg does not know by itself, ``smallint[]``
+or ``name[]``, it asks the server, in each connection anew, which takes longer than most of these statements.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +64,9 @@ INDEXES = """
         entry.indexrelid IN (SELECT con.conindid FROM pg_catalog.pg_constraint AS con
             WHERE con.contype IN ('p', 'u', 'x')),
         entry.indisunique, method.amname, entry.indnkeyatts,
-        CAST(entry.indkey AS smallint[]) AS indkey, CAST(entry.indclass AS oid[]) AS indclass,
-        CAST(entry.indoption AS smallint[]) AS indoption, CAST(entry.indcollation AS oid[]) AS indcollation,
+        CAST(CAST(entry.indkey AS smallint[]) AS oid[]) AS indkey, CAST(entry.indclass AS oid[]) AS indclass,
+        CAST(CAST(entry.indoption AS smallint[]) AS oid[]) AS indoption,
+        CAST(entry.indcollation AS oid[]) AS indcollation,
         class.reloptions,
         pg_catalog.pg_get_expr(entry.indexprs, entry.indrelid) AS expressions,
         pg_catalog.pg_get_expr(entry.indpred, entry.indrelid) AS condition,
@@ -81,7 +86,8 @@ PERIOD = "con.conperiod"
 """``WITHOUT OVERLAPS`` and ``PERIOD``, of PostgreSQL 18."""
 
 CONSTRAINTS = """
-    SELECT con.conrelid, con.conname, CAST(con.contype AS text), con.conkey, con.confrelid, con.confkey,
+    SELECT con.conrelid, con.conname, CAST(con.contype AS text), CAST(con.conkey AS oid[]),
+        con.confrelid, CAST(con.confkey AS oid[]),
         pg_catalog.concat(con.confupdtype, con.confdeltype, con.confmatchtype),
         con.condeferrable, con.condeferred, con.connoinherit,
         CASE con.contype WHEN 'c' THEN pg_catalog.pg_get_expr(con.conbin, con.conrelid)

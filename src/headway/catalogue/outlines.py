@@ -276,7 +276,8 @@ class _Reading:
             relation, name, kind, columns, *rest = row
             outline, names = self._outlines[relation], self._columns[relation]
             outline.names.add(name)
-            over = tuple(names[position] for position in columns or ())
+            # A check may be over what is no column of anybody's: tableoid.
+            over = tuple(names.get(position, "") for position in columns or ())
             referred, foreign, actions, deferrable, deferred, no_inherit, printed, index, odd = rest
             if kind == "f":
                 theirs = self._columns.get(referred, {})

@@ -16,7 +16,7 @@ _RELATIONS = """
         OR place.oid = pg_catalog.pg_my_temp_schema() AND 'pg_temp' = ANY(CAST(:schemas AS text[])))
 """
 _SOME_RELATIONS = f"""{_RELATIONS}
-    AND (class.relkind = 'S' OR class.relpersistence = 't' OR class.oid = ANY(CAST(:only AS oid[])))
+    AND class.relkind <> 'S' AND (class.relpersistence = 't' OR class.oid = ANY(CAST(:only AS oid[])))
 """
 
 _MEMBERS = """
@@ -243,7 +243,6 @@ def _statement(*parts: str, relations: str = _RELATIONS) -> str:
 
 TABLES_ONLY = _statement(*_TABLE_PARTS)
 """Tables with all that is in them."""
-_ALL_PARTS = (*_TABLE_PARTS, _ENUMS, _SEQUENCES, _EXTENSIONS, _EXTENSION_TYPES)
-EVERYTHING = _statement(*_ALL_PARTS)
-SOME_TABLES = _statement(*_ALL_PARTS, relations=_SOME_RELATIONS)
-"""Everything but the tables whose oids are not named; temporary ones need not be."""
+EVERYTHING = _statement(*_TABLE_PARTS, _ENUMS, _SEQUENCES, _EXTENSIONS, _EXTENSION_TYPES)
+SOME_TABLES = _statement(*_TABLE_PARTS, _ENUMS, _EXTENSION_TYPES, relations=_SOME_RELATIONS)
+"""The tables whose oids are named, temporary ones, and the types that tables have."""

@@ -55,7 +55,8 @@ def read_catalogue(
         schemas: names, not quoted; one that does not exist holds nothing. :data:`SCRATCH` stands for this
             session's temporary tables.
         tables_only: leave out enums, sequences and extensions.
-        only: the oids of the tables to read, temporary ones aside; all of them when ``None``.
+        only: the oids of the tables to read, temporary ones aside, and then neither sequences nor extensions;
+            all of them when ``None``.
         spellings: temporary types as they are printed, with what to read in their place, in columns' types
             and in casts.
 
