@@ -39,16 +39,23 @@ _IMPORTED = (
     "headway.autogenerate",
     "headway.cli.commands.change",
     "headway.cli.foreground",
+    "headway.cli.progress",
     "headway.cli.sitting",
     "headway.env",
     "headway.latecomers",
+    "headway.losses",
     "headway.migrator",
+    "headway.narration.pacing",
     "headway.narration.sentences",
+    "headway.onlooking",
     "headway.peers",
+    "headway.results.precaution",
+    "headway.results.standing",
     "headway.runs",
     "headway.server_run",
     "headway.session",
 )
+_LAST = "frozen"
 _SOURCES = str(Path(headway.__file__).parent.parent)
 
 
@@ -99,7 +106,7 @@ class CommandLine:
 @cache
 def _nursery() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_IMPORTED])
+    context.set_forkserver_preload([*_IMPORTED, _LAST])
     return context
 
 
@@ -160,8 +167,7 @@ def _run(
     os.environ.clear()
     os.environ.update(environment)
     # Without what tests have put there, as revisions that were run among them do.
-    installed = [path for path in sys.path if Path(path).is_relative_to(sys.prefix)]
-    installed += [path for path in sys.path if Path(path).is_relative_to(sys.base_prefix)]
+    installed = [path for path in sys.path if path.startswith((sys.prefix, sys.base_prefix))]
     sys.path[:] = [str(folder), _SOURCES, *dict.fromkeys(installed)]
     for number, path in enumerate((Path(os.devnull), said, complained)):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import textwrap
+from collections import Counter
 from dataclasses import dataclass
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -71,6 +72,7 @@ def downgrade() -> None:
 _ROOM_IN_MEMORY = 4 * 1024**3  # bytes
 
 _watch = pytest.StashKey[Watch]()
+_collected = pytest.StashKey[Counter[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -79,6 +81,16 @@ def pytest_configure(config: pytest.Config) -> None:
     password = secret.get_secret_value() if secret else None
     config.stash[_watch] = Watch(password if named else password_of_this_run())
     config.pluginmanager.register(MarkedSecret(config.stash[_watch]), "marked-secret")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark as slow what a sample of a test's cases leaves out (``sampled`` in ``pyproject.toml``)."""
+    sampled = item.get_closest_marker("sampled")
+    if sampled is not None:
+        name, numbers = item.nodeid.partition("[")[0], item.config.stash.setdefault(_collected, Counter())
+        if numbers[name] % sampled.args[0]:
+            item.add_marker(pytest.mark.slow)
+        numbers[name] += 1
 
 
 @dataclass

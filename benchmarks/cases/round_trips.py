@@ -1,8 +1,7 @@
 """Round trips, counted on the wire: of each further revision of an upgrade, and of asking for the head.
 
-headway opens each ledger entry on a second connection while the first is at work, so what is waited for is
-what the busiest connection has. In process, a further call on an engine is counted; the SELECT there begins
-and ends a transaction, as SQLAlchemy does.
+What is waited for is what the busiest connection has. In process, a further call on an engine is counted;
+the SELECT there begins and ends a transaction, as SQLAlchemy does.
 """
 
 from __future__ import annotations

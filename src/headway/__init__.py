@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     )
     from headway.migrator import Migrator
     from headway.planning import Plan, SealedPlan, Step
+    from headway.probe import KnownAtHead, known_at_head
     from headway.project import Project, load_project
     from headway.results import (
         Alteration,
@@ -175,6 +176,7 @@ _HOMES = {
     ),
     "headway.migrator": ("Migrator",),
     "headway.planning": ("Plan", "SealedPlan", "Step"),
+    "headway.probe": ("KnownAtHead", "known_at_head"),
     "headway.project": ("Project", "load_project"),
     "headway.results": (
         "Alteration",
@@ -267,6 +269,7 @@ __all__ = [
     "HeadwayError",
     "IrreversibleMigration",
     "JournalledStatement",
+    "KnownAtHead",
     "LedgerEntry",
     "LedgerError",
     "LintReport",
@@ -338,6 +341,7 @@ __all__ = [
     "VersionConflictError",
     "Waiting",
     "Warned",
+    "known_at_head",
     "load_project",
     "load_settings",
     "open_database",

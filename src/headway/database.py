@@ -1,4 +1,4 @@
-"""Reach a database: which one is meant, a driver connection, an engine, the version rows.
+"""Reach a database: which one is meant, a driver connection, an engine.
 
 SQLAlchemy is imported only where an engine is made, so that a probe costs no more than asyncpg does.
 """
@@ -8,19 +8,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from headway.errors import ConfigurationError, ConnectionFailedError, DatabaseError
-from headway.placement import version_schema
 from headway.settings import Environment
 from headway.threads import in_thread
-from headway.url import AnyURL, DatabaseURL, SQLiteURL
+from headway.url import DatabaseURL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from sqlalchemy.engine import Engine
@@ -28,13 +26,10 @@ if TYPE_CHECKING:
 
     from headway.embedded import Lease
     from headway.events import Listener
-    from headway.project import VersionTable
-    from headway.results import Application
     from headway.settings import Settings
+    from headway.url import AnyURL
 
 EMBEDDED = "the embedded server"
-
-_NO_LEDGER = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError)
 
 CONNECT_TIMEOUT_S = 10.0
 """How long connecting may take, in seconds for each host, unless the URL says ``connect_timeout``.
@@ -44,35 +39,6 @@ libpq waits without end and asyncpg for 60 s; a server that is there answers wit
 
 _CLOSE_TIMEOUT_S = 1.0
 """How long hanging up in order may take, in seconds."""
-
-# The ledger's own questions, for a probe that does not load SQLAlchemy.
-_DIRTY = """
-    SELECT revision FROM {history} AS entry
-    WHERE outcome <> 'succeeded' AND pg_catalog.jsonb_array_length(journal) > 0 {own} AND NOT EXISTS (
-        SELECT FROM {history} AS later
-        WHERE later.revision = entry.revision AND later.id > entry.id AND later.outcome = 'succeeded' {same}
-    )
-    ORDER BY id DESC LIMIT 1
-"""
-_RECORD = """
-    SELECT revision, operation, applied, checksum, database_user, os_user, host,
-        pg_catalog.to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS recorded_at
-    FROM (
-        SELECT entry.*, pg_catalog.max(id) FILTER (WHERE applied IS NOT NULL)
-            OVER (PARTITION BY revision) AS since
-        FROM {history} AS entry
-        WHERE outcome = 'succeeded' {own}
-    ) AS known
-    WHERE id >= since
-    ORDER BY id
-"""
-_OWN = {
-    "own": "AND entry.version_table = "
-    f"pg_catalog.concat({version_schema('$1', '$2')}, '.', CAST($2 AS text))",
-    "same": "AND later.version_table = entry.version_table",
-}
-# The first layout of the ledger had no such column.
-_ALL = {"own": "", "same": ""}
 
 # What to try, by SQLSTATE (PostgreSQL manual, appendix A).
 _HINTS = {
@@ -215,7 +181,7 @@ def create_engine(url: AnyURL, *, source: str = "the URL") -> AsyncEngine:
     A cached statement fails once DDL has changed what it reads (design.md, fact 11). The password is in
     no URL that SQLAlchemy could print.
     """
-    if isinstance(url, SQLiteURL):
+    if not isinstance(url, DatabaseURL):
         from headway import sqlite
 
         return sqlite.create_engine(url)
@@ -295,135 +261,7 @@ def require_usable(url: AnyURL) -> None:
         ConnectionFailedError: another process has locked the file.
         DatabaseError: the file cannot be read.
     """
-    if isinstance(url, SQLiteURL):
+    if not isinstance(url, DatabaseURL):
         from headway import sqlite
 
         sqlite.require_usable(url)
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """What a database says of its revisions.
-
-    Attributes:
-        rows: the version table's, sorted.
-        dirty: the revision that was interrupted; ``None`` as a rule.
-        record: how each applied revision came to be so; empty to a role that may not read the ledger.
-        ledger: whether there is a ledger that may be read.
-    """
-
-    rows: tuple[str, ...]
-    dirty: str | None = None
-    record: Mapping[str, Application] = field(default_factory=dict)
-    ledger: bool = False
-
-
-async def look(url: AnyURL, table: VersionTable, *, source: str) -> Glance:
-    """Ask a database for its revisions, without SQLAlchemy.
-
-    Raises:
-        ConnectionFailedError: the database cannot be reached.
-        DatabaseError: the table cannot be read, or is somebody else's.
-    """
-    if isinstance(url, SQLiteURL):
-        from headway import sqlite
-
-        # A revision there is undone whole, or done.
-        rows, record = await in_thread(
-            lambda: (sqlite.fetch_versions(url, table), sqlite.fetch_record(url, table))
-        )
-        return Glance(rows, record=record or {}, ledger=record is not None)
-    async with driver_connection(url, source=source) as connection:
-        rows = await fetch_versions(connection, table)
-        dirty = await _ask_ledger(connection, _DIRTY, table)
-        if dirty is None:
-            return Glance(rows)
-        from headway.planning import read_record
-
-        record = read_record(await _ask_ledger(connection, _RECORD, table) or ())
-        return Glance(rows, str(dirty[0]["revision"]) if dirty else None, record, ledger=True)
-
-
-async def fetch_versions(
-    connection: asyncpg.Connection[asyncpg.Record], table: VersionTable
-) -> tuple[str, ...]:
-    """The version table's rows, sorted; empty when there is no such table.
-
-    Raises:
-        DatabaseError: the role may not read it, or it is somebody else's table.
-    """
-    name = _qualified(table.schema, table.name)
-    try:
-        rows = await connection.fetch(f"SELECT version_num FROM {name}")  # noqa: S608  # quoted above
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        return ()
-    except asyncpg.InsufficientPrivilegeError as error:
-        raise await _unreadable(connection, table, error) from error
-    except asyncpg.UndefinedColumnError as error:
-        raise await _foreign(connection, f"{name} has no column version_num", error.sqlstate) from error
-    versions = [row["version_num"] for row in rows]
-    if not all(isinstance(version, str) for version in versions):
-        raise await _foreign(connection, f"{name} holds something else than text in version_num")
-    return tuple(sorted(versions))
-
-
-async def _foreign(
-    connection: asyncpg.Connection[asyncpg.Record], fault: str, sqlstate: str | None = None
-) -> DatabaseError:
-    database, _ = await _who(connection)
-    return DatabaseError(
-        f"{database}: the version table {fault}",
-        sqlstate=sqlstate,
-        hint="Alembic's own has one column, version_num varchar(32) NOT NULL. Is this the right database? "
-        "If that table is something else's, give env.run() in env.py another version_table=.",
-    )
-
-
-async def _unreadable(
-    connection: asyncpg.Connection[asyncpg.Record], table: VersionTable, error: asyncpg.PostgresError
-) -> DatabaseError:
-    database, role = await _who(connection)
-    usage = f"GRANT USAGE ON SCHEMA {_quoted(table.schema)} TO {role}; " if table.schema else ""
-    return DatabaseError(
-        f"{database}: {error}",
-        sqlstate=error.sqlstate,
-        hint=f"Asking where a database stands takes no more than this, from the owner of the table: {usage}"
-        f"GRANT SELECT ON {_qualified(table.schema, table.name)} TO {role};",
-    )
-
-
-async def _who(connection: asyncpg.Connection[asyncpg.Record]) -> tuple[str, str]:
-    """The database's name, and the role's as SQL has it."""
-    return (
-        await connection.fetchval("SELECT pg_catalog.current_database()"),
-        await connection.fetchval("SELECT pg_catalog.quote_ident(current_user)"),
-    )
-
-
-async def _ask_ledger(
-    connection: asyncpg.Connection[asyncpg.Record], question: str, table: VersionTable
-) -> list[asyncpg.Record] | None:
-    """The answer; ``None`` where there is no ledger, or none that this role may read.
-
-    An application's probe needs no right to it: an upgrade that was interrupted has not written its version,
-    so the version rows alone say ``behind``.
-    """
-    history = _qualified(table.schema, "migration_history")
-    try:
-        return await connection.fetch(question.format(history=history, **_OWN), table.schema, table.name)
-    except asyncpg.UndefinedColumnError:
-        pass
-    except _NO_LEDGER:
-        return None
-    try:
-        return await connection.fetch(question.format(history=history, **_ALL))
-    except asyncpg.UndefinedColumnError:
-        return None  # somebody else's table
-
-
-def _qualified(schema: str | None, name: str) -> str:
-    return ".".join(_quoted(part) for part in (schema, name) if part)
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'

@@ -148,17 +148,23 @@ def _tokens(tree: ast.AST) -> list[str]:
     waiting: list[Any] = [tree]
     while waiting:
         item = waiting.pop()
-        if isinstance(item, str):
+        kind = type(item)
+        if kind is str:
             said.append(item)
+        elif kind is list:
+            said.append("[")
+            waiting.append(_CLOSE)
+            waiting.extend(reversed(item))
+        elif kind is ast.Constant:  # most of a file
+            said += ("(Constant", ".value", _constant(item.value), _CLOSE)
+        elif kind is ast.Name:  # most of the rest
+            said += ("(Name", ".id", _constant(item.id), _CLOSE)
         elif isinstance(item, ast.AST):
             name, fields = _taken_apart(item)
             said.append(f"({name}")
             waiting.append(_CLOSE)
             for field, value in reversed(fields):
                 waiting += (value, f".{field}")
-        elif isinstance(item, list):
-            said.append("[")
-            waiting += (_CLOSE, *reversed(item))
         else:
             said.append(_constant(item))
     return said
@@ -166,8 +172,6 @@ def _tokens(tree: ast.AST) -> list[str]:
 
 def _taken_apart(node: ast.AST) -> tuple[str, list[tuple[str, Any]]]:
     """A node's name and the fields that say something; fields that are empty are left out."""
-    if isinstance(node, ast.Constant):
-        return "Constant", [("value", _constant(node.value))]
     if isinstance(node, ast.AnnAssign) and node.value is not None:
         return "Assign", [("targets", [node.target]), ("value", node.value)]
     if isinstance(node, ast.JoinedStr):
@@ -180,7 +184,7 @@ def _taken_apart(node: ast.AST) -> tuple[str, list[tuple[str, Any]]]:
             held = [_quoted(item) for item in held if not _is_idle(item)]
         if held is not None and held != [] and not _is_empty_format(held):
             fields.append((name, _quoted(held)))
-    return type(node).__name__, fields
+    return kind.__name__, fields
 
 
 @functools.cache

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from headway.project import Project
     from headway.revisions import Graph
 
-FILE_NAME = "versions.lock"
 _HEADER = (
     "# headway's versions.lock 1: each revision, what it comes after, what it does, and all lines so far.",
     "# Commit it. A conflict here means two heads: `headway rebase` or `headway merge`, then `headway lock`.",
@@ -89,7 +88,7 @@ def read(path: Path) -> dict[str, Locked] | None:
 
 def lock_path(project: Project) -> Path:
     """Where ``versions.lock`` is: beside ``env.py``, one for all version locations."""
-    return project.script_location / FILE_NAME
+    return project.lock_file
 
 
 def held(project: Project) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ class Run(ABC):
         self._left = Left.NOTHING
         self._committed = False
         self._done: list[StepResult] = []
-        self._foresight = Foresight(())
+        self._foresight = Foresight()
 
     async def execute(
         self, works: Sequence[Work], *, before: tuple[str, ...], after: tuple[str, ...]
@@ -88,7 +88,7 @@ class Run(ABC):
         try:
             if not works:
                 await self._require_settled()
-            self._foresight = Foresight(works)
+            self._foresight.expect(works)
             for number, work in enumerate(works, start=1):
                 await self._step(work, number, len(works))
         except BaseException as error:
@@ -110,7 +110,7 @@ class Run(ABC):
         code: RevisionCode | None = None
         self._left, self._committed = Left.NOTHING, False
         try:
-            code = self._foresight.turn(work)
+            code = self._foresight.turn()
             journal = await self._journal_of(work, code)
             entry = await self._open_entry(work, code, journal)
             await self._attempts(work, code, entry, lines_of(journal))
@@ -190,19 +190,29 @@ class Run(ABC):
         self, work: Work, code: RevisionCode, journal: tuple[JournalledStatement, ...]
     ) -> int:
         door = self._door
-        entry = NewEntry(
+        entry = self._entry(work, code, await self._foresight.checksum(), journal)
+        return await door.control.run(lambda connection: door.ledger.open(connection, entry))
+
+    def _entry(
+        self,
+        work: Work,
+        code: RevisionCode,
+        checksum: str | None,
+        journal: tuple[JournalledStatement, ...] = (),
+    ) -> NewEntry:
+        door = self._door
+        return NewEntry(
             run_id=door.run_id,
             revision=work.revision,
             operation=Operation(work.operation),
             description=door.session.redact(work.description),
-            checksum=await self._foresight.checksum(work),
+            checksum=checksum,
             transactional=code.transactional,
             journal=journal,
             remarks=door.remarks,
             # A stamp says of itself neither whether revisions come nor whether they go.
             applied=work.direction is Direction.UPGRADE if work.operation == Operation.STAMP else None,
         )
-        return await door.control.run(lambda connection: door.ledger.open(connection, entry))
 
     async def _close_failed(self, entry: int, failure: BaseException, started: float) -> None:
         """Put the failure on record; where that fails too, the next run closes the entry."""

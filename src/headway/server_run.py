@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from headway.attempt import Attempt
-from headway.batch import Batch, can_batch
+from headway.batch import Batch, Following, can_batch
 from headway.blockers import cancelling
 from headway.commit import is_connection_lost, transaction_id
 from headway.diagnosis import Left
-from headway.errors import ConfigurationError, DatabaseError, HeadwayError, LockLostError
+from headway.errors import (
+    ConfigurationError,
+    DatabaseError,
+    HeadwayError,
+    LedgerError,
+    LockLostError,
+)
 from headway.events import StepRetrying
+from headway.forecast import Forecast, may_be_recorded
+from headway.ledger import Outcome
 from headway.lost_commit import may_be_committed, step_on_record, took_effect
+from headway.prepared import Prepared
 from headway.retry import RetryPolicy
 from headway.runner import Run
 from headway.shield import shielded
@@ -27,18 +36,19 @@ from headway.timeouts import Timeouts
 from headway.watch import Watcher, interval_within, watching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection
 
     from headway.alembic_bridge import Recorded, RevisionCode, Scope
     from headway.door import Door
     from headway.journal import Line
-    from headway.results import JournalledStatement, Peer
+    from headway.results import JournalledStatement, Peer, RunReport
     from headway.work import Work
 
 
 _ABANDON_WITHIN_S = 5.0
+_NOT_BEGUN = "the run ended before this step began"
 
 
 class _Failure(NamedTuple):
@@ -52,6 +62,17 @@ def _is_lost(error: DatabaseError) -> bool:
     return is_connection_lost(error.__cause__ or error)
 
 
+class _Next(NamedTuple):
+    """The next step, as far as the message of the one before has begun it.
+
+    ``entry`` and ``batch`` are ``None`` where that message was sent, and what became of it is not known.
+    """
+
+    work: Work
+    entry: int | None = None
+    batch: Batch | None = None
+
+
 class ServerRun(Run):
     """One execution of a plan, behind an open door to a server."""
 
@@ -62,14 +83,30 @@ class ServerRun(Run):
         self._lock_lost_by: str | None = None
         self._batch: Batch | None = None
         self._begun: BaseException | None = None
-        self._recorded: Recorded | None = None
-        self._ahead: tuple[RevisionCode, Recorded | None] | None = None
+        self._forecast = Forecast(scope, self._foresight)
+        self._next: _Next | None = None
+        # Named after the run: the connection may be the caller's, and may have seen other runs.
+        self._prepared = Prepared(f"headway_{door.run_id[:12]}")
+
+    async def execute(
+        self, works: Sequence[Work], *, before: tuple[str, ...], after: tuple[str, ...]
+    ) -> RunReport:
+        """As any run; a step that was begun ahead of its turn is let go of when that does not come."""
+        try:
+            return await super().execute(works, before=before, after=after)
+        except BaseException:
+            await self._let_go()
+            raise
 
     async def _open_entry(
         self, work: Work, code: RevisionCode, journal: tuple[JournalledStatement, ...]
     ) -> int:
         """Open it; meanwhile the step is recorded and its transaction begins, where all is known already."""
         self._batch = self._begun = None
+        begun, self._next = self._next, None
+        if begun is not None:
+            self._forecast.turn(code)
+            return await self._take_up(begun)
         try:
             entry, self._begun = await asyncio.gather(
                 super()._open_entry(work, code, journal), self._begin(work, code), return_exceptions=True
@@ -82,11 +119,44 @@ class ServerRun(Run):
             raise entry
         return entry
 
+    async def _take_up(self, begun: _Next) -> int:
+        """Go on with what the message of the step before has begun; its entry."""
+        self._batch = begun.batch
+        entry = begun.entry or await self._door.control.run(partial(self._opened, begun.work))
+        if entry is None:  # never: it was committed with the step before
+            raise LedgerError(f"the ledger entry of {begun.work.revision} is gone")
+        return entry
+
+    def _opened(self, work: Work, connection: Connection) -> int | None:
+        door = self._door
+        found = door.ledger.entries(
+            connection, run_id=door.run_id, revision=work.revision, outcome=Outcome.RUNNING, limit=1
+        )
+        return found[0].id if found else None
+
+    async def _let_go(self) -> None:
+        """Nobody takes up what the message of the step before has begun: roll back, and close the entry."""
+        begun, self._next = self._next, None
+        if begun is None:
+            return
+        await self._abandon(begun.batch)
+
+        def close(connection: Connection) -> None:
+            entry = begun.entry or self._opened(begun.work, connection)
+            if entry is not None:
+                self._door.ledger.close(
+                    connection, entry, Outcome.INTERRUPTED, duration_ms=None, error=_NOT_BEGUN
+                )
+
+        with suppress(HeadwayError):
+            await shielded(self._door.control.run(close), grace_s=_ABANDON_WITHIN_S)
+
     async def _begin(self, work: Work, code: RevisionCode) -> None:
         def begin(connection: Connection) -> None:
-            self._batch = self._batch_of(work, code, connection)
-            if self._batch is not None:
-                self._batch.begin(connection)
+            if can_batch(connection) and may_be_recorded(work, code):
+                self._batch = self._batch_of(work, code, self._forecast.turn(code))
+                if self._batch is not None:
+                    self._batch.begin(connection)
 
         await self._door.session.run(begin)
 
@@ -98,32 +168,35 @@ class ServerRun(Run):
         with suppress(HeadwayError):
             await shielded(self._door.session.run(batch.abandon), grace_s=_ABANDON_WITHIN_S)
 
-    def _batch_of(self, work: Work, code: RevisionCode, connection: Connection) -> Batch | None:
+    def _batch_of(self, work: Work, code: RevisionCode, recorded: Recorded | None) -> Batch | None:
         """The step in one message; ``None`` where it must be run statement by statement."""
         door, moves = self._door, work.moves
-        if not code.transactional or work.path is None or moves is None or not can_batch(connection):
+        if recorded is None or moves is None:
             return None
         try:
             timeouts = Timeouts().merged(door.options, code, origin=work.revision)
         except ConfigurationError:
             return None  # it will be told of where it can be put on record
-        ahead, self._ahead = self._ahead, None
-        known = ahead is not None and ahead[0] is code
-        self._recorded = recorded = ahead[1] if ahead is not None and known else self._scope.recorded(code)
-        if recorded is None:
-            return None
         lock_timeout_ms = next(RetryPolicy.of(timeouts).lock_timeouts())
-        return Batch(door, recorded.statements, moves(), timeouts, lock_timeout_ms)
+        return Batch(door, self._prepared, recorded.statements, moves(), timeouts, lock_timeout_ms)
 
     def _look_ahead(self, attempt: Attempt | StatementRun | Batch) -> None:
-        """Load the next step's file, and take down what it emits, while the server is busy with this one.
+        """While the server is busy with this step, fetch what the next ones need."""
+        if isinstance(attempt, Batch):
+            self._forecast.look(2)
+        else:
+            self._foresight.look(1)
 
-        The latter beside a batch only, which leaves SQLAlchemy's connection alone, and only of a function
-        that cannot tell when it is called.
-        """
-        code = self._foresight.look()
-        if isinstance(attempt, Batch) and code is not None and code.transactional and self._ahead is None:
-            self._ahead = code, self._scope.recorded(code, after=self._recorded)
+    def _following(self) -> tuple[Work, Following] | None:
+        """The next step, where it can be begun in the message of this one; ``None`` where it cannot."""
+        known = self._forecast.next()
+        if known is None:
+            return None
+        fetched, code, recorded = known
+        batch = self._batch_of(fetched.work, code, recorded)
+        if batch is None or fetched.checksum is None:
+            return None
+        return fetched.work, Following(batch, self._entry(fetched.work, code, fetched.checksum))
 
     async def _attempts(self, work: Work, code: RevisionCode, entry: int, journal: list[Line]) -> None:
         """Try until it succeeds, or fails for a reason that trying again does not change."""
@@ -137,10 +210,9 @@ class ServerRun(Run):
             turn = next(turns)
             failed = await self._finished_batch(batch, work, entry, turn[1])
             if failed is None:
-                if self._recorded is not None:
-                    self._scope.keep_recorded(self._recorded)
+                self._forecast.keep()
                 return
-            self._ahead = None
+            self._forecast.forget()
             if not await self._paused(work, policy, turn[0], started, failed):
                 turns = chain([turn], turns)  # statement by statement, to find out which it was
         for number, lock_timeout_ms in turns:
@@ -181,15 +253,35 @@ class ServerRun(Run):
             DatabaseError: the connection broke, and the step did not take effect.
         """
         self._transaction = batch.transaction
+        found = self._following()
+        coming, following = found or (None, None)
+        self._next = None if coming is None else _Next(coming)
+
+        def finish(connection: Connection) -> None:
+            opened = batch.finish(connection, entry, following)
+            if coming is not None and following is not None and opened is not None:
+                self._next = _Next(coming, opened, following.batch)
+
         try:
-            failed = await self._once(work, batch, lock_timeout_ms, partial(batch.finish, entry=entry))
+            failed = await self._once(work, batch, lock_timeout_ms, finish)
         except BaseException:
             if not batch.committing:
                 await self._abandon(batch)
             raise
-        if failed is not None and _is_lost(failed.error):
+        if failed is None or (following is not None and await self._is_done(work, failed)):
+            return None
+        self._next = None
+        if _is_lost(failed.error):
             raise failed.error
         return failed
+
+    async def _is_done(self, work: Work, failed: _Failure) -> bool:
+        """Whether what failed in a step's message came behind its COMMIT, and so was of the next step."""
+        door = self._door
+        if _is_lost(failed.error):
+            return False  # it was found out already
+        self._committed = await door.control.run(step_on_record(door, work.revision))
+        return self._committed
 
     async def _once(
         self,

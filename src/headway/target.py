@@ -15,7 +15,6 @@ from headway.database import (
     EMBEDDED,
     embedded_directory,
     lease_embedded,
-    look,
     require_usable,
 )
 from headway.errors import (
@@ -26,6 +25,7 @@ from headway.errors import (
     RefusedError,
     UnknownRevisionsError,
 )
+from headway.glance import look
 from headway.project import connects_itself
 from headway.settings import libpq_variables
 from headway.threads import in_thread
@@ -56,7 +56,8 @@ class Standing:
     """Where a database stands: its name, masked, its version rows, and what the ledger says.
 
     ``dirty`` is the revision that was interrupted; ``None`` as a rule. ``glimpsed`` is from before ``dirty``
-    and ``record`` were asked for; ``None`` where there is no version row, and of a URL.
+    and ``record`` were asked for; ``None`` where there is no version row, and of a URL. ``sum`` is that of
+    the ledger's answer, as a verdict has it; ``None`` where none is kept.
     """
 
     database: str
@@ -65,6 +66,7 @@ class Standing:
     ledger: bool = False
     record: Mapping[str, Application] = field(default_factory=dict)
     glimpsed: Glimpsed | None = None
+    sum: str | None = None
 
     @property
     def applied_at(self) -> dict[str, datetime]:
@@ -214,7 +216,7 @@ class Target:
         if self._connection is None and table is not None:
             url, source, label = await self._url()
             seen = await look(url, table, source=source)
-            return Standing(label, seen.rows, seen.dirty, seen.ledger, seen.record)
+            return Standing(label, seen.rows, seen.dirty, seen.ledger, seen.record, sum=seen.sum)
         missing = self._settings.database if self._connection is None else None
         if isinstance(missing, SQLiteURL) and not missing.path.exists():
             # Opening it would make it.

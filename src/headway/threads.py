@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ async def aside(look: Callable[[], T]) -> T:
 
     For a probe, which does without anyio: to import it takes longer than to read a hundred revisions.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     alone = ThreadPoolExecutor(1)
     try:
         return await asyncio.get_running_loop().run_in_executor(alone, look)

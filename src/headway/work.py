@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ class Work:
     ``code`` loads the revision's function and may raise what the file raises; ``write`` writes the version
     inside the step's transaction. ``path`` is ``None`` for a stamp, which runs no file. ``checksum`` is what
     the ledger keeps of the file as it then is; ``None`` of none. ``moves`` gives what ``write`` does as
-    statements; ``None`` where nobody can.
+    statements, each with its values; ``None`` where nobody can.
     """
 
     revision: str
@@ -36,7 +37,24 @@ class Work:
     code: Callable[[], RevisionCode]
     checksum: Callable[[], str | None]
     write: Callable[[], None]
-    moves: Callable[[], Sequence[str]] | None = None
+    moves: Callable[[], Sequence[Sequence[str]]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a step needs of its file.
+
+    Attributes:
+        work: the step.
+        code: its function; ``None`` when the file cannot be loaded.
+        error: what it raised then.
+        checksum: of the file; ``None`` when it is large, and was not looked at yet.
+    """
+
+    work: Work
+    code: RevisionCode | None
+    error: Exception | None = None
+    checksum: str | None = None
 
 
 class Foresight:
@@ -45,51 +63,56 @@ class Foresight:
     Only what a file does when it is loaded is done early, and plain Alembic loads all of them before it runs
     the first. Its functions are called when it is their turn.
 
-    Args:
-        works: the steps, in order.
     """
 
-    def __init__(self, works: Sequence[Work]) -> None:
-        self._coming = list(reversed(works))
-        self._ahead: tuple[Work, RevisionCode | Exception, str | None] | None = None
+    def __init__(self) -> None:
+        self._coming: deque[Work] = deque()
+        self._fetched: deque[Fetched] = deque()
+        self._current: Fetched | None = None
 
-    def look(self) -> RevisionCode | None:
-        """Fetch what the next step needs; what goes wrong is raised when it is its turn.
+    def expect(self, works: Sequence[Work]) -> None:
+        """These steps come, in order."""
+        self._coming.extend(works)
+
+    def look(self, distance: int) -> Fetched | None:
+        """Fetch what the next step needs, or one of those after it; what goes wrong waits for its turn.
+
+        Args:
+            distance: 1 is the step after the one whose turn it is.
 
         Returns:
-            Its code; ``None`` where that cannot be had, or no step comes.
+            ``None`` where no such step comes.
         """
-        if self._ahead is None and self._coming:
-            work = self._coming[-1]
-            try:
-                self._ahead = work, work.code(), work.checksum() if _is_small(work) else None
-            except Exception as error:  # noqa: BLE001  # whatever a file raises
-                self._ahead = work, error, None
-        code = None if self._ahead is None else self._ahead[1]
-        return None if isinstance(code, Exception) else code
+        while len(self._fetched) < distance and self._coming:
+            self._fetched.append(_fetch(self._coming.popleft()))
+        return self._fetched[distance - 1] if len(self._fetched) >= distance else None
 
-    def turn(self, work: Work) -> RevisionCode:
-        """The code of the step whose turn it is.
+    def turn(self) -> RevisionCode:
+        """It is the next step's turn; its code.
 
         Raises:
             Exception: whatever its file raises.
         """
-        self.look()
-        if self._ahead is None or self._ahead[0] is not work:
-            return work.code()
-        code = self._ahead[1]
-        if isinstance(code, Exception):
-            raise code
-        return code
+        self._current = self.look(1)
+        if self._current is None:
+            raise LookupError("there is no further step")
+        self._fetched.popleft()
+        if self._current.code is None:
+            raise self._current.error or LookupError("there is no code")
+        return self._current.code
 
-    async def checksum(self, work: Work) -> str | None:
-        """What the ledger keeps of its file; ``None`` of none. To be asked after ``turn``."""
-        ahead, self._ahead = self._ahead, None
-        if self._coming and self._coming[-1] is work:
-            self._coming.pop()
-        if ahead is not None and ahead[0] is work and ahead[2] is not None:
-            return ahead[2]
-        return await in_thread(work.checksum)
+    async def checksum(self) -> str | None:
+        """What the ledger keeps of the file of the step whose turn it is; ``None`` of none."""
+        if self._current is None:
+            return None
+        return self._current.checksum or await in_thread(self._current.work.checksum)
+
+
+def _fetch(work: Work) -> Fetched:
+    try:
+        return Fetched(work, work.code(), checksum=work.checksum() if _is_small(work) else None)
+    except Exception as error:  # noqa: BLE001  # whatever a file raises
+        return Fetched(work, None, error)
 
 
 def _is_small(work: Work) -> bool:

@@ -254,6 +254,7 @@ def test_a_failed_migration_in_the_background_keeps_the_process_alive_and_not_re
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.sampled(2)
 def test_a_signal_during_a_migration_ends_the_server_at_once_and_leaves_nothing_behind(
     long: ProjectFolder, database_url: str, number: signal.Signals
 ) -> None:

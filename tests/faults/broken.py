@@ -50,8 +50,8 @@ def _sends(changed: Callable[[Sequence[str]], Sequence[str]]) -> None:
 
     made = Batch.__init__
 
-    def init(self: Batch, door: Any, statements: Sequence[str], *rest: Any) -> None:
-        made(self, door, changed(statements), *rest)
+    def init(self: Batch, door: Any, prepared: Any, statements: Sequence[str], *rest: Any) -> None:
+        made(self, door, prepared, changed(statements), *rest)
 
     Batch.__init__ = init  # type: ignore[method-assign,assignment]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import warmth
 
-from commandline import _IMPORTED, _KEPT, _SOURCES, _nursery
+from commandline import _IMPORTED, _KEPT, _LAST, _SOURCES, _nursery
 from commandline import _run as be_the_command
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def warm(folder: Path, url: str) -> None:
         url: of an empty database.
     """
     nursery = _nursery()
-    nursery.set_forkserver_preload([*_IMPORTED, warmth.__name__])
+    nursery.set_forkserver_preload([*_IMPORTED, warmth.__name__, _LAST])
     here = Path(__file__).parent
     path = os.pathsep.join([_SOURCES, str(here), str(here.parent)])
     before = {name: os.environ.get(name) for name in ("PYTHONPATH", warmth.PLACE)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WHOLE = os.environ.get("HEADWAY_FAULTS") == "whole"
 _HERE = Path(__file__).parent
+_LONG = {"test_hostile_settings", "test_many_migrators", "test_network_and_server", "test_own_server"}
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -28,12 +29,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.faults)
-    if WHOLE:  # the longest last, and a part of each kind after the other: what time may cut short
-        items.sort(key=lambda item: int(str(item.callspec.params["part"])) if _is_long(item) else -1)
+    if WHOLE:
+        items.sort(key=_turn)
 
 
-def _is_long(item: pytest.Item) -> TypeGuard[pytest.Function]:
-    return isinstance(item, pytest.Function) and item.path == _HERE / "test_boundaries.py"
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    """When a test runs: what takes long by itself first, what is quick last, for none to idle at the end.
+
+    Between them comes what time may cut short, a part of each kind after the other.
+    """
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and "part" in callspec.params:
+        return 1, callspec.params["part"]
+    return 0 if item.path.stem in _LONG else 2, 0
 
 
 @pytest.fixture(scope="session")

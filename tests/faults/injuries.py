@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from invariants import code_of
 from laboratory import Fault
-from wire import IN_ONE, Moment
+from statement_kinds import IN_ONE
+from wire import Moment
 
 if TYPE_CHECKING:
     from laboratory import Struck

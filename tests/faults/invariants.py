@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import probed_chain
-import wire
 from command import HUNG
+from statement_kinds import MIGRATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,11 +99,7 @@ def convergence(evidence: Evidence) -> list[str]:
             found.append(f"{' '.join(run.words)} again: {run.code}: {run.err[-600:]}")
         if seen is not None and (seen.version != evidence.target or seen.interrupted):
             found.append(f"run again, it stands at {seen.version}, {seen.interrupted}")
-    sent = [
-        statement.sql
-        for statement in evidence.third_statements
-        if wire.kind_of(statement.sql) in wire.MIGRATES
-    ]
+    sent = [statement.sql for statement in evidence.third_statements if statement.kind in MIGRATES]
     return found + [f"the third run sent {sql}" for sql in sent]
 
 
@@ -211,7 +207,7 @@ def violations(evidence: Evidence) -> dict[str, list[str]]:
 
 def span(statements: Sequence[Statement]) -> list[tuple[float, float]]:
     """From the first statement that migrates to the last one's end; nothing where none does."""
-    at_work = [it for it in statements if wire.kind_of(it.sql) in wire.MIGRATES]
+    at_work = [it for it in statements if it.kind in MIGRATES]
     if not at_work:
         return []
     return [(at_work[0].sent, max(it.answered or it.sent for it in at_work))]

@@ -18,7 +18,8 @@ from extent import WHOLE
 from invariants import Evidence, span, violations
 from psycopg import sql
 from records import Record
-from wire import IN_ONE, Aim, Moment, Proxy, kind_of, pieces_of
+from statement_kinds import IN_ONE, pieces_of
+from wire import Aim, Moment, Proxy
 
 from headway import DatabaseURL
 
@@ -99,11 +100,9 @@ def _learn(laboratory: Laboratory, url: str, way: str) -> None:
     with Proxy(url) as proxy:
         done = command.run(laboratory.folder, proxy.url, *WAYS[way])
         assert done.code == 0, done.err
-        laboratory.boundaries[way] = [kind_of(statement.sql) for statement in proxy.statements]
+        laboratory.boundaries[way] = [statement.kind for statement in proxy.statements]
         laboratory.messages[way] = [
-            len(pieces_of(statement.sql))
-            for statement in proxy.statements
-            if kind_of(statement.sql) == IN_ONE
+            len(pieces_of(statement.sql)) for statement in proxy.statements if statement.kind == IN_ONE
         ]
 
 

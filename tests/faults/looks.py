@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -19,6 +18,9 @@ OURS = ("alembic_version", "migration_history", "schema_migrations")
 BYSTANDER = "faults"
 """What the sessions of the suite call themselves."""
 
+_HELD = ("shelf", "book", "bystander")
+"""Tables whose rows are a part of the state."""
+_TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname = ANY(%(names)s)"
 _CATALOGUE = """
     WITH relation AS (
         SELECT oid, relname, relkind FROM pg_class
@@ -122,13 +124,11 @@ class Truth:
 
 def look(connection: psycopg.Connection) -> Look:
     """Look at the database."""
-    tables = {
-        name for (name,) in connection.execute("SELECT relname FROM pg_class WHERE relkind = 'r'").fetchall()
-    }
+    tables = {name for (name,) in connection.execute(_TABLES, {"names": [*OURS, "probe", *_HELD]})}
     probe = connection.execute("SELECT revision, way FROM probe").fetchall() if "probe" in tables else []
     return Look(
         objects=frozenset(line for (line,) in connection.execute(_CATALOGUE, {"ours": [*OURS]})),
-        rows={name: _digest(connection, name) for name in ("shelf", "book", "bystander") if name in tables},
+        rows={name: _digest(connection, name) for name in _HELD if name in tables},
         probe=Counter((revision, way) for revision, way in probe),
         versions=_column(connection, "SELECT version_num FROM alembic_version ORDER BY 1")
         if "alembic_version" in tables
@@ -176,8 +176,8 @@ def _walk(
 
 
 def _digest(connection: psycopg.Connection, table: str) -> str:
-    rows = connection.execute(f"SELECT whole::text FROM {table} AS whole ORDER BY 1".encode())
-    return hashlib.sha256("\n".join(row for (row,) in rows).encode()).hexdigest()[:16]
+    query = f"SELECT md5(string_agg(whole::text, E'\\n' ORDER BY whole::text)) FROM {table} AS whole"
+    return str(connection.execute(query.encode()).fetchall()[0][0])
 
 
 def _column(connection: psycopg.Connection, query: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from laboratory import Fault, Laboratory, strike
 if TYPE_CHECKING:
     from wire import Moment
 
-_PARTS = 8 if WHOLE else 1
+_PARTS = 16 if WHOLE else 1
 _PLACES = [
     (fault, moments)
     for fault in injuries.AT_BOUNDARIES

@@ -14,7 +14,8 @@ import psycopg
 import pytest
 from invariants import INVARIANTS, Evidence, violations
 from laboratory import UP, Fault, Laboratory, judged, watching
-from wire import IN_ONE, Moment, Proxy
+from statement_kinds import IN_ONE
+from wire import Moment, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

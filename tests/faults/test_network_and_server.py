@@ -20,7 +20,8 @@ from extent import WHOLE, around, boundaries
 from invariants import Evidence, code_of, violations
 from laboratory import WAYS, Fault, Laboratory, Struck, equipped, later_runs, quiet, strike, watching
 from records import Record
-from wire import IN_ONE, Aim, Moment, Proxy
+from statement_kinds import IN_ONE
+from wire import Aim, Moment, Proxy
 
 import servers
 

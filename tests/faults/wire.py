@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import socket
 import struct
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol, Self
+
+from statement_kinds import kind_of, pieces_of
 
 from headway import DatabaseURL
 from tcpproxy import connect_to
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _INT = struct.Struct("!i")
 _ENDS_A_GROUP = frozenset(b"SQHXpcfd")
+_KEY_DATA, _ERROR, _READY = b"KEZ"
 _REPLY_S = 30.0
 
 
@@ -48,6 +51,7 @@ class Statement:
 
     number: int
     sql: str
+    kind: str
     sent: float
     of_kind: int = 0
     answered: float | None = None
@@ -82,12 +86,12 @@ class Aim:
         """Whether this is the place."""
         if self.among is None:
             return (self.number, self.moment) == (statement.number, moment)
-        return (self.number, self.moment, self.among) == (statement.of_kind, moment, kind_of(statement.sql))
+        return (self.number, self.moment, self.among) == (statement.of_kind, moment, statement.kind)
 
     @property
     def kind(self) -> str | None:
         """The kind of statement it struck at; ``None`` as long as it has not."""
-        return kind_of(self.at.sql) if self.at else None
+        return self.at.kind if self.at else None
 
 
 class Proxy:
@@ -104,6 +108,7 @@ class Proxy:
         self._guard = threading.Lock()
         self._wires: list[Wire] = []
         self._threads: list[threading.Thread] = []
+        self._kinds: Counter[str] = Counter()
         self.aim = aim
         self.statements: list[Statement] = []
         self.url = dataclasses.replace(
@@ -155,10 +160,14 @@ class Proxy:
         """Write a statement down, and give it its number."""
         with self._guard:
             kind = kind_of(sql)
-            before = sum(kind_of(earlier.sql) == kind for earlier in self.statements)
-            statement = Statement(len(self.statements), sql, time.monotonic(), before)
+            statement = Statement(len(self.statements), sql, kind, time.monotonic(), self._kinds[kind])
+            self._kinds[kind] += 1
             self.statements.append(statement)
             return statement
+
+    def is_aimed_at(self, statement: Statement, moment: Moment) -> bool:
+        """Whether a fault is to happen here."""
+        return self.aim is not None and self.aim.meets(statement, moment)
 
     def strikes(self, statement: Statement | None, moment: Moment, wire: Wire) -> bool:
         """Let the fault happen if this is its place; whether what came here goes on."""
@@ -205,7 +214,7 @@ class Wire:
         """Pass on what the client sends, message by message."""
         with contextlib.suppress(OSError):
             group, executed = b"", None
-            for message in self._messages(self.client):
+            for message in chain.from_iterable(self._messages(self.client)):
                 kind = message[0] if self._started else None
                 self._started = True
                 group += message
@@ -248,11 +257,8 @@ class Wire:
     def downward(self) -> None:
         """Pass on what the server answers."""
         with contextlib.suppress(OSError):
-            for message in self._messages(self.server):
-                goes_on = self._answered(message[0], message)
-                if not self.mute and goes_on:
-                    self._send(self.client, message)
-                if not goes_on:
+            for messages in self._messages(self.server):
+                if not self._pass_on(messages):
                     break
         for statement in self._outstanding:  # the session has ended, and its statements with it
             if statement is not None and statement.answered is None:
@@ -261,34 +267,56 @@ class Wire:
         if not self.mute:
             self.close()
 
-    def _answered(self, kind: int, message: bytes) -> bool:
-        if kind == ord("K"):
+    def _pass_on(self, messages: list[bytes]) -> bool:
+        """Send at once what came at once; where a fault strikes, what stands before it first."""
+        ready: list[bytes] = []
+        for message in messages:
+            statement = self._answered(message[0], message)
+            if statement is not None and self._proxy.is_aimed_at(statement, Moment.REPLIED):
+                self._send_unless_mute(b"".join(ready))
+                ready = []
+                if not self._proxy.strikes(statement, Moment.REPLIED, self):
+                    return False
+            ready.append(message)
+        self._send_unless_mute(b"".join(ready))
+        return True
+
+    def _answered(self, kind: int, message: bytes) -> Statement | None:
+        """The statement whose answer ends with this message."""
+        if kind == _KEY_DATA:
             self.backend_pid = _INT.unpack_from(message, 5)[0]
-        if kind == ord("E") and self._outstanding and self._outstanding[0] is not None:
+        if kind == _ERROR and self._outstanding and self._outstanding[0] is not None:
             self._outstanding[0].failed = True
-        if kind != ord("Z") or not self._outstanding:
-            return True
+        if kind != _READY or not self._outstanding:
+            return None
         statement = self._outstanding.popleft()
         if statement is not None:
             statement.answered = time.monotonic()
-        return self._proxy.strikes(statement, Moment.REPLIED, self)
+        return statement
 
     # -- both ways -------------------------------------------------------------------------------------
 
-    def _messages(self, source: socket.socket) -> Iterator[bytes]:
+    def _messages(self, source: socket.socket) -> Iterator[list[bytes]]:
+        """What comes, message by message; those that came together, together."""
         held = b""
-        untyped = source is self.client
+        kind_length = 0 if source is self.client else 1  # the first that a client sends has no kind
         while data := source.recv(65536):
             held += data
-            while True:
-                at = 0 if untyped else 1
-                if len(held) < at + 4:
+            whole: list[bytes] = []
+            begin = 0
+            while len(held) >= begin + kind_length + 4:
+                end = begin + kind_length + _INT.unpack_from(held, begin + kind_length)[0]
+                if len(held) < end:
                     break
-                length = at + _INT.unpack_from(held, at)[0]
-                if len(held) < length:
-                    break
-                yield held[:length]
-                held, untyped = held[length:], False
+                whole.append(held[begin:end])
+                begin, kind_length = end, 1
+            held = held[begin:]
+            if whole:
+                yield whole
+
+    def _send_unless_mute(self, data: bytes) -> None:
+        if data and not self.mute:
+            self._send(self.client, data)
 
     def _send(self, sink: socket.socket, data: bytes) -> None:
         size = self._slice_bytes
@@ -333,48 +361,3 @@ class Wire:
         """Have the server run one statement more, in the midst of a message that holds several."""
         pieces = pieces_of(self._group[5:-1].decode())
         self.run_in_its_place(";\n".join([*pieces[:position], sql, *pieces[position:]]))
-
-
-def pieces_of(sql: str) -> list[str]:
-    """The statements of a step's message, which is made of them with this between (``headway.batch``)."""
-    return sql.split(";\n")
-
-
-IN_ONE = "step in one message"
-_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (name, re.compile(pattern, re.IGNORECASE | re.DOTALL))
-    for name, pattern in (
-        (IN_ONE, r".*;\n.*;\s*COMMIT;?\s*\Z"),
-        ("begin", r"\s*BEGIN"),
-        ("commit", r"\s*COMMIT"),
-        ("rollback", r"\s*ROLLBACK"),
-        ("lock", r".*pg_try_advisory|.*pg_advisory|.*\bpg_locks\b"),
-        (
-            "ledger write",
-            r"\s*(INSERT|UPDATE|CREATE|ALTER|COMMENT|LOCK|WITH).*(migration_history|schema_migrations)",
-        ),
-        ("version write", r"\s*(INSERT|UPDATE|DELETE|CREATE).*alembic_version"),
-        ("data of a revision", r"\s*(INSERT|UPDATE|DELETE).*\b(probe|shelf|book)\b"),
-        ("concurrent index", r".*CONCURRENTLY"),
-        ("validation", r".*VALIDATE CONSTRAINT"),
-        ("DDL of a revision", r"\s*(CREATE|ALTER|DROP|COMMENT)\b"),
-        ("timeouts", r".*set_config|\s*SET\b|\s*RESET\b"),
-    )
-)
-WRITES = frozenset(
-    {
-        "ledger write",
-        "version write",
-        "data of a revision",
-        "concurrent index",
-        "validation",
-        "DDL of a revision",
-        IN_ONE,
-    }
-)
-MIGRATES = WRITES - {"ledger write"}
-
-
-def kind_of(sql: str) -> str:
-    """What a statement is to the run; ``question`` where it is none of those that have a name."""
-    return next((name for name, pattern in _KINDS if pattern.match(sql)), "question")

@@ -125,6 +125,7 @@ def test_they_hold_on_a_connection_that_is_handed_over_too(
     ("signum", "ends"), [(signal.SIGINT, {130, -signal.SIGINT}), (signal.SIGTERM, {143})], ids=["INT", "TERM"]
 )
 @pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.sampled(2)
 def test_a_signal_rolls_back_closes_the_ledger_and_lets_go_of_the_lock(
     project: ProjectFolder, database_url: str, signum: signal.Signals, ends: set[int], times: int
 ) -> None:

@@ -179,6 +179,7 @@ def test_an_older_server_is_refused_by_its_version(database: str) -> None:
     ],
     ids=str,
 )
+@pytest.mark.sampled(3)
 def test_the_mode_of_a_pgbouncer_is_told(
     ask: Callable[[str], Capabilities],
     primary: servers.Postgres,

@@ -204,6 +204,7 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(tool: CommandLine, databas
 
 
 @pytest.mark.parametrize("words", [["plan"], ["upgrade", "--dry-run"], ["downgrade", "base", "--dry-run"]])
+@pytest.mark.sampled(3)
 def test_a_plan_names_the_database_that_it_is_for(
     tool: CommandLine, database_url: str, words: list[str]
 ) -> None:

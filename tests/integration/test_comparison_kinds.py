@@ -367,6 +367,7 @@ def _apply(connection: Connection, operations: Any) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("schema", SCHEMAS)
+@pytest.mark.sampled(3)
 def test_a_difference_is_found_and_is_gone_when_applied(
     all_round: Round, schema: str | None, name: str
 ) -> None:

@@ -356,6 +356,7 @@ async def test_an_invalid_index_of_an_interrupted_attempt_is_replaced_and_a_stra
 @pytest.mark.parametrize(
     "moment", ["waiting", "transactional", "concurrently", "reindexing", "before the version"]
 )
+@pytest.mark.sampled(3)
 async def test_after_kill_9_the_next_run_converges_and_the_one_after_does_nothing(
     project: ProjectFolder, database_url: str, moment: str
 ) -> None:

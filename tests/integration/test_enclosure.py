@@ -38,6 +38,7 @@ def rows(url: str, statement: str) -> list[tuple[object, ...]]:
 
 @ends
 @pytest.mark.parametrize("failure", ["op.execute('SELECT 1/0')", "raise RuntimeError('no')", "pass"])
+@pytest.mark.sampled(3)
 async def test_it_is_dirty_and_said_to_have_left_something_however_it_goes_on(
     project: ProjectFolder, database_url: str, end: str, failure: str
 ) -> None:
@@ -55,6 +56,7 @@ async def test_it_is_dirty_and_said_to_have_left_something_however_it_goes_on(
 
 
 @ends
+@pytest.mark.sampled(3)
 async def test_it_is_not_tried_again_whatever_it_fails_with(
     project: ProjectFolder, database_url: str, end: str
 ) -> None:

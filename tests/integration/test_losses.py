@@ -101,6 +101,7 @@ async def test_tables_and_columns_are_named_when_the_sql_is_text(
         "ALTER TYPE pair DROP ATTRIBUTE second",
     ],
 )
+@pytest.mark.sampled(2)
 async def test_a_statement_that_takes_data_away_is_a_loss(
     project: ProjectFolder, database_url: str, sql: str
 ) -> None:
@@ -178,6 +179,7 @@ async def test_what_was_seen_before_a_revision_reads_data_is_told_too(
         ),
     ],
 )
+@pytest.mark.sampled(3)
 async def test_what_takes_no_data_away_is_no_loss(
     project: ProjectFolder, database_url: str, downgrade: str
 ) -> None:

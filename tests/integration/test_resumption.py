@@ -176,6 +176,7 @@ async def test_a_statement_put_before_what_is_done_is_rolled_back_and_refused(
     ],
 )
 @pytest.mark.parametrize("first", ["", "op.execute('CREATE TABLE zero ()')\n"])
+@pytest.mark.sampled(2)
 async def test_a_statement_that_the_server_refused_may_be_corrected_or_taken_out(
     project: ProjectFolder, database_url: str, first: str, wrong: str, right: str | None
 ) -> None:

@@ -362,6 +362,7 @@ def plain_program(application: Application, place: str) -> subprocess.Popen[str]
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("place", ["background", "foreground"])
+@pytest.mark.sampled(4)
 async def test_a_plain_program_ends_by_the_signal_that_would_have_ended_it_anyway(
     application: Application, number: signal.Signals, place: str
 ) -> None:

@@ -110,6 +110,7 @@ def waits(url: str, beginning: str, longer_than: str) -> bool:
     ],
 )
 @pytest.mark.parametrize("follows", ["CREATE TABLE z ()", "CREATE INDEX CONCURRENTLY ix ON t (v)", None])
+@pytest.mark.sampled(2)
 async def test_what_looks_like_a_read_and_writes_is_committed_and_journalled(
     project: ProjectFolder, database_url: str, statement: str, follows: str | None
 ) -> None:

@@ -25,14 +25,15 @@ SURFACE_ROOM = "__init__"
 _LAYERS = {
     L0: "errors results events exports",
     L1: "revisions planning integrity sqlfiles lint settings syntax sqltext kinds url project narration "
-    "lockfile rebasing checkout",
+    "lockfile rebasing checkout prepared derived verdict",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
     "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
-    "autocommit alone indexes sqlite catalogue op oracle onlooking imprint surroundings baseline",
+    "autocommit alone indexes sqlite catalogue op oracle onlooking imprint surroundings baseline "
+    "glance probe",
     SESSION: "session",
     RUNNER: "door attempt batch journal lost_commit statements stamping repair runner target waiting startup "
     "doctor blockers clearing upkeep latecomers doorway file_door file_run server_run runs scratch "
-    "rehearsal reviewer bundle backup holding recollection work",
+    "rehearsal reviewer bundle backup holding recollection work forecast",
     # env is called by a project's env.py: it drives a whole run, as the Migrator does.
     MIGRATOR: "migrator env",
     ABOVE_MIGRATOR: "fleet",

@@ -122,7 +122,8 @@ def test_severities_are_read_and_misspelt_rules_are_refused_with_the_nearest() -
 
 
 def test_a_project_says_its_severities_in_either_file(tmp_path: Path) -> None:
-    from headway.project import lint_sections, load_project
+    from headway.project import load_project
+    from headway.project.lintsection import lint_sections
 
     (tmp_path / "alembic").mkdir()
     (tmp_path / "alembic.ini").write_text(

@@ -21,9 +21,10 @@ from headway.alembic_bridge.authoring import (
 )
 from headway.alembic_bridge.baselining import write_with_code
 from headway.alembic_bridge.code import RevisionCode
+from headway.alembic_bridge.command_scope import CommandScope, CommandStep
 from headway.alembic_bridge.destruction import Foreseen, foresee, losses_of, reads_data
 from headway.alembic_bridge.environment import HANDOVER, AlembicProject, EnvironmentOptions, TargetMetadata
-from headway.alembic_bridge.execution import CommandScope, CommandStep, Scope
+from headway.alembic_bridge.execution import Scope
 from headway.alembic_bridge.offline import configure_offline, render_sql, run_offline
 from headway.alembic_bridge.recording import Recorded
 from headway.alembic_bridge.revision_code import load_code

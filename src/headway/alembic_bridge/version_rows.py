@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table, delete, insert, update
 
-from headway.sqltext import written
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,11 +26,13 @@ def move(table: Table, gone: str | None, come: str | None) -> Any:
     return delete(table).where(row) if come is None else update(table).values(version_num=come).where(row)
 
 
-def move_in_sql(table: str, gone: str | None, come: str | None) -> str:
-    """The same for a table that is quoted already; compiling it would cost more than running it."""
+def move_in_sql(table: str, gone: str | None, come: str | None) -> tuple[str, ...]:
+    """The same for a table that is quoted already, and its values for ``$1`` and ``$2``.
+
+    Compiling it would cost more than running it.
+    """
     if gone is None:
-        return f"INSERT INTO {table} (version_num) VALUES ({written(come)})"  # noqa: S608  # both quoted
-    row = f"version_num = {written(gone)}"
+        return f"INSERT INTO {table} (version_num) VALUES ($1)", str(come)  # noqa: S608  # it is quoted
     if come is None:
-        return f"DELETE FROM {table} WHERE {row}"  # noqa: S608  # as above
-    return f"UPDATE {table} SET version_num = {written(come)} WHERE {row}"  # noqa: S608  # as above
+        return f"DELETE FROM {table} WHERE version_num = $1", gone  # noqa: S608  # as above
+    return f"UPDATE {table} SET version_num = $1 WHERE version_num = $2", come, gone  # noqa: S608  # as above

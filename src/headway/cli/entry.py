@@ -1,25 +1,13 @@
-"""From arguments to exit code: every way a command can end, and what is printed then."""
+"""From arguments to exit code. A probe is answered here, where that takes no more than a question."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple, TextIO
-
-import click
-
-from headway.cli.group import root
-from headway.cli.invocation import Invocation, wants_json
-from headway.cli.terminal import OutputFailedError, ReaderLeft, Terminal, disconnect
-from headway.errors import ExitCode, HeadwayError
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class _Ending(NamedTuple):
-    error: HeadwayError
-    exit_code: int
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,64 +22,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     _open_what_is_closed()
     _never_fail_on_a_letter(sys.stdout, sys.stderr)
-    invocation = Invocation(json=wants_json(words))
-    try:
-        return _run(words, invocation)
-    except ReaderLeft:
-        disconnect(sys.stdout)
-        return ExitCode.FAILURE
+    if "pending" in words:
+        from headway.cli import shortcut
 
-
-def _run(words: list[str], invocation: Invocation) -> int:
-    try:
-        result = root.main(words, prog_name="headway", obj=invocation, standalone_mode=False)
-    except (SystemExit, ReaderLeft):
-        raise
-    except BaseException as fault:  # noqa: BLE001  # the last door: whatever comes is reported, once
-        return _report(Terminal(invocation), fault, words)
-    return int(result or ExitCode.DONE)
-
-
-def _report(terminal: Terminal, fault: BaseException, words: Sequence[str]) -> int:
-    import shlex
-    import traceback
-
-    from headway.cli import failure
-    from headway.narration.discretion import mask
-
-    ending = _ending_of(fault)
-    if terminal.debug and isinstance(fault, Exception) and not isinstance(fault, click.ClickException):
-        terminal.complain(mask("".join(traceback.format_exception(fault)).rstrip(), words))
-    if terminal.json and not isinstance(fault, OutputFailedError):
-        from headway.cli import documents
-
-        content = {"error": documents.describe_error(ending.error), "exit_code": ending.exit_code}
         try:
-            terminal.answer(mask(documents.render(content), words))
-        except OutputFailedError:
-            pass  # stderr is left to say it on
-        else:
-            return ending.exit_code
-    terminal.complain(mask(failure.draw(ending.error, command=shlex.join(["headway", *words])), words))
-    return ending.exit_code
+            code = shortcut.taken(words)
+        except BaseException as fault:  # noqa: BLE001  # the last door, as behind the long way
+            from headway.cli import ending
 
+            return ending.report(fault, words)
+        if code is not None:
+            return code
+    from headway.cli import ending  # click, and all verbs by name
 
-def _ending_of(fault: BaseException) -> _Ending:
-    from headway.cli import failure
-
-    if isinstance(fault, HeadwayError):
-        return _Ending(fault, int(fault.exit_code))
-    if isinstance(fault, click.UsageError):
-        path = fault.ctx.command_path if fault.ctx else "headway"
-        error = failure.UsageError(fault.format_message(), hint=f"{path} --help shows what it takes.")
-        return _Ending(error, ExitCode.USAGE)
-    if isinstance(fault, click.ClickException):
-        return _Ending(failure.UsageError(fault.format_message()), ExitCode.USAGE)
-    signum = 2 if isinstance(fault, KeyboardInterrupt | click.Abort) else getattr(fault, "signum", None)
-    if signum is not None:
-        hint = "headway status shows where the database stands."
-        return _Ending(failure.Interrupted("interrupted", hint=hint), 128 + signum)
-    return _Ending(failure.InternalError(fault), ExitCode.FAILURE)
+    return ending.run(words)
 
 
 def _open_what_is_closed() -> None:

@@ -12,8 +12,6 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from headway.cli.failure import InternalError
-
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from types import FrameType, TracebackType
@@ -68,6 +66,8 @@ class Foreground:
             if self._received is not None:
                 raise Stopped(self._received) from fault
             if isinstance(fault, BrokenPipeError):
+                from headway.cli.failure import InternalError
+
                 # click takes a broken pipe for a reader of stdout that left, and would exit without a word.
                 raise InternalError(fault) from fault
             raise

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
-
-from headway.errors import HeadwayError, LedgerError
-from headway.ledger import schema, statements
-from headway.ledger.access import obstacle_to
-from headway.ledger.entries import NewEntry, clean_for, read_entry, read_faults
-from headway.ledger.glimpse import Glimpse, glimpse
-from headway.ledger.names import LedgerNames
+from headway.errors import LedgerError
+from headway.ledger import schema
+from headway.ledger.entries import NewEntry, clean_for
 from headway.ledger.opening import Opening
-from headway.planning import read_record
-from headway.project import VersionTable
-from headway.results import Application, LedgerEntry, Operation, Outcome
+from headway.ledger.reading import LedgerReader, executed, in_place, in_transaction
+from headway.results import LedgerEntry, Operation, Outcome
+from headway.sqltext import filled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
-    from types import ModuleType
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy.engine import Connection, CursorResult
+    from sqlalchemy.engine import Connection
+
+    from headway.ledger.names import LedgerNames
+    from headway.project import VersionTable
+    from headway.sqltext.filling import Value
 
 NOBODY_KNOWS = "the run that began this step ended without a word; found by a later run"
 
+# What differs among the entries of a run's steps.
+_OF_A_STEP = ("revision", "description", "checksum")
 # How often a number is tried anew that the ledger of another version table took first.
 _INSERTS = 100
 
 
-class Ledger:
+class Ledger(LedgerReader):
     """The ledger of one database, or of one schema of it; make one for each.
 
     Its methods take any connection to that database. The schema is looked up once and named in every
@@ -51,15 +47,11 @@ class Ledger:
     """
 
     def __init__(self, names: LedgerNames | None = None, table: VersionTable | None = None) -> None:
-        self.names = names or LedgerNames()
-        self._table = table or VersionTable()
-        self._place: schema.Place | None = None
+        super().__init__(names, table)
         self._opening = Opening()
-
-    @property
-    def _statements(self) -> ModuleType:
-        """The SQL, by name; of PostgreSQL."""
-        return statements
+        # What `opening` wrote last, and for which parameters: filling it in takes longer than all else there.
+        self._insert_in_run = ""
+        self._of_the_run: dict[str, Any] = {}
 
     @property
     def _layout(self) -> int:
@@ -78,24 +70,6 @@ class Ledger:
         """
         self._place = schema.prepare(connection, *self._pinned())
 
-    def exists(self, connection: Connection) -> bool:
-        """Whether there is a ledger; a foreign table of its name is none. Joins the caller's transaction."""
-        with _transaction(connection):
-            return self._look(connection).layout is not None
-
-    def is_current(self, connection: Connection) -> bool:
-        """Whether table and view are there as this headway makes them, so that ``prepare`` has nothing to do.
-
-        Joins the caller's transaction.
-        """
-        with _transaction(connection):
-            return self._look(connection).is_current
-
-    def obstacle(self, connection: Connection, *, version_schema: str | None) -> HeadwayError | None:
-        """What would keep a run from writing the ledger, see ``obstacle_to``; in the caller's transaction."""
-        with _transaction(connection):
-            return obstacle_to(connection, self._look(connection), version_schema=version_schema)
-
     # -- writing ---------------------------------------------------------------------------------------
 
     def open(self, connection: Connection, entry: NewEntry) -> int:
@@ -111,7 +85,7 @@ class Ledger:
         if not connection.in_transaction():
             parameters = self._parameters(entry, Outcome.RUNNING, clean)
             whose = {"version_table": place.version_table}
-            id_ = self._opening.send(connection, _written(place, self._statements.INSERT), whose | parameters)
+            id_ = self._opening.send(connection, in_place(place, self._statements.INSERT), whose | parameters)
             if id_ is not None:
                 return id_
         with connection.begin():
@@ -158,24 +132,35 @@ class Ledger:
             "error": clean(error) if error is not None else None,
             "statements_done": statements_done,
         }
-        with _transaction(connection):
-            closed = _execute(connection, place, self._statements.CLOSE, parameters)
+        with in_transaction(connection):
+            closed = executed(connection, place, self._statements.CLOSE, parameters)
             if closed.rowcount != 1:
                 raise self._not_open(id)
 
-    def closing(self, id: int) -> str:  # noqa: A002
+    def closing(self) -> str:
         """The statement that seals an entry as succeeded, for a message of several; it must change one row.
 
-        The step's duration is the server's to tell: the time since the entry was opened.
-
-        Args:
-            id: what ``open`` returned.
+        ``$1`` in it is the entry's number. The step's duration is the server's to tell: the time since the
+        entry was opened.
         """
-        if self._place is None:  # never: `open` has looked
-            raise LedgerError("the ledger was not found")
-        # str.format takes one pass, so braces in the name do no harm.
         statement: str = self._statements.SUCCEED
-        return statement.format(history=self._place.history, id=int(id))
+        return statement.format(history=self._found.history, id="CAST($1 AS bigint)")
+
+    def opening(self, entry: NewEntry) -> tuple[str, tuple[Value, ...]]:
+        """What ``open`` does, for a message of several: behind the statement that closes the entry before.
+
+        Returns:
+            The statement, which returns the number of the row that it writes (it must write one), and its
+            values, for ``$1`` and so on: what differs from one step of a run to the next.
+        """
+        place = self._found
+        parameters = self._parameters(entry, Outcome.RUNNING, clean_for(place.encoding))
+        of_the_step = tuple(parameters.pop(name) for name in _OF_A_STEP)
+        if self._of_the_run != parameters:
+            values = {"version_table": place.version_table, **parameters}
+            self._insert_in_run = filled(in_place(place, self._statements.INSERT), values, later=_OF_A_STEP)
+            self._of_the_run = parameters
+        return self._insert_in_run, of_the_step
 
     def record(self, connection: Connection, entries: Sequence[NewEntry]) -> None:
         """Write entries that are done already, as succeeded: a stamp's, one for each revision it changes.
@@ -185,14 +170,14 @@ class Ledger:
         Raises:
             LedgerError: the newest entry is still open.
         """
-        with _transaction(connection):
+        with in_transaction(connection):
             # The first one finds out whether any may follow; the rest travel together.
             for first in entries[:1]:
                 self._insert(connection, first, Outcome.SUCCEEDED)
             if entries[1:]:
                 place, clean = self._known(connection)
                 rest = [self._parameters(entry, Outcome.SUCCEEDED, clean) for entry in entries[1:]]
-                _execute(connection, place, self._statements.INSERT, rest)
+                executed(connection, place, self._statements.INSERT, rest)
 
     def adopt(
         self,
@@ -219,7 +204,7 @@ class Ledger:
         with connection.begin():
             known = {
                 row.version: row.description
-                for row in _execute(connection, place, self._statements.ON_RECORD, {})
+                for row in executed(connection, place, self._statements.ON_RECORD, {})
             }
             come = [
                 NewEntry(run_id, revision, Operation.BASELINE, description, (checksums or {}).get(revision))
@@ -305,130 +290,16 @@ class Ledger:
         """The same for a statement that the server refused."""
         self._write_line(connection, self._statements.JOURNAL_REJECTED, id, position, {"sqlstate": sqlstate})
 
-    # -- reading: all of these join the caller's transaction, and answer empty when there is no ledger -----
-
-    def dirty(self, connection: Connection) -> LedgerEntry | None:
-        """The newest entry that may have left a part of its revision behind; ``None`` as a rule.
-
-        That is one which did not succeed (or still runs) although statements were journalled, for a revision
-        that no later entry of any operation completed.
-        """
-        rows = self._ask(connection, self._statements.DIRTY)
-        return read_entry(rows[0]) if rows else None
-
-    def entries(
-        self,
-        connection: Connection,
-        *,
-        revision: str | None = None,
-        run_id: str | None = None,
-        outcome: Outcome | None = None,
-        operation: Operation | None = None,
-        limit: int | None = None,
-    ) -> tuple[LedgerEntry, ...]:
-        """Entries, newest first; empty when none match.
-
-        Args:
-            connection: where.
-            revision: only this revision's; its beginning will do when no revision has that very name.
-            run_id: only this run's; its beginning will do, likewise.
-            outcome: only these.
-            operation: only these.
-            limit: at most so many; all when ``None``.
-        """
-        rows = self._ask(
-            connection,
-            self._statements.ENTRIES,
-            revision=revision,
-            run_id=run_id,
-            outcome=outcome.value if outcome else None,
-            operation=operation.value if operation else None,
-            limit=limit,
-        )
-        return tuple(read_entry(row) for row in rows)
-
-    def on_record(self, connection: Connection) -> frozenset[str]:
-        """The revisions that are applied, by the ledger's own word."""
-        return frozenset(row.version for row in self._ask(connection, self._statements.ON_RECORD))
-
-    def applied_at(self, connection: Connection) -> Mapping[str, datetime]:
-        """When each revision that is applied was applied (or stamped).
-
-        Revisions applied before the ledger, or behind its back, are not among them.
-        """
-        times = {revision: each.applied_at for revision, each in self.record_of(connection).items()}
-        return {revision: moment for revision, moment in times.items() if moment}
-
-    def record_of(self, connection: Connection) -> Mapping[str, Application]:
-        """How each revision that is applied came to be so, by the ledger's own word."""
-        return read_record(row._mapping for row in self._ask(connection, self._statements.RECORD))  # noqa: SLF001  # public, see read_entry
-
-    def glimpse(self, connection: Connection, *, readable: bool = True) -> Glimpse | None:
-        """All that decides where the database stands, in one statement once the ledger was looked up.
-
-        Args:
-            connection: where.
-            readable: whether this role may read the ledger; where there is none, it does not matter.
-
-        Returns:
-            ``None`` where there is no schema for a version table.
-
-        Raises:
-            DatabaseError: something else answered.
-        """
-        place, _ = self._known(connection)
-        if not place.schema_exists:
-            return None
-        return glimpse(connection, place, self._table, readable=readable)
-
-    def verify(self, connection: Connection) -> tuple[str, ...]:
-        """Check the seal of every closed entry, and the chains, those of other version tables too.
-
-        What cannot be found: that the newest entries were taken away, and a forger who computes all hashes
-        anew from his change onwards. Keep the newest hash elsewhere against those.
-
-        Returns:
-            What is broken, one line each, oldest first; empty when the ledger is whole, or there is none.
-
-        Raises:
-            LedgerError: a newer headway made it, and knows what its hashes are of; or something else has its
-                name.
-        """
-        with _transaction(connection):
-            self._look(connection).refuse_foreign()
-        return tuple(
-            line for row in self._ask(connection, self._statements.BROKEN) for line in read_faults(row)
-        )
-
     # -- inside ----------------------------------------------------------------------------------------
-
-    def _look(self, connection: Connection) -> schema.Place:
-        self._place = schema.probe(connection, *self._pinned())
-        return self._place
-
-    def _pinned(self) -> tuple[LedgerNames, VersionTable]:
-        """The names of ledger and version table, with their schemas once these have been looked up."""
-        if self._place is None:
-            return self.names, self._table
-        return replace(self.names, schema=self._place.schema), self._place.table
-
-    def _known(self, connection: Connection) -> tuple[schema.Place, Callable[[str], str]]:
-        if self._place is None:
-            with _transaction(connection):
-                self._look(connection)
-        place = self._place
-        if place is None:  # never: _look has set it
-            raise LedgerError("the ledger was not found")
-        return place, clean_for(place.encoding)
 
     def _insert(self, connection: Connection, entry: NewEntry, outcome: Outcome) -> int:
         place, clean = self._known(connection)
         parameters = self._parameters(entry, outcome, clean)
         for _ in range(_INSERTS):
-            id_ = _execute(connection, place, self._statements.INSERT, parameters).scalar()
+            id_ = executed(connection, place, self._statements.INSERT, parameters).scalar()
             if id_ is not None:
                 return int(id_)
-            if _execute(connection, place, self._statements.OPEN, {}).scalar():
+            if executed(connection, place, self._statements.OPEN, {}).scalar():
                 raise LedgerError(
                     "the newest entry of the ledger is still open, so no other can follow it",
                     hint="Another run is at work, or has died; the next run closes what a dead one left.",
@@ -445,17 +316,10 @@ class Ledger:
         self, connection: Connection, statement: str, id_: int, position: int, more: Mapping[str, Any]
     ) -> None:
         place, _ = self._known(connection)
-        with _transaction(connection):
-            written = _execute(connection, place, statement, {"id": id_, "position": position, **more})
+        with in_transaction(connection):
+            written = executed(connection, place, statement, {"id": id_, "position": position, **more})
             if written.rowcount != 1:
                 raise self._not_open(id_, position)
-
-    def _ask(self, connection: Connection, statement: str, **parameters: Any) -> Sequence[Any]:
-        with _transaction(connection):
-            place = self._look(connection)
-            if place.layout is None:
-                return ()
-            return _execute(connection, place, statement, parameters).all()
 
     def _not_open(self, id_: int, position: int | None = None) -> LedgerError:
         what = f"entry {id_}" if position is None else f"statement {position + 1} of entry {id_}"
@@ -464,26 +328,3 @@ class Ledger:
             "another run that took this one for dead",
             hint="`headway log` shows what happened; `headway status` shows where the database stands.",
         )
-
-
-def _transaction(connection: Connection) -> AbstractContextManager[Any]:
-    """The caller's transaction when there is one, else a short one of our own."""
-    return nullcontext() if connection.in_transaction() else connection.begin()
-
-
-def _written(place: schema.Place, statement: str) -> str:
-    # str.format takes one pass, so braces in a name do no harm.
-    return statement.format(history=place.history, rows=place.rows, every=place.every)
-
-
-def _execute(
-    connection: Connection,
-    place: schema.Place,
-    statement: str,
-    parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-) -> CursorResult[Any]:
-    written = _written(place, statement)
-    whose = {"version_table": place.version_table}
-    if isinstance(parameters, Mapping):
-        return connection.execute(text(written), {**whose, **parameters})
-    return connection.execute(text(written), [{**whose, **each} for each in parameters])

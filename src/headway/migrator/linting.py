@@ -17,7 +17,7 @@ from headway.errors import (
 )
 from headway.migrator.core import sql_of
 from headway.migrator.reviewing import Reviewing
-from headway.project import lint_sections
+from headway.project.lintsection import lint_sections
 from headway.threads import in_thread
 
 if TYPE_CHECKING:

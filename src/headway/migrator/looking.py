@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headway import planning, results
 from headway.migrator.core import Core
+from headway.threads import aside
+from headway.verdict import Verdict, keep, view_of
 
 if TYPE_CHECKING:
     from headway.target import Standing
+    from headway.verdict import View
 
 
 class Looking(Core):
@@ -32,7 +36,10 @@ class Looking(Core):
         """
         recollection = self._recollection
         if recollection is None:
-            report, _ = await self._pending()
+            view = await aside(partial(view_of, self.project))
+            report, standing = await self._pending()
+            if view is not None:
+                await aside(partial(self._keep, view, report, standing))
             return report
         if (known := await recollection.report()) is not None:
             return known
@@ -60,6 +67,13 @@ class Looking(Core):
             foreign=tuple(record[item.revision] for item in strangers if item.revision in record),
         )
         return report, standing
+
+    def _keep(self, view: View, report: results.PendingReport, standing: Standing) -> None:
+        """Keep the verdict for a process that asks no more; of what is not at head there is none."""
+        table = self.project.version_table()
+        if report.at_head and standing.sum is not None and table is not None:
+            rows = tuple(sorted(report.current))
+            keep(self.project, view, Verdict(report.heads, rows, standing.sum, table.name, table.schema))
 
     async def ensure_head(self) -> None:
         """Return when the database is at head.

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headway.errors import ConfigurationError
-from headway.project import envfile, packages, sqlfolder
-from headway.project.envfile import VersionTable
+from headway.project import packages, sqlfolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Project", "VersionTable", "load_project", "project_of_config"]
+    from headway.project.envfile import VersionTable
+
+__all__ = ["Project", "load_project", "project_of_config"]
 
 INI = "alembic.ini"
 PYPROJECT = "pyproject.toml"
@@ -74,14 +75,21 @@ class Project:
         """``env.py``; it need not exist."""
         return self.script_location / "env.py"
 
+    @property
+    def lock_file(self) -> Path:
+        """``versions.lock``, beside ``env.py``: one for all version locations; it need not exist."""
+        return self.script_location / "versions.lock"
+
     def version_table(self) -> VersionTable | None:
         """Where ``env.py`` says that the applied revisions are kept, read without running it.
 
         Returns:
             ``None`` when only running it can tell.
         """
+        from headway.project import envfile  # a probe whose answer is known need not read it
+
         if not self.runs_env_file:
-            return VersionTable()
+            return envfile.VersionTable()
         return envfile.version_table(self.env_file)
 
     @property

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headway.sqlfiles import UP
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -16,7 +14,11 @@ _ROOT = (".env", ".git", "pyproject.toml")
 
 def holds_revisions(folder: Path) -> bool:
     """Whether files that apply SQL revisions lie in a folder."""
-    return folder.is_dir() and next(folder.glob(f"*{UP}"), None) is not None
+    if not folder.is_dir():
+        return False
+    from headway.sqlfiles import UP  # a project of Alembic's does without
+
+    return next(folder.glob(f"*{UP}"), None) is not None
 
 
 def root_of(folder: Path) -> Path:

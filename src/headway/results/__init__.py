@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         RevisionReport,
     )
     from headway.results.bundling import BundleReport, VerifyReport
-    from headway.results.options import RunOptions
+    from headway.results.options import CancelBlockers, RunOptions
     from headway.results.precaution import Backup
     from headway.results.preview import LiveTable, Obstacle, Preview, relations_of
     from headway.results.probing import PendingReport
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from headway.results.standing import RevisionChange, RevisionStatus, StatusReport
     from headway.results.words import (
         Alteration,
-        CancelBlockers,
         Change,
         Direction,
         Mark,
@@ -59,7 +58,7 @@ _HOMES = {
         "RevisionReport",
     ),
     "headway.results.bundling": ("BundleReport", "VerifyReport"),
-    "headway.results.options": ("RunOptions",),
+    "headway.results.options": ("CancelBlockers", "RunOptions"),
     "headway.results.precaution": ("Backup",),
     "headway.results.preview": ("LiveTable", "Obstacle", "Preview", "relations_of"),
     "headway.results.probing": ("PendingReport",),
@@ -79,7 +78,6 @@ _HOMES = {
     "headway.results.standing": ("RevisionChange", "RevisionStatus", "StatusReport"),
     "headway.results.words": (
         "Alteration",
-        "CancelBlockers",
         "Change",
         "Direction",
         "Mark",

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from enum import StrEnum
 
-from headway.results.words import CancelBlockers
+
+class CancelBlockers(StrEnum):
+    """Whose statements a run may cancel when they hold a lock that a step waits for."""
+
+    NONE = "none"
+    """Nobody's: the step waits its time out, steps back and tries again."""
+    AUTOVACUUM = "autovacuum"
+    """Autovacuum workers', which come back by themselves."""
+    ALL = "all"
+    """Autovacuum workers' first, then everybody's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,17 +63,6 @@ class StartupMode(StrEnum):
     """``upgrade`` where the environment is development, ``check`` everywhere else."""
 
 
-class CancelBlockers(StrEnum):
-    """Whose statements a run may cancel when they hold a lock that a step waits for."""
-
-    NONE = "none"
-    """Nobody's: the step waits its time out, steps back and tries again."""
-    AUTOVACUUM = "autovacuum"
-    """Autovacuum workers', which come back by themselves."""
-    ALL = "all"
-    """Autovacuum workers' first, then everybody's."""
-
-
 class RepairAction(StrEnum):
     """What is put right in the ledger, and in the version table; no schema is touched."""
 

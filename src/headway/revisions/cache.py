@@ -12,15 +12,12 @@ silently made anew.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import sys
 import time
-from contextlib import suppress
-from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
+from headway.derived import SETTLED_NS, derived_path, keep_derived
 from headway.integrity import digest
 from headway.revisions.source import Declaration, Remark, read_source
 
@@ -28,9 +25,6 @@ FORMAT = 2
 """Raised whenever the meaning of an entry changes, or what counts as a fault in a file does."""
 
 FILE_NAME = "headway-revisions.json"
-
-SETTLED_NS = 2_000_000_000
-"""How old a file's last change must be when it is read, in nanoseconds: FAT counts time in steps of 2 s."""
 
 
 class SourceCache:
@@ -77,10 +71,8 @@ class SourceCache:
         """Write what was used, and only that, if it differs from what is stored; failing to is no error."""
         if self._path is None or sys.dont_write_bytecode or self._unchanged():
             return
-        with suppress(OSError):
-            _replace(
-                self._path, json.dumps({"format": FORMAT, "files": self._used, "seen": self._seen}).encode()
-            )
+        content = json.dumps({"format": FORMAT, "files": self._used, "seen": self._seen})
+        keep_derived(self._path, content.encode())
 
     def _unchanged(self) -> bool:
         return self._used == self._stored and self._seen == self._known
@@ -100,10 +92,8 @@ def _settled(looked: list[int]) -> bool:
 
 
 def _cache_path(location: Path) -> Path | None:
-    try:
-        return Path(cache_from_source(str(location / "any.py"))).with_name(FILE_NAME)
-    except NotImplementedError:  # this Python keeps no bytecode, so there is no place for it
-        return None
+    path = derived_path(str(location), FILE_NAME)
+    return Path(path) if path is not None else None
 
 
 def _load(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
@@ -140,15 +130,3 @@ def _decoded(entry: object) -> Declaration | None:
         ] if all(isinstance(name, str) for name in (*parents, *depends_on, *labels)):
             return Declaration(revision, line, tuple(parents), tuple(depends_on), tuple(labels), description)
     return None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Readers see the old content or the new, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_bytes(content)
-        os.replace(draft, path)  # noqa: PTH105  # the same call; Path.replace would return a path nobody needs
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise

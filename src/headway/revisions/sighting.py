@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from headway.revisions.cache import SETTLED_NS
+from headway.derived import SETTLED_NS
 from headway.revisions.reading import file_paths
 
 if TYPE_CHECKING:

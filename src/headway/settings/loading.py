@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from headway.errors import ConfigurationError
 from headway.results import RunOptions
 from headway.settings.limits import LIMITS, read_limits
-from headway.url import AnyURL, SQLiteURL, read_url
+from headway.url import DatabaseURL, read_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headway.project import Project
+    from headway.url import AnyURL, SQLiteURL
 
 DOTENV = ".env"
 GROUP = "APP_DATABASE__"
@@ -92,22 +93,27 @@ class Settings:
         return self.marked or self.environment is Environment.PRODUCTION
 
 
-@dataclass(frozen=True, slots=True)
+# No dataclasses: every command makes these, and a probe is over in less time than it takes to generate a few.
 class _Layer:
     """One source. ``values`` may hold secrets; ``folder`` is what relative paths in it begin at."""
 
-    prefix: str
-    folder: Path
-    values: Mapping[str, str] = field(repr=False)
+    __slots__ = ("folder", "prefix", "values")
+
+    def __init__(self, prefix: str, folder: Path, values: Mapping[str, str]) -> None:
+        self.prefix = prefix
+        self.folder = folder
+        self.values = values
 
 
-@dataclass(frozen=True, slots=True)
 class _Candidate:
-    """One place where a database is configured; ``rank`` 0 is the strongest source."""
+    """One place where a database is configured; ``rank`` 0 is the strongest source, ``url`` may be secret."""
 
-    rank: int
-    source: str
-    url: str | AnyURL = field(repr=False)
+    __slots__ = ("rank", "source", "url")
+
+    def __init__(self, rank: int, source: str, url: str | AnyURL) -> None:
+        self.rank = rank
+        self.source = source
+        self.url = url
 
     def read(self) -> AnyURL:
         return read_url(self.url, variable=self.source) if isinstance(self.url, str) else self.url
@@ -145,7 +151,7 @@ def load_settings(
         chosen = _for_migrations(layers, application, notes)
     database = chosen.read() if chosen is not None else None
     where = _environment(layers, environment)
-    if isinstance(database, SQLiteURL):
+    if database is not None and not isinstance(database, DatabaseURL):
         notes += _notes_on_file(database, project, where)
     return Settings(
         environment=where,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Value: TypeAlias = str | int | bool | None
 
@@ -14,14 +14,16 @@ Value: TypeAlias = str | int | bool | None
 _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 
 
-def filled(sql: str, values: Mapping[str, Value]) -> str:
+def filled(sql: str, values: Mapping[str, Value], *, later: Sequence[str] = ()) -> str:
     """The statement with values in the place of its ``:name`` parameters.
 
     Args:
         sql: a statement.
-        values: of every parameter in it. Strings are written as with ``standard_conforming_strings`` on.
+        values: of the parameters in it. Strings are written as with ``standard_conforming_strings`` on.
+        later: parameters that have no value yet; the first becomes ``$1``, as PREPARE has it.
     """
-    return _PARAMETER.sub(lambda found: written(values[found[1]]), sql)
+    places = {name: f"${number}" for number, name in enumerate(later, start=1)}
+    return _PARAMETER.sub(lambda found: places.get(found[1]) or written(values[found[1]]), sql)
 
 
 def written(value: Value) -> str:

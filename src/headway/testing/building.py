@@ -11,8 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headway.database import driver_connection, fetch_versions
+from headway.database import driver_connection
 from headway.errors import EnvironmentFileError
+from headway.glance import fetch_versions
 from headway.migrator import Migrator
 from headway.project import VersionTable
 from headway.settings import variables_for

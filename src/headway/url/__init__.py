@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
+from headway.exports import on_first_use
 from headway.url.database_url import DatabaseURL
-from headway.url.sqlite_url import SQLiteURL, is_sqlite
+
+if TYPE_CHECKING:
+    from headway.url.sqlite_url import AnyURL, SQLiteURL
 
 __all__ = ["AnyURL", "DatabaseURL", "SQLiteURL", "read_url"]
 
-AnyURL: TypeAlias = DatabaseURL | SQLiteURL
-"""Of whichever database system."""
+__getattr__, __dir__ = on_first_use(__name__, {"headway.url.sqlite_url": ("AnyURL", "SQLiteURL")})
 
 
 def read_url(raw: str, *, variable: str = "DATABASE_URL") -> AnyURL:
@@ -23,6 +25,9 @@ def read_url(raw: str, *, variable: str = "DATABASE_URL") -> AnyURL:
     Raises:
         ConfigurationError: it is neither, or asks for what cannot be honoured.
     """
-    if is_sqlite(raw):
-        return SQLiteURL.parse(raw, variable=variable)
+    if "sqlite" in raw.lower():
+        from headway.url.sqlite_url import SQLiteURL, is_sqlite  # as a rule, nobody needs it
+
+        if is_sqlite(raw):
+            return SQLiteURL.parse(raw, variable=variable)
     return DatabaseURL.parse(raw, variable=variable)

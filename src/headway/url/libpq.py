@@ -9,8 +9,7 @@ unseen.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from headway.url.conninfo import HOW_TO_ENCODE, UnreadableError
@@ -113,14 +112,13 @@ KNOWN = frozenset({*_PLACE, *TLS, *_SAME_NAME, *_TRANSLATED, *NOTED, *REFUSED, *
 NOT_LIBPQ = frozenset({*OTHER_CLIENTS, "schema"})
 
 
-@dataclass(frozen=True, slots=True)
-class Translation:
+class Translation(NamedTuple):
     """What asyncpg is to be told, TLS still in libpq's words (see :mod:`headway.url.tls`)."""
 
     arguments: dict[str, Any]
     server_settings: dict[str, str]
     tls: dict[str, str]
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
 
 
 def normalised(parameters: Mapping[str, str], *, doubtful: bool) -> dict[str, str]:

@@ -6,9 +6,11 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 from headway.errors import ConfigurationError
+from headway.url.database_url import DatabaseURL
 
 EXAMPLE = "sqlite+aiosqlite:///app.db"
 BUSY_TIMEOUT_S = 5.0
@@ -84,6 +86,10 @@ class SQLiteURL:
 
     def __str__(self) -> str:
         return self.masked
+
+
+AnyURL: TypeAlias = DatabaseURL | SQLiteURL
+"""Of whichever database system."""
 
 
 def is_sqlite(raw: str) -> bool:
