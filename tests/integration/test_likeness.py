@@ -17,9 +17,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority
 from hypothesis import HealthCheck, Phase, given, settings
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
+from async_connection import on_asyncpg
 from headway.autogenerate import enums, plugin
 from headway.autogenerate.likeness import Likeness, find_likeness, likeness_of
 from model_sets import SCHEMAS
@@ -61,15 +60,6 @@ def _plugins() -> Iterator[None]:
     )
     yield
     another.remove()
-
-
-async def on_asyncpg(url: str, work: Callable[[Connection], Any]) -> Any:
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"), poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(work)
-    finally:
-        await engine.dispose()
 
 
 def context_of(

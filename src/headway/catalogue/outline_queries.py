@@ -1,7 +1,7 @@
 """The statements that read tables in outline, one for each kind of object, for all tables at once.
 
-Numbers of columns come as ``oid[]``: about an array type that asyncpg does not know by itself, ``smallint[]`` or
-``name[]``, it asks the server, in each connection anew, which takes longer than most of these statements.
+Numbers of columns come as ``oid[]``: about an array type that asyncpg does not know by itself, ``smallint[]``
+or ``name[]``, it asks the server, in each connection anew, which takes longer than most of these statements.
 """
 
 from __future__ import annotations
