@@ -57,7 +57,7 @@ test: $(STAMP) ## run the tests on an embedded PostgreSQL, on all cores; ARGS="-
 faults: $(STAMP) ## break a migration everywhere it can break, and renew docs/reliability.md (up to 30 min)
 	@rm -rf build/faults; began=$$(date +%s); status=0; \
 	HEADWAY_FAULTS=whole HEADWAY_FAULTS_RESULTS=build/faults \
-	  $(BIN)/python -m pytest -q $(or $(ARGS),-n 3) tests/faults || status=$$?; \
+	  $(BIN)/python -m pytest -q $(or $(ARGS),-n 4) tests/faults || status=$$?; \
 	$(BIN)/python tests/faults/table.py build/faults $$(($$(date +%s) - began)) || status=$$?; \
 	exit $$status
 

@@ -47,8 +47,10 @@ def rich_models() -> sa.MetaData:
         sa.Column("tags", pg.ARRAY(sa.String(20)), server_default="{}", nullable=False),
         sa.Column("during", pg.TSTZRANGE),
         sa.Column("small", sa.SmallInteger, server_default=sa.text("1 + 1")),
+        sa.Column("words", pg.TSVECTOR),
         sa.Index("line_data", "data", postgresql_using="gin", postgresql_ops={"data": "jsonb_path_ops"}),
         sa.Index("line_tags", "tags", postgresql_using="gin"),
+        sa.Index("line_words", sa.text("words tsvector_ops (siglen=100)"), postgresql_using="gist"),
         sa.Index("line_fill", "small", postgresql_with={"fillfactor": 70}),
         sa.CheckConstraint("small BETWEEN 1 AND 10"),
         pg.ExcludeConstraint(("during", "&&"), name="line_during", using="gist"),
@@ -134,6 +136,11 @@ CHANGES = (
     "DROP INDEX account_mail; CREATE INDEX account_mail ON account USING hash (email)",
     "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'account_mail'::regclass",
     "CREATE INDEX added ON account (active)",
+    'DROP INDEX line_words; CREATE INDEX line_words ON "Order Line" USING gist (words)',
+    (
+        'DROP INDEX line_words; CREATE INDEX line_words ON "Order Line" '
+        "USING gist (words tsvector_ops (siglen=200))"
+    ),
     'ALTER TABLE "Order Line" ALTER id SET CACHE 4',
     'ALTER TABLE "Order Line" ALTER id SET START 6',
     'ALTER TABLE "Order Line" ALTER id SET INCREMENT 2',

@@ -135,9 +135,14 @@ def look(connection: psycopg.Connection) -> Look:
         else None,
         attempts=_attempts(connection) if "migration_history" in tables else None,
         broken_indexes=_column(connection, _BROKEN_INDEXES),
-        advisory_locks=_column(connection, _LOCKS),
+        advisory_locks=locks(connection),
         sessions=tuple(map(str, connection.execute(_SESSIONS, {"name": BYSTANDER}).fetchall())),
     )
+
+
+def locks(connection: psycopg.Connection) -> tuple[str, ...]:
+    """The advisory locks of this database; no table is read, for a migrator may have one locked."""
+    return _column(connection, _LOCKS)
 
 
 def sessions(connection: psycopg.Connection) -> list[tuple[int, str]]:

@@ -284,7 +284,7 @@ def _plain_index(index: Index, found: Part | None, shown: frozenset[str]) -> Ind
         frozenset(f"{name}={value}" for name, value in options.get("postgresql_with", {}).items()),
         (None, None),
         bool(options.get("postgresql_nulls_not_distinct")),
-        usual=True,
+        more=None,
     )
 
 

@@ -71,12 +71,18 @@ INDEXES = """
         pg_catalog.pg_get_expr(entry.indexprs, entry.indrelid) AS expressions,
         pg_catalog.pg_get_expr(entry.indpred, entry.indrelid) AS condition,
         {nulls_not_distinct} AS nulls_not_distinct,
-        entry.indisvalid AND entry.indexrelid NOT IN (
-            SELECT att.attrelid FROM pg_catalog.pg_attribute AS att
-            WHERE att.attoptions IS NOT NULL) AS usual
+        CASE WHEN entry.indisvalid THEN more.parameters ELSE 'invalid' END AS more
     FROM pg_catalog.pg_index AS entry
     JOIN pg_catalog.pg_class AS class ON class.oid = entry.indexrelid
     JOIN pg_catalog.pg_am AS method ON method.oid = class.relam
+    LEFT JOIN (
+        SELECT att.attrelid AS index,
+            pg_catalog.string_agg(pg_catalog.concat(att.attnum, att.attoptions), ' ' ORDER BY att.attnum)
+                AS parameters
+        FROM pg_catalog.pg_attribute AS att
+        WHERE att.attoptions IS NOT NULL
+        GROUP BY att.attrelid
+    ) AS more ON more.index = entry.indexrelid
     WHERE entry.indrelid = ANY(CAST(:tables AS oid[]))
 """
 

@@ -79,7 +79,7 @@ class IndexOutline(NamedTuple):
         sorting: ``pg_index.indoption``.
         collations: oids; ``None`` for the column's own.
         printed: expressions and condition.
-        usual: not when it is invalid, or an operator class has parameters.
+        more: that it is invalid, or the parameters of its operator classes; ``None`` as a rule.
     """
 
     unique: bool
@@ -92,7 +92,7 @@ class IndexOutline(NamedTuple):
     options: frozenset[str]
     printed: tuple[str | None, str | None]
     nulls_not_distinct: bool
-    usual: bool
+    more: str | None
 
 
 Part: TypeAlias = "Key | IndexOutline | tuple[object, ...]"
@@ -260,7 +260,7 @@ class _Reading:
             frozenset(row.reloptions or ()),
             (row.expressions, row.condition),
             row.nulls_not_distinct,
-            row.usual,
+            row.more,
         )
 
     def _own_collation(self, relation: int, key: int, collation: int) -> int | None:
@@ -298,7 +298,7 @@ class _Reading:
                 others[name] = (printed, no_inherit)
             else:
                 made = keys[index]
-                distinct, usual = made.nulls_not_distinct, made.usual and not odd
+                distinct, usual = made.nulls_not_distinct, made.more is None and not odd
                 others = outline.keys if kind == "p" else outline.uniques
                 others[name] = Key(over, made.include, distinct, deferrable, deferred, usual)
 
