@@ -338,6 +338,7 @@ BAD_PROJECTS = {
 
 @vector
 @pytest.mark.parametrize("fault", BAD_PROJECTS.values(), ids=BAD_PROJECTS.keys())
+@pytest.mark.sampled(2)
 async def test_a_project_that_cannot_be_is_a_422(client: httpx.AsyncClient, fault: dict[str, Any]) -> None:
     response = await client.post("/projects", json={"name": "Payments", "owner": "ada", **fault})
     assert response.status_code == 422, response.text
@@ -372,6 +373,7 @@ BAD_SEARCHES: dict[str, dict[str, Any]] = {
 
 @vector
 @pytest.mark.parametrize("search", BAD_SEARCHES.values(), ids=BAD_SEARCHES.keys())
+@pytest.mark.sampled(2)
 async def test_a_search_that_cannot_be_is_a_422(client: httpx.AsyncClient, search: dict[str, Any]) -> None:
     response = await client.post("/documents/search", json=search)
     assert response.status_code == 422, response.text
@@ -405,6 +407,7 @@ NOT_JSON = {
 
 @vector
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
+@pytest.mark.sampled(2)
 async def test_what_is_not_json_is_a_422_although_python_reads_it(
     client: httpx.AsyncClient, body: bytes
 ) -> None:

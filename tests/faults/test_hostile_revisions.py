@@ -55,6 +55,7 @@ _UNDONE = {"I1 truth", "I3 once"}
 @pytest.mark.parametrize("revision", ["r4", "r6"])  # the one reads, the other goes in one message
 @pytest.mark.parametrize("where", ["first", "last"] if WHOLE else ["last"])
 @pytest.mark.parametrize("statement", sample(STATEMENTS, every=9))
+@pytest.mark.sampled(2)
 def test_a_hostile_statement_leaves_a_state_that_is_told(
     laboratory: Laboratory, statement: str, where: str, revision: str, tmp_path: Path
 ) -> None:

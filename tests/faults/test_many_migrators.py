@@ -104,6 +104,7 @@ def _sleep(connection: psycopg.Connection) -> None:
 
 
 @pytest.mark.parametrize("name", _BLOCKERS)
+@pytest.mark.sampled(3)
 def test_what_is_in_the_way_is_waited_for_in_short_bites(laboratory: Laboratory, name: str) -> None:
     with laboratory.database("up") as url, watching(url) as admin:
         evidence = _evidence(laboratory, "up", admin)

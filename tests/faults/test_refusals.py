@@ -83,6 +83,7 @@ FILES = (
 
 
 @pytest.mark.parametrize("spoilt", sample(FILES), ids=lambda spoilt: spoilt.name)
+@pytest.mark.sampled(2)
 def test_a_spoilt_file_is_refused_whole_or_does_not_matter(
     laboratory: Laboratory, spoilt: Spoilt, tmp_path: Path
 ) -> None:

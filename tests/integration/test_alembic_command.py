@@ -93,6 +93,7 @@ def test_how_long_it_waits_is_set_by_a_variable_that_headway_reads_too(
 
 
 @pytest.mark.parametrize("program", ["alembic", "headway"])
+@pytest.mark.sampled(2)
 def test_timeouts_of_the_environment_hold_for_its_steps(
     project: ProjectFolder, database_url: str, program: str
 ) -> None:

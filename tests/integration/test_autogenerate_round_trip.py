@@ -69,6 +69,7 @@ def travel(server_url: str) -> Callable[[Models, Models], None]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.sampled(3)
 def test_what_was_found_once_stays_mended(case: Case, travel: Callable[[Models, Models], None]) -> None:
     travel(case.before, case.after)
 

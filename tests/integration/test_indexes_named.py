@@ -69,6 +69,7 @@ def versions(url: str) -> list[object]:
         (SWALLOWED, True),  # a savepoint is no part of a revision that is not transactional
     ],
 )
+@pytest.mark.sampled(3)
 async def test_a_step_that_is_content_with_an_invalid_index_fails_until_the_index_is_gone(
     project: ProjectFolder, database_url: str, body: str, *, transactional: bool
 ) -> None:
@@ -94,6 +95,7 @@ async def test_a_step_that_is_content_with_an_invalid_index_fails_until_the_inde
 
 @pytest.mark.parametrize("body", CONTENT_WITH_ANYTHING)
 @pytest.mark.parametrize("transactional", [True, False])
+@pytest.mark.sampled(3)
 async def test_a_step_that_is_content_with_another_tables_index_fails(
     project: ProjectFolder, database_url: str, body: str, *, transactional: bool
 ) -> None:
@@ -128,6 +130,7 @@ async def test_a_table_does_not_pass_for_an_index_of_its_name(
     ],
 )
 @pytest.mark.parametrize("inside", ["{}", "DO $$ BEGIN {}; END $$"])
+@pytest.mark.sampled(3)
 async def test_names_are_read_as_the_server_reads_them(
     project: ProjectFolder, database_url: str, created: str, named: str, inside: str
 ) -> None:

@@ -184,6 +184,7 @@ def told(server_url: str, watch: Watch, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.mark.parametrize(("name", "channel"), CHANNELS.items())
+@pytest.mark.sampled(2)
 def test_a_leak_fails_the_test_that_let_it_out(told: Mapping[str, str], name: str, channel: str) -> None:
     assert f"::test_{name} let the marked password out:" in told[name]
     assert re.search(rf"^{channel}[^\n]*: .*\[the marked password\]", told[name], re.MULTILINE | re.DOTALL)

@@ -228,6 +228,7 @@ async def test_models_that_no_revision_makes_are_listed(project: ProjectFolder, 
     ],
 )
 @pytest.mark.asyncio
+@pytest.mark.sampled(2)
 async def test_a_revision_that_loses_rows_or_fails_on_them_is_shown(
     project: ProjectFolder, database_url: str, upgrade: str, finding: str
 ) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("program", ["headway", "alembic"])
+@pytest.mark.sampled(2)
 def test_a_step_that_fails_in_commit_and_may_be_repeated_is_applied_by_its_second_attempt(
     project: ProjectFolder, database_url: str, program: str
 ) -> None:
