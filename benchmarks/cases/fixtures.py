@@ -238,8 +238,10 @@ async def seconds(folder: Path, server: Server, way: Way, tests: int, workers: i
     """What a suite takes, from start to end."""
     ours = way.contender in {"headway", "nothing"}
     suite = f"test_{way.contender if ours else 'by_hand'}.py"
-    plugin = "headway.pytest_plugin" if ours else "isolations"
-    words = ["-q", "-p", "no:cacheprovider", "-p", plugin, *(("-n", str(workers)) if workers > 1 else ())]
+    # By its entry point's name, as pytest loads it anyhow where headway is installed.
+    plugins = ("headway",) if ours else ("no:headway", "isolations")
+    words = ["-q", *(word for name in ("no:cacheprovider", *plugins) for word in ("-p", name))]
+    words += ["-n", str(workers)] if workers > 1 else []
     isolation = [f"--headway-isolation={way.isolation}"] if way.isolation else []
     ran = await run(
         [sys.executable, "-m", "pytest", *words, *isolation, suite],
