@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SAYS_NOTHING = frozenset({"annotation", "ctx", "kind", "returns", "type_comment", "type_ignores", "simple"})
 """Fields that change nothing of what the code does: annotations, how a string was written, what follows
 from the place of a name (``ctx``)."""
+_MAY_BE_IDLE = frozenset({ast.Expr, ast.AnnAssign, ast.Pass})
 _CLOSE = ")"
 _LINKS = frozenset({"revision", "down_revision", "depends_on", "branch_labels"})
 """What a file says of its place among the others; not part of what it does."""
@@ -148,53 +149,57 @@ def _tokens(tree: ast.AST) -> list[str]:
     waiting: list[Any] = [tree]
     while waiting:
         item = waiting.pop()
-        kind = type(item)
-        if kind is str:
+        if type(item) is str:
             said.append(item)
-        elif kind is list:
+        elif type(item) is list:
             said.append("[")
             waiting.append(_CLOSE)
             waiting.extend(reversed(item))
-        elif kind is ast.Constant:  # most of a file
-            said += ("(Constant", ".value", _constant(item.value), _CLOSE)
-        elif kind is ast.Name:  # most of the rest
-            said += ("(Name", ".id", _constant(item.id), _CLOSE)
-        elif isinstance(item, ast.AST):
-            name, fields = _taken_apart(item)
-            said.append(f"({name}")
-            waiting.append(_CLOSE)
-            for field, value in reversed(fields):
-                waiting += (value, f".{field}")
         else:
-            said.append(_constant(item))
+            waiting.append(_CLOSE)
+            waiting.extend(reversed(_taken_apart(item)))
     return said
 
 
-def _taken_apart(node: ast.AST) -> tuple[str, list[tuple[str, Any]]]:
-    """A node's name and the fields that say something; fields that are empty are left out."""
-    if isinstance(node, ast.AnnAssign) and node.value is not None:
-        return "Assign", [("targets", [node.target]), ("value", node.value)]
-    if isinstance(node, ast.JoinedStr):
-        return "JoinedStr", [("values", _merged(node.values))]
-    fields: list[tuple[str, Any]] = []
+def _taken_apart(node: Any) -> list[Any]:
+    """A node's name and the fields that say something: tokens, and what is to be taken apart in its turn."""
     kind: Any = type(node)  # a class, which mypy does not take for hashable
-    for name in _fields_of(kind):
+    if kind is ast.AnnAssign and node.value is not None:
+        return ["(Assign", ".targets", [_written(node.target)], ".value", _written(node.value)]
+    if kind is ast.JoinedStr:
+        merged = _merged(node.values)
+        return ["(JoinedStr", ".values", [_written(part) for part in merged]] if merged else ["(JoinedStr"]
+    opening, fields = _shape_of(kind)
+    parts: list[Any] = [opening]
+    for name, token in fields:
         held: Any = getattr(node, name, None)
-        if isinstance(held, list):
-            held = [_quoted(item) for item in held if not _is_idle(item)]
-        if held is not None and held != [] and not _is_empty_format(held):
-            fields.append((name, _quoted(held)))
-    return kind.__name__, fields
+        if type(held) is list:
+            items = [_written(item) for item in held if type(item) not in _MAY_BE_IDLE or not _is_idle(item)]
+            if items:
+                parts += (token, items)
+        elif held is not None and not _is_empty_format(held):
+            parts += (token, _written(held))
+    return parts
+
+
+def _written(item: Any) -> Any:
+    """All tokens of what nothing deep can be below, which is most of a file; a node else, as it is."""
+    kind = type(item)
+    if kind is ast.Constant:
+        return f"(Constant\n.value\n{_constant(item.value)}\n)"
+    if kind is ast.Name:
+        return f"(Name\n.id\nstr {item.id!a}\n)"
+    if kind is ast.Attribute and type(item.value) is ast.Name:
+        return f"(Attribute\n.value\n(Name\n.id\nstr {item.value.id!a}\n)\n.attr\nstr {item.attr!a}\n)"
+    return item if isinstance(item, ast.AST) else _constant(item)
 
 
 @functools.cache
-def _fields_of(kind: Any) -> tuple[str, ...]:
-    return tuple(name for name in kind._fields if name not in _SAYS_NOTHING)
-
-
-def _quoted(value: Any) -> Any:
-    """A name as a constant, so that it cannot be taken for a token of ours."""
-    return _constant(value) if isinstance(value, str) else value
+def _shape_of(kind: Any) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """How a kind of node begins, and the names of its fields that say something, each with its token."""
+    return f"({kind.__name__}", tuple(
+        (name, f".{name}") for name in kind._fields if name not in _SAYS_NOTHING
+    )
 
 
 def _is_idle(item: Any) -> bool:
@@ -208,7 +213,7 @@ def _is_idle(item: Any) -> bool:
 
 def _is_empty_format(value: Any) -> bool:
     """``f"{x:}"`` formats as ``f"{x}"`` does; Pythons disagree on how to write it as a tree."""
-    return isinstance(value, ast.JoinedStr) and not _merged(value.values)
+    return type(value) is ast.JoinedStr and not _merged(value.values)
 
 
 def _merged(values: Iterable[ast.expr]) -> list[ast.expr]:
@@ -226,6 +231,8 @@ def _merged(values: Iterable[ast.expr]) -> list[ast.expr]:
 
 def _constant(value: Any) -> str:
     """A constant in ASCII; ``repr`` depends on the Unicode version that a Python was built with."""
+    if type(value) is str:
+        return f"str {value!a}"
     # int has no limit in hexadecimal, and one in decimal (sys.set_int_max_str_digits).
     text = hex(value) if isinstance(value, int) else ascii(value)
     return f"{type(value).__name__} {text}"
