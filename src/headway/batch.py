@@ -13,6 +13,7 @@ then it is one round trip for each step.
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import asyncpg
@@ -132,9 +133,7 @@ class Batch:
             name: what the application is called, which is put back later.
         """
         self._name = name
-        calls = [_SET.format(name=name, number=n) for n, name in enumerate(self._settings, start=1)]
-        telling = f"SELECT {', '.join([*calls, _TELL])}"
-        return ["BEGIN", self._prepared.call(telling, *self._settings.values())]
+        return ["BEGIN", self._prepared.call(_telling(tuple(self._settings)), *self._settings.values())]
 
     def note(self, connection: Connection) -> int | None:
         """Remember which transaction has begun.
@@ -181,18 +180,17 @@ class Batch:
     def _closing(self, entry: int) -> list[str]:
         door = self._door
         call = self._prepared.call
-        insisting = _INSIST.format(held=held_in_sql(door.key))
         changes: list[tuple[str, Sequence[Value]]] = [(move, values) for move, *values in self._moves]
         changes.append((door.ledger.closing(), [entry]))
         return [
             call(door.bearings.restoring(self._statements)),
-            call(insisting, self.transaction),
-            *(call(_ONE_ROW.format(statement=statement), *values) for statement, values in changes),
+            call(_insisting(door.key), self.transaction),
+            *(call(_changing_one(statement), *values) for statement, values in changes),
         ]
 
     def _opening(self, entry: NewEntry) -> list[str]:
         statement, values = self._door.ledger.opening(entry)
-        return [self._prepared.call(_OPENED.format(statement=statement), *values)]
+        return [self._prepared.call(_opened(statement), *values)]
 
     def abandon(self, connection: Connection) -> None:
         """Roll back what ``begin`` may have begun; a connection that broke has no transaction any more."""
@@ -203,8 +201,9 @@ class Batch:
 
     def _send(self, connection: Connection, *statements: str) -> None:
         driver: Any = driver_of(connection)
-        for statement in statements:
-            _logger.info(statement)
+        if _logger.isEnabledFor(logging.INFO):
+            for statement in statements:
+                _logger.info(statement)
         try:
             await_only(driver.execute(";\n".join(statements)))
         except Exception as error:
@@ -229,6 +228,32 @@ class Batch:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             return False
         return True
+
+
+# A run's steps differ in their values. What is the same for all of them is put together once, for as many
+# runs as are likely to go on at a time.
+_once = lru_cache(maxsize=64)
+
+
+@_once
+def _telling(settings: tuple[str, ...]) -> str:
+    calls = [_SET.format(name=name, number=number) for number, name in enumerate(settings, start=1)]
+    return f"SELECT {', '.join([*calls, _TELL])}"
+
+
+@_once
+def _insisting(key: int) -> str:
+    return _INSIST.format(held=held_in_sql(key))
+
+
+@_once
+def _changing_one(statement: str) -> str:
+    return _ONE_ROW.format(statement=statement)
+
+
+@_once
+def _opened(statement: str) -> str:
+    return _OPENED.format(statement=statement)
 
 
 def _reported(connection: Connection) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,7 +32,7 @@ from headway.retry import RetryPolicy
 from headway.runner import Run
 from headway.shield import shielded
 from headway.statements import StatementRun
-from headway.timeouts import Timeouts
+from headway.timeouts import REVISION_ATTRIBUTES, Timeouts
 from headway.watch import Watcher, interval_within, watching
 
 if TYPE_CHECKING:
@@ -174,11 +174,27 @@ class ServerRun(Run):
         if recorded is None or moves is None:
             return None
         try:
-            timeouts = Timeouts().merged(door.options, code, origin=work.revision)
+            timeouts, policy = self._patience(work, code)
         except ConfigurationError:
             return None  # it will be told of where it can be put on record
-        lock_timeout_ms = next(RetryPolicy.of(timeouts).lock_timeouts())
+        lock_timeout_ms = next(policy.lock_timeouts())
         return Batch(door, self._prepared, recorded.statements, moves(), timeouts, lock_timeout_ms)
+
+    def _patience(self, work: Work, code: RevisionCode) -> tuple[Timeouts, RetryPolicy]:
+        """How long a step may wait for what, and how often it is tried.
+
+        Raises:
+            ConfigurationError: what the revision says of it is not a duration.
+        """
+        if any(getattr(code, name) is not None for name in REVISION_ATTRIBUTES):
+            timeouts = Timeouts().merged(self._door.options, code, origin=work.revision)
+            return timeouts, RetryPolicy.of(timeouts)
+        return self._usual
+
+    @cached_property
+    def _usual(self) -> tuple[Timeouts, RetryPolicy]:
+        timeouts = Timeouts().merged(self._door.options)
+        return timeouts, RetryPolicy.of(timeouts)
 
     def _look_ahead(self, attempt: Attempt | StatementRun | Batch) -> None:
         """While the server is busy with this step, fetch what the next ones need."""
@@ -201,8 +217,7 @@ class ServerRun(Run):
     async def _attempts(self, work: Work, code: RevisionCode, entry: int, journal: list[Line]) -> None:
         """Try until it succeeds, or fails for a reason that trying again does not change."""
         door = self._door
-        timeouts = Timeouts().merged(door.options, code, origin=work.revision)
-        policy = RetryPolicy.of(timeouts)
+        timeouts, policy = self._patience(work, code)
         started = time.monotonic()
         turns: Iterator[tuple[int, int]] = enumerate(policy.lock_timeouts(), start=1)
         batch = self._batch_begun()

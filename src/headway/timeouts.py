@@ -94,6 +94,9 @@ class Timeouts:
         return replace(self, **{name: value for name, value in asked.items() if value is not None})
 
 
+_USUAL = Timeouts()
+
+
 def parse(value: object, *, variable: str) -> int:
     """Read a duration as PostgreSQL writes it.
 
@@ -154,7 +157,7 @@ def settings_of(timeouts: Timeouts, lock_timeout_ms: int) -> dict[str, str]:
         "idle_in_transaction_session_timeout": timeouts.idle_in_transaction_session_timeout_ms,
     }
     interval_ms = timeouts.client_connection_check_interval_ms
-    if interval_ms != Timeouts().client_connection_check_interval_ms:  # else the session has it, where it can
+    if interval_ms != _USUAL.client_connection_check_interval_ms:  # else the session has it, where it can
         values[_CHECK_INTERVAL] = interval_ms
     return {name: str(value) for name, value in values.items()}
 

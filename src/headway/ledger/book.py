@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import LedgerError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 NOBODY_KNOWS = "the run that began this step ended without a word; found by a later run"
 
-# What differs among the entries of a run's steps.
+# What differs among the entries of a run's steps, in the order of the values that `opening` gives.
 _OF_A_STEP = ("revision", "description", "checksum")
 # How often a number is tried anew that the ledger of another version table took first.
 _INSERTS = 100
@@ -51,7 +52,7 @@ class Ledger(LedgerReader):
         self._opening = Opening()
         # What `opening` wrote last, and for which parameters: filling it in takes longer than all else there.
         self._insert_in_run = ""
-        self._of_the_run: dict[str, Any] = {}
+        self._of_the_run: NewEntry | None = None
 
     @property
     def _layout(self) -> int:
@@ -154,13 +155,16 @@ class Ledger(LedgerReader):
             values, for ``$1`` and so on: what differs from one step of a run to the next.
         """
         place = self._found
-        parameters = self._parameters(entry, Outcome.RUNNING, clean_for(place.encoding))
-        of_the_step = tuple(parameters.pop(name) for name in _OF_A_STEP)
-        if self._of_the_run != parameters:
-            values = {"version_table": place.version_table, **parameters}
+        clean = clean_for(place.encoding)
+        of_the_run = replace(entry, revision="", description="", checksum=None, remarks=dict(entry.remarks))
+        if self._of_the_run != of_the_run:
+            values = {
+                "version_table": place.version_table,
+                **self._parameters(of_the_run, Outcome.RUNNING, clean),
+            }
             self._insert_in_run = filled(in_place(place, self._statements.INSERT), values, later=_OF_A_STEP)
-            self._of_the_run = parameters
-        return self._insert_in_run, of_the_step
+            self._of_the_run = of_the_run
+        return self._insert_in_run, (clean(entry.revision), clean(entry.description), entry.checksum)
 
     def record(self, connection: Connection, entries: Sequence[NewEntry]) -> None:
         """Write entries that are done already, as succeeded: a stamp's, one for each revision it changes.
