@@ -96,15 +96,14 @@ class NewIndex:
 
 def new_index(statement: str) -> NewIndex | None:
     """What a ``CREATE INDEX`` says; ``None`` when the statement is none."""
-    begins = _BEGINNING.match(statement)
-    found = _CREATE.match(statement, begins.end() if begins else 0)
+    found = _plainly_created(statement)
     return _read(found) if found else None
 
 
 def is_to_be_looked_at(statement: str) -> bool:
     """Whether the success of a statement says too little of its indexes; see :class:`NamedIndexes`."""
-    plain = new_index(statement)
-    return plain.tolerant if plain else _may_make_indexes(statement)
+    plain = _plainly_created(statement)
+    return plain["tolerant"] is not None if plain else _may_make_indexes(statement)
 
 
 def named_index(connection: Connection, index: str, table: str) -> Any:
@@ -237,6 +236,11 @@ def _mentions(statement: str, name: str) -> bool:
     end = "" if len(name.encode()) >= _CUT_FROM else r"(?![\w$])"
     written = re.escape(name.replace('"', '""'))
     return re.search(rf"(?<![\w$]){written}{end}", statement, re.IGNORECASE) is not None
+
+
+def _plainly_created(statement: str) -> re.Match[str] | None:
+    begins = _BEGINNING.match(statement)
+    return _CREATE.match(statement, begins.end() if begins else 0)
 
 
 def _may_make_indexes(statement: str) -> bool:

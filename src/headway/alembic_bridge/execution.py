@@ -6,6 +6,7 @@ Everything here is synchronous and runs inside ``run_sync``.
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from alembic.operations import Operations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from headway.planning import Step
 
 # What listeners on a connection may hear of a statement, and of its transaction.
-_HEARD = (
+_HEARD = attrgetter(
     *("before_execute", "after_execute", "before_cursor_execute", "after_cursor_execute"),
     *("begin", "commit", "rollback"),
 )
@@ -210,7 +211,7 @@ class Scope:
             listeners on the connection, its engine's ``echo``, callbacks of env.py.
         """
         connection = self.connection
-        heard = any(getattr(connection.dispatch, name) for name in _HEARD) or connection.engine.echo
+        heard = any(_HEARD(connection.dispatch)) or connection.engine.echo
         if heard or connection.get_execution_options() or self.context.on_version_apply_callbacks:
             return None
         recorded = self._recording.of(code, after=after)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from alembic.operations import Operations
 from sqlalchemy import TextClause
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
     from headway.alembic_bridge.code import RevisionCode
 
+T = TypeVar("T")
+
 # Statements that do the same among others as alone, and leave the transaction as it is. Whatever sets
 # something for the session, ends or divides a transaction, or copies to and from the client is none of them.
 _WORD = re.compile(r"[A-Za-z]+")
-# One statement, whatever it says: without a separator, a quote, a comment or a body.
-_PLAIN = re.compile(r"[\w\s(),.=]+")
+# One statement, whatever it says: without a separator, a comment, a body, or a quote within quotes.
+_PLAIN = re.compile(r"""(?:[\w\s(),.=]++|'[^'\\\0]*+'|"[^"\0]*+")++""")
 _RECORDED = frozenset(
     {
         *("CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SECURITY", "REFRESH", "TRUNCATE", "LOCK"),
@@ -148,6 +150,13 @@ def _copied(memo: Mapping[str, Any]) -> dict[str, Any]:
     return {key: copy.copy(value) for key, value in memo.items()}
 
 
+def _twin_of(thing: T) -> T:
+    """What ``copy.copy`` makes of a plain object, in a fraction of its time."""
+    twin = object.__new__(type(thing))
+    vars(twin).update(vars(thing))
+    return twin
+
+
 class Recording:
     """Takes revisions down, one after another, in a migration context that is like a live one.
 
@@ -193,9 +202,9 @@ class Recording:
         self._live.impl.memo = recorded.memo
 
     def _context(self, recorder: Recorder, memo: dict[str, Any]) -> MigrationContext:
-        context = copy.copy(self._live)
+        context = _twin_of(self._live)
         context.connection = recorder  # type: ignore[assignment]  # it stands for one
-        context.impl = copy.copy(context.impl)
+        context.impl = _twin_of(context.impl)
         context.impl.connection = recorder  # type: ignore[assignment]  # as above
         context.impl.memo = memo
         context.autocommit_block = recorder.end  # type: ignore[method-assign]

@@ -92,6 +92,8 @@ def is_repeatable(function: Any) -> bool:
 
 
 def _is_harmless(value: Any, seen: set[int]) -> bool:
+    if isinstance(value, ModuleType):  # most of what a function uses
+        return _is_of_harmless_package(value.__name__)
     if isinstance(value, _VALUES) or id(value) in seen:
         return True
     seen.add(id(value))
@@ -99,12 +101,15 @@ def _is_harmless(value: Any, seen: set[int]) -> bool:
         return all(_is_harmless(each, seen) for each in value)
     if isinstance(value, dict):
         return all(_is_harmless(each, seen) for each in (*value.keys(), *value.values()))
-    module = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-    if isinstance(value, ModuleType | type | FunctionType) and str(module).partition(".")[0] in _HARMLESS:
-        return True
     if isinstance(value, type):
-        return issubclass(value, Enum)
-    return isinstance(value, FunctionType) and _is_harmless_function(value, seen)
+        return _is_of_harmless_package(value.__module__) or issubclass(value, Enum)
+    return isinstance(value, FunctionType) and (
+        _is_of_harmless_package(value.__module__) or _is_harmless_function(value, seen)
+    )
+
+
+def _is_of_harmless_package(module: object) -> bool:
+    return str(module).partition(".")[0] in _HARMLESS
 
 
 def _is_harmless_function(function: FunctionType, seen: set[int]) -> bool:

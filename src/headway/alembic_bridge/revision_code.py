@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from headway.alembic_bridge.sql_code import load_sql
 from headway.errors import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
 
@@ -33,8 +33,10 @@ def load_code(path: Path, direction: Direction) -> RevisionCode:
     """
     if path.suffix == ".sql":
         return load_sql(path, direction)
-    with _no_exit():
-        module = load_python_file(str(path.parent), path.name)
+    try:
+        module = load_python_file(*os.path.split(path))
+    except SystemExit as error:
+        raise _no_exit(error) from error
     function = getattr(module, direction.value, None)
     if not callable(function):
         # What a plain `module.upgrade` would raise.
@@ -55,8 +57,10 @@ def code_of(function: Callable[[], None], module: ModuleType | None) -> Revision
         )
 
     def run() -> None:
-        with _no_exit():
+        try:
             function()
+        except SystemExit as error:
+            raise _no_exit(error) from error
 
     return RevisionCode(
         function=run,
@@ -69,12 +73,6 @@ def code_of(function: Callable[[], None], module: ModuleType | None) -> Revision
     )
 
 
-@contextmanager
-def _no_exit() -> Iterator[None]:
+def _no_exit(error: SystemExit) -> RefusedError:
     """A revision that ends the process would end it with somebody else's exit code."""
-    try:
-        yield
-    except SystemExit as error:
-        raise RefusedError(
-            f"the revision called sys.exit({error.code!r})", hint="Raise an exception instead."
-        ) from error
+    return RefusedError(f"the revision called sys.exit({error.code!r})", hint="Raise an exception instead.")
