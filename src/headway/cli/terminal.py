@@ -88,8 +88,10 @@ class Terminal:
         """
         if self.invocation.color is not Colour.AUTO:
             return self.invocation.color is Colour.ALWAYS
-        plain = os.environ.get("NO_COLOR") or _in_ci() or os.environ.get("TERM") == "dumb"
-        return stream.isatty() and not plain
+        # Asked for every line, and of a pipe first: the environment is slow to look at.
+        if not stream.isatty():
+            return False
+        return not (os.environ.get("NO_COLOR") or _in_ci() or os.environ.get("TERM") == "dumb")
 
     def answer(self, text: str) -> None:
         """Print data to stdout. An empty text prints nothing."""
