@@ -17,13 +17,14 @@ from headway import sqlfiles
 from headway.syntax import tree_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, MutableMapping
     from pathlib import Path
 
 _SAYS_NOTHING = frozenset({"annotation", "ctx", "kind", "returns", "type_comment", "type_ignores", "simple"})
 """Fields that change nothing of what the code does: annotations, how a string was written, what follows
 from the place of a name (``ctx``)."""
 _MAY_BE_IDLE = frozenset({ast.Expr, ast.AnnAssign, ast.Pass})
+_NO_TREE = (SyntaxError, ValueError, RecursionError, MemoryError)
 _CLOSE = ")"
 _LINKS = frozenset({"revision", "down_revision", "depends_on", "branch_labels"})
 """What a file says of its place among the others; not part of what it does."""
@@ -59,18 +60,21 @@ class Fingerprint:
         return cls(rest[0], rest[1], parents)
 
 
-def fingerprint(path: Path, parents: Iterable[str]) -> Fingerprint:
+def fingerprint(
+    path: Path, parents: Iterable[str], known: MutableMapping[str, str] | None = None
+) -> Fingerprint:
     """Fingerprint the revision in a file.
 
     Args:
         path: the file.
         parents: its ``down_revision`` and ``depends_on`` as written, in any order.
+        known: as :func:`content` takes it.
 
     Raises:
         OSError: the file cannot be read.
     """
     source = path.read_bytes()
-    return Fingerprint(_content(path, source), digest(source), tuple(sorted(parents)))
+    return Fingerprint(_content(path, source, known), digest(source), tuple(sorted(parents)))
 
 
 def content_of(path: Path) -> str:
@@ -82,9 +86,9 @@ def content_of(path: Path) -> str:
     return _content(path, path.read_bytes())
 
 
-def _content(path: Path, source: bytes) -> str:
+def _content(path: Path, source: bytes, known: MutableMapping[str, str] | None = None) -> str:
     if path.suffix != ".sql":
-        return content(source)
+        return content(source, known)
     undoing = sqlfiles.down_path(path)
     down = undoing.read_bytes() if undoing.exists() else None
     return sqlfiles.checksum(
@@ -97,12 +101,24 @@ def digest(source: bytes) -> str:
     return hashlib.blake2b(source, digest_size=20).hexdigest()
 
 
-def content(source: bytes) -> str:
+def content(source: bytes, known: MutableMapping[str, str] | None = None) -> str:
     """Fingerprint what a revision does: :func:`checksum` without its ids, labels, parents and dependencies.
 
     These say where it stands among the others, and are compared by themselves.
+
+    Args:
+        source: the file's content.
+        known: such fingerprints, each by the :func:`digest` of its source. What it has is not parsed, and
+            what is parsed is added to it; what cannot be is not, for another Python may parse it.
     """
-    return _fingerprint(source, leave_out=_LINKS)
+    known = {} if known is None else known
+    key = digest(source)
+    if key not in known:
+        try:
+            known[key] = _of_tree(tree_of(source), _LINKS)
+        except _NO_TREE:
+            return hashlib.sha256(source).hexdigest()
+    return known[key]
 
 
 def checksum(source: bytes) -> str:
@@ -120,19 +136,15 @@ def checksum(source: bytes) -> str:
         A SHA-256 in hexadecimal, the same on every Python that can parse the file. A file that does not parse
         is no revision; it is fingerprinted byte by byte.
     """
-    return _fingerprint(source)
-
-
-def _fingerprint(source: bytes, leave_out: frozenset[str] = frozenset()) -> str:
-    found = hashlib.sha256()
     try:
-        tree = tree_of(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        found.update(source)
-    else:
-        tree.body = [statement for statement in tree.body if not _assigns(statement, leave_out)]
-        found.update("\n".join([*_tokens(tree), ""]).encode("ascii"))
-    return found.hexdigest()
+        return _of_tree(tree_of(source))
+    except _NO_TREE:
+        return hashlib.sha256(source).hexdigest()
+
+
+def _of_tree(tree: ast.Module, leave_out: frozenset[str] = frozenset()) -> str:
+    tree.body = [statement for statement in tree.body if not _assigns(statement, leave_out)]
+    return hashlib.sha256("\n".join([*_tokens(tree), ""]).encode("ascii")).hexdigest()
 
 
 def _assigns(statement: ast.stmt, names: frozenset[str]) -> bool:

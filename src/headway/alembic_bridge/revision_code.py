@@ -36,7 +36,7 @@ def load_code(path: Path, direction: Direction) -> RevisionCode:
     try:
         module = load_python_file(*os.path.split(path))
     except SystemExit as error:
-        raise _no_exit(error) from error
+        raise _refused(error.code) from error
     function = getattr(module, direction.value, None)
     if not callable(function):
         # What a plain `module.upgrade` would raise.
@@ -60,7 +60,7 @@ def code_of(function: Callable[[], None], module: ModuleType | None) -> Revision
         try:
             function()
         except SystemExit as error:
-            raise _no_exit(error) from error
+            raise _refused(error.code) from error
 
     return RevisionCode(
         function=run,
@@ -73,6 +73,6 @@ def code_of(function: Callable[[], None], module: ModuleType | None) -> Revision
     )
 
 
-def _no_exit(error: SystemExit) -> RefusedError:
+def _refused(code: object) -> RefusedError:
     """A revision that ends the process would end it with somebody else's exit code."""
-    return RefusedError(f"the revision called sys.exit({error.code!r})", hint="Raise an exception instead.")
+    return RefusedError(f"the revision called sys.exit({code!r})", hint="Raise an exception instead.")

@@ -256,7 +256,9 @@ class Running(Core):
             for step in plan.steps
         ]
         run = run_behind(door, plan.direction.value, scope)
-        return await run.execute(works, before=plan.before, after=plan.after)
+        report = await run.execute(works, before=plan.before, after=plan.after)
+        await in_thread(graph.keep_fingerprints)
+        return report
 
 
 def _code_of(

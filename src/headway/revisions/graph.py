@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from headway.integrity import fingerprint
+from headway.revisions.contents import Contents
 from headway.revisions.faults import VERSION_COLUMN_LENGTH, find_faults, graph_error
 from headway.revisions.links import all_parents, file_order, in_order, inverted, label_owners, links
 
@@ -36,6 +38,7 @@ class Graph:
     __slots__ = (
         "_all_children",
         "_all_parents",
+        "_contents",
         "_line_children",
         "_line_parents",
         "bases",
@@ -55,6 +58,7 @@ class Graph:
         by_id = {revision.id: revision for revision in found}
         labels = label_owners(found)
         self._all_parents = all_parents(by_id, labels)
+        self._contents: dict[str, Contents] = {}
         self._all_children = inverted(self._all_parents)
         self._line_parents = {id_: revision.parents for id_, revision in by_id.items()}
         self._line_children = inverted(self._line_parents)
@@ -108,9 +112,20 @@ class Graph:
         """What the ledger keeps of one; ``None`` when its file cannot be read."""
         revision = self.revisions[id_]
         try:
-            return str(fingerprint(revision.path, links(revision)))
+            return str(fingerprint(revision.path, links(revision), self._contents_beside(revision).known))
         except OSError:
             return None
+
+    def keep_fingerprints(self) -> None:
+        """Keep what was fingerprinted for the next run here, where Python keeps bytecode."""
+        for contents in self._contents.values():
+            contents.save(revision.digest for revision in self.revisions.values())
+
+    def _contents_beside(self, revision: Revision) -> Contents:
+        folder = os.path.dirname(revision.path)  # noqa: PTH120  # once for each revision of a run
+        if folder not in self._contents:
+            self._contents[folder] = Contents(folder)
+        return self._contents[folder]
 
     def descendants(self, ids: Iterable[str]) -> frozenset[str]:
         """These revisions and all that needs them; empty for none. Unknown ids raise ``KeyError``."""
