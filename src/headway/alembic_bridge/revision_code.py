@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING
 
-from alembic.util.pyfiles import load_python_file
+from alembic.util.pyfiles import load_module_py
 
 from headway.alembic_bridge.code import RevisionCode
 from headway.alembic_bridge.repeatable import is_repeatable
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from headway.results import Direction
+
+
+_NO_LETTER = re.compile(r"\W")
 
 
 def load_code(path: Path, direction: Direction) -> RevisionCode:
@@ -34,7 +38,8 @@ def load_code(path: Path, direction: Direction) -> RevisionCode:
     if path.suffix == ".sql":
         return load_sql(path, direction)
     try:
-        module = load_python_file(*os.path.split(path))
+        # What Alembic makes of a source file; whether bytecode is left of one that is gone is not asked.
+        module = load_module_py(_NO_LETTER.sub("_", path.name), os.fspath(path))
     except SystemExit as error:
         raise _refused(error.code) from error
     function = getattr(module, direction.value, None)
