@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import LedgerError
@@ -27,6 +28,7 @@ NOBODY_KNOWS = "the run that began this step ended without a word; found by a la
 
 # What differs among the entries of a run's steps, in the order of the values that `opening` gives.
 _OF_A_STEP = ("revision", "description", "checksum")
+_OF_THE_RUN = attrgetter(*({each.name for each in fields(NewEntry)} - {*_OF_A_STEP, "remarks"}))
 # How often a number is tried anew that the ledger of another version table took first.
 _INSERTS = 100
 
@@ -52,7 +54,7 @@ class Ledger(LedgerReader):
         self._opening = Opening()
         # What `opening` wrote last, and for which parameters: filling it in takes longer than all else there.
         self._insert_in_run = ""
-        self._of_the_run: NewEntry | None = None
+        self._of_the_run: tuple[object, ...] = ()
 
     @property
     def _layout(self) -> int:
@@ -156,11 +158,11 @@ class Ledger(LedgerReader):
         """
         place = self._found
         clean = clean_for(place.encoding)
-        of_the_run = replace(entry, revision="", description="", checksum=None, remarks=dict(entry.remarks))
+        of_the_run = _OF_THE_RUN(entry), dict(entry.remarks)
         if self._of_the_run != of_the_run:
             values = {
                 "version_table": place.version_table,
-                **self._parameters(of_the_run, Outcome.RUNNING, clean),
+                **self._parameters(entry, Outcome.RUNNING, clean),
             }
             self._insert_in_run = filled(in_place(place, self._statements.INSERT), values, later=_OF_A_STEP)
             self._of_the_run = of_the_run

@@ -12,6 +12,7 @@ silently made anew.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -36,22 +37,23 @@ class SourceCache:
         self._used: dict[str, Any] = {}
         self._seen: dict[str, list[Any]] = {}
 
-    def recall(self, path: Path) -> tuple[str, Declaration] | None:
+    def recall(self, path: str) -> tuple[str, Declaration] | None:
         """The digest of a file that has not changed since it was read, and what it declares."""
-        known = self._known.get(str(path))
+        known = self._known.get(path)
         if known is None or self._path is None or known[:-1] != looks(path):
             return None
-        declaration = _decoded(self._stored.get(known[-1]))
+        entry = self._stored.get(known[-1])
+        declaration = _decoded(entry)
         if declaration is None:
             return None
-        self._seen[str(path)] = known
-        self._used[known[-1]] = _encoded(declaration)
+        self._seen[path] = known
+        self._used[known[-1]] = entry
         return known[-1], declaration
 
-    def remember(self, path: Path, looked: list[int] | None, key: str) -> None:
+    def remember(self, path: str, looked: list[int] | None, key: str) -> None:
         """Note how a file looked just before it was read, if it is settled."""
         if looked is not None and key in self._used and _settled(looked):
-            self._seen[str(path)] = [*looked, key]
+            self._seen[path] = [*looked, key]
 
     def read(self, source: bytes) -> tuple[Declaration | None, list[Remark]]:
         """As ``read_source``, from the cache when this content was seen before.
@@ -78,10 +80,10 @@ class SourceCache:
         return self._used == self._stored and self._seen == self._known
 
 
-def looks(path: Path) -> list[int] | None:
+def looks(path: str) -> list[int] | None:
     """What a file's content does not change without; ``None`` when it is not there."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116  # a Path would double the time
     except OSError:
         return None
     return [found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns]

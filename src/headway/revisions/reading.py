@@ -88,7 +88,7 @@ def read_revisions(
             if path.lower().endswith(".sql"):
                 pairs.append(Path(path))
             else:
-                _read_file(Path(path), cache, revisions, faults)
+                _read_file(path, cache, revisions, faults)
         cache.save()
     if pairs:
         from headway.revisions.pairs import read_pairs  # with it comes all that reads SQL
@@ -138,15 +138,16 @@ def _compiled_only(folder: Path, names: Sequence[str]) -> Iterator[str]:
             yield str(path)
 
 
-def _read_file(path: Path, cache: SourceCache, revisions: list[Revision], faults: list[Fault]) -> None:
-    if path.suffix in {".pyc", ".pyo"}:
+def _read_file(file: str, cache: SourceCache, revisions: list[Revision], faults: list[Fault]) -> None:
+    path = Path(file)
+    if file.endswith((".pyc", ".pyo")):
         message = (
             "only its bytecode is here; headway reads a revision's source, so put the .py file beside it"
         )
         faults.append(Fault(path, 1, message))
         return
     try:
-        key, declaration, remarks = _declared(path, cache)
+        key, declaration, remarks = _declared(file, cache)
     except OSError as error:
         faults.append(Fault(path, 1, f"cannot be read: {error.strerror}"))
         return
@@ -171,7 +172,7 @@ def _read_file(path: Path, cache: SourceCache, revisions: list[Revision], faults
     )
 
 
-def _declared(path: Path, cache: SourceCache) -> tuple[str, Declaration | None, list[Remark]]:
+def _declared(path: str, cache: SourceCache) -> tuple[str, Declaration | None, list[Remark]]:
     """The digest of a file, what it declares, and what is wrong with it; unopened, where it is known."""
     known = cache.recall(path)
     if known is not None:
