@@ -59,7 +59,10 @@ class Stamp:
             raise
         elapsed = elapsed_ms(started)
         door.emit(RunFinished(door.run_id, "stamp", 0, elapsed))
-        return RunReport(door.run_id, "stamp", door.session.database, before, after, (), elapsed)
+        at_head = self._graph.at_head(after)
+        return RunReport(
+            door.run_id, "stamp", door.session.database, before, after, (), elapsed, at_head=at_head
+        )
 
     async def _write(
         self, before: tuple[str, ...], after: tuple[str, ...], dirty: LedgerEntry | None, *, purge: bool

@@ -187,8 +187,11 @@ def test_upgrade_as_json_keeps_progress_off_stdout(tool: CommandLine) -> None:
     done = tool("upgrade", "+1", "--json")
     document = _document(done)
     assert [step["revision"] for step in document["steps"]] == ["r1"]
-    assert document["after"] == ["r1"]
+    assert (document["after"], document["at_head"]) == (["r1"], False)
     assert "✓ r1" in done.stderr
+    for _ in "done", "nothing to do":
+        assert _document(tool("upgrade", "--json"))["at_head"] is True
+    assert _document(tool("stamp", "r1", "--json"))["at_head"] is False
 
 
 def test_quiet_success_says_nothing(tool: CommandLine) -> None:

@@ -134,12 +134,14 @@ def test_no_revisions_draw_nothing() -> None:
 
 def test_a_run_is_summed_up_in_one_line() -> None:
     steps = (StepResult("aaaa", Direction.UPGRADE, "first", 5.0),)
-    report = RunReport("id", "upgrade", "d", (), ("aaaa",), steps, 1234.0)
-    assert pictures.summary(report, ["aaaa"]) == "1 revision applied in 1.2 s: at head (aaaa)"
-    assert pictures.summary(report, ["bbbb"]) == "1 revision applied in 1.2 s: at aaaa"
-    assert pictures.summary(replace(report, steps=()), ["aaaa"]) == "nothing to do: at head (aaaa)"
-    undone = replace(report, after=(), steps=(replace(steps[0], direction=Direction.DOWNGRADE),))
-    assert pictures.summary(undone, ["aaaa"]) == "1 revision undone in 1.2 s: at base"
+    report = RunReport("id", "upgrade", "d", (), ("aaaa",), steps, 1234.0, at_head=True)
+    assert pictures.summary(report) == "1 revision applied in 1.2 s: at head (aaaa)"
+    assert pictures.summary(replace(report, at_head=False)) == "1 revision applied in 1.2 s: at aaaa"
+    assert pictures.summary(replace(report, steps=())) == "nothing to do: at head (aaaa)"
+    undone = replace(
+        report, after=(), at_head=False, steps=(replace(steps[0], direction=Direction.DOWNGRADE),)
+    )
+    assert pictures.summary(undone) == "1 revision undone in 1.2 s: at base"
 
 
 def test_differences_are_grouped_by_table_with_old_and_new() -> None:

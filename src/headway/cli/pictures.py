@@ -85,10 +85,9 @@ def destroyed(losses: Sequence[Loss]) -> str:
     return "\n".join(["this destroys data:", *(f"  {item.revision}  {_loss(item)}" for item in losses)])
 
 
-def summary(report: RunReport, heads: Sequence[str]) -> str:
+def summary(report: RunReport) -> str:
     """A finished run in one line."""
-    at_head = bool(heads) and set(report.after) == set(heads)
-    place = f"at head ({', '.join(report.after)})" if at_head else f"at {_place(report.after)}"
+    place = f"at head ({', '.join(report.after)})" if report.at_head else f"at {_place(report.after)}"
     if not report.steps:
         return f"nothing to do: {place}"
     downwards = report.steps[0].direction is Direction.DOWNGRADE

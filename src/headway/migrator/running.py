@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -211,7 +212,10 @@ class Running(Core):
                 raise
             await self._require_unchanged(session, graph, plan)
             if not plan.steps and await self._target.interrupted(session) is None:
-                return nothing_to_do(direction.value, session.database, rows, self._target.tell)
+                return replace(
+                    nothing_to_do(direction.value, session.database, rows, self._target.tell),
+                    at_head=graph.at_head(rows),
+                )
             in_sql = await sql_of(plan)
             variables = await self._target.backup_variables() if backup is not None else {}
             async with self._target.door(session, options, plan.applies) as door:
@@ -258,7 +262,7 @@ class Running(Core):
         run = run_behind(door, plan.direction.value, scope)
         report = await run.execute(works, before=plan.before, after=plan.after)
         await in_thread(graph.keep_fingerprints)
-        return report
+        return replace(report, at_head=graph.at_head(plan.after))
 
 
 def _code_of(

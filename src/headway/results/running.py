@@ -37,7 +37,11 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """One execution of a plan. ``steps`` is empty when there was nothing to do."""
+    """One execution of a plan. ``steps`` is empty when there was nothing to do.
+
+    ``at_head`` says whether ``after`` are the heads of the revision files, as the run read them; ``None``
+    where it did not, as in a run that ``alembic`` has started.
+    """
 
     run_id: str
     operation: str
@@ -46,6 +50,7 @@ class RunReport:
     after: tuple[str, ...]
     steps: tuple[StepResult, ...] = ()
     duration_ms: float = 0.0
+    at_head: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

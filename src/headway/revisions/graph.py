@@ -143,6 +143,10 @@ class Graph:
         """The branch a revision belongs to: all above and below it by ``down_revision`` alone."""
         return self.line_ancestors([id_]) | self.line_descendants([id_])
 
+    def at_head(self, rows: Iterable[str]) -> bool:
+        """Whether version rows are its heads; nothing is at the head of no revisions."""
+        return bool(self.heads) and set(rows) == set(self.heads)
+
     def maximal(self, applied: frozenset[str]) -> frozenset[str]:
         """The rows a version table holds when exactly these are applied (a set closed under ancestors)."""
         return frozenset(id_ for id_ in applied if applied.isdisjoint(self._all_children[id_]))

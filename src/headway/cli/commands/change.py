@@ -210,5 +210,4 @@ def _show_run(desk: Sitting, report: RunReport) -> None:
     if desk.terminal.json:
         desk.terminal.answer(documents.render(documents.describe(report)))
         return
-    heads = desk.run(desk.migrator.heads())
-    desk.terminal.say(pictures.summary(report, [item.revision for item in heads]))
+    desk.terminal.say(pictures.summary(report))
