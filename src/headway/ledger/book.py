@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,11 @@ _OF_A_STEP = ("revision", "description", "checksum")
 _OF_THE_RUN = attrgetter(*({each.name for each in fields(NewEntry)} - {*_OF_A_STEP, "remarks"}))
 # How often a number is tried anew that the ledger of another version table took first.
 _INSERTS = 100
+
+
+@lru_cache(maxsize=64)  # every step of a run asks for it
+def _closing_in(history: str, statement: str) -> str:
+    return filled(statement.format(history=history, id="CAST(:id AS bigint)"), {}, later=["id"])
 
 
 class Ledger(LedgerReader):
@@ -72,6 +78,7 @@ class Ledger(LedgerReader):
             LedgerError: something else has one of the names, or a newer headway made the ledger.
         """
         self._place = schema.prepare(connection, *self._pinned())
+        self._stands = True
 
     # -- writing ---------------------------------------------------------------------------------------
 
@@ -146,8 +153,7 @@ class Ledger(LedgerReader):
         ``$1`` in it is the entry's number. The step's duration is the server's to tell: the time since the
         entry was opened.
         """
-        statement: str = self._statements.SUCCEED
-        return statement.format(history=self._found.history, id="CAST($1 AS bigint)")
+        return _closing_in(self._found.history, self._statements.SUCCEED)
 
     def opening(self, entry: NewEntry) -> tuple[str, tuple[Value, ...]]:
         """What ``open`` does, for a message of several: behind the statement that closes the entry before.
