@@ -53,13 +53,13 @@ class Forecast:
             if after is None:
                 return
 
-    def next(self) -> tuple[Fetched, RevisionCode, Recorded] | None:
-        """The next step, where it is known what it emits."""
-        self.look(1)
-        coming = self._foresight.look(1)
-        if coming is None or not self._ahead:
+    def next(self, distance: int = 1) -> tuple[Fetched, RevisionCode, Recorded] | None:
+        """The next step, or one of those after it, where it is known what it emits."""
+        self.look(distance)
+        coming = self._foresight.look(distance)
+        if coming is None or len(self._ahead) < distance:
             return None
-        code, recorded = self._ahead[0]
+        code, recorded = self._ahead[distance - 1]
         return None if recorded is None else (coming, code, recorded)
 
     def forget(self) -> None:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from headway.door import Door
     from headway.journal import Line
     from headway.results import JournalledStatement, Peer, RunReport
-    from headway.work import Work
+    from headway.work import Fetched, Work
 
 
 _ABANDON_WITHIN_S = 5.0
@@ -84,6 +84,7 @@ class ServerRun(Run):
         self._batch: Batch | None = None
         self._begun: BaseException | None = None
         self._forecast = Forecast(scope, self._foresight)
+        self._foreseen: tuple[Recorded, tuple[Work, Following] | None] | None = None
         self._next: _Next | None = None
         # Named after the run: the connection may be the caller's, and may have seen other runs.
         self._prepared = Prepared(f"headway_{door.run_id[:12]}")
@@ -199,7 +200,9 @@ class ServerRun(Run):
     def _look_ahead(self, attempt: Attempt | StatementRun | Batch) -> None:
         """While the server is busy with this step, fetch what the next ones need."""
         if isinstance(attempt, Batch):
-            self._forecast.look(2)
+            # The message of the next step begins the one behind it.
+            known = self._forecast.next(2)
+            self._foreseen = None if known is None else (known[2], self._begun_behind(*known))
         else:
             self._foresight.look(1)
 
@@ -208,7 +211,14 @@ class ServerRun(Run):
         known = self._forecast.next()
         if known is None:
             return None
-        fetched, code, recorded = known
+        foreseen, self._foreseen = self._foreseen, None
+        if foreseen is not None and foreseen[0] is known[2]:
+            return foreseen[1]
+        return self._begun_behind(*known)
+
+    def _begun_behind(
+        self, fetched: Fetched, code: RevisionCode, recorded: Recorded
+    ) -> tuple[Work, Following] | None:
         batch = self._batch_of(fetched.work, code, recorded)
         if batch is None or fetched.checksum is None:
             return None
