@@ -18,13 +18,13 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import MetaData
 
+from headway.alembic_bridge import companion
 from headway.alembic_bridge.capturing import Asked, execute, options_of
 from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
 from headway.alembic_bridge.sql_scripts import see_sql_revisions
-from headway.autogenerate import enums, plugin
-from headway.autogenerate.directives import Writing, writing
-from headway.autogenerate.rendering import render_item
+from headway.autogenerate import plugin
+from headway.autogenerate.hooks import Writing, render_item, writing
 from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
 from headway.ledger import LedgerNames, ledger_filter
 from headway.project import VersionTable, hands_over
@@ -130,10 +130,20 @@ class EnvironmentOptions:
                 example="env.run(Base.metadata, include_schemas=True)",
             )
 
-    def configure(self, environment: EnvironmentContext, **how: Any) -> None:
-        """Configure a migration context with these options and headway's defaults."""
+    def configure(self, environment: EnvironmentContext, *, comparing: bool = True, **how: Any) -> None:
+        """Configure a migration context with these options and headway's defaults.
+
+        Args:
+            environment: whose context it is.
+            comparing: whether models may be compared, which loads what does so; else revisions are run.
+            **how: what ``context.configure`` takes beside what an env.py gives.
+        """
         plugin.register()
-        enums.activate()
+        if comparing:
+            from headway.autogenerate import enums
+
+            enums.activate()
+        companion.load_when_called()
         connection = how.get("connection")
         environment.configure(
             target_metadata=self.target_metadata,
@@ -272,8 +282,11 @@ class AlembicProject:
             raise _failed(path, failure) from failure
         return EnvironmentOptions.of_foreign(given)
 
-    def on(self, connection: Connection) -> EnvironmentContext:
-        """A configured environment for ``connection``, with no step to run of Alembic's own."""
+    def on(self, connection: Connection, *, comparing: bool = True) -> EnvironmentContext:
+        """A configured environment for ``connection``, with no step to run of Alembic's own.
+
+        ``comparing`` is as in :meth:`EnvironmentOptions.configure`.
+        """
         environment = EnvironmentContext(self.config, self.script, fn=lambda *_: [])
-        self.options.configure(environment, connection=connection)
+        self.options.configure(environment, comparing=comparing, connection=connection)
         return environment
