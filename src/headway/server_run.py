@@ -31,7 +31,6 @@ from headway.prepared import Prepared
 from headway.retry import RetryPolicy
 from headway.runner import Run
 from headway.shield import shielded
-from headway.statements import StatementRun
 from headway.timeouts import Timeouts
 from headway.watch import Watcher, interval_within, watching
 
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from headway.door import Door
     from headway.journal import Line
     from headway.results import JournalledStatement, Peer, RunReport
+    from headway.statements import StatementRun
     from headway.work import Work
 
 
@@ -220,6 +220,8 @@ class ServerRun(Run):
             if code.transactional:
                 attempt = Attempt(door, work.revision, entry, timeouts, lock_timeout_ms)
             else:
+                from headway.statements import StatementRun  # few runs need it
+
                 attempt = StatementRun(door, work.revision, entry, timeouts, lock_timeout_ms, journal)
             failed = await self._once(
                 work, attempt, lock_timeout_ms, partial(self._apply, attempt, code, work.write)
