@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import sys
 import threading
@@ -18,7 +17,6 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import MetaData
 
-from headway.alembic_bridge import companion
 from headway.alembic_bridge.capturing import Asked, execute, options_of
 from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
@@ -143,7 +141,6 @@ class EnvironmentOptions:
             from headway.autogenerate import enums
 
             enums.activate()
-        companion.load_when_called()
         connection = how.get("connection")
         environment.configure(
             target_metadata=self.target_metadata,
@@ -178,9 +175,11 @@ def _failed(path: Path, failure: BaseException) -> EnvironmentFileError:
 
 def _refuse_misspelt(options: Mapping[str, Any]) -> None:
     """Refuse what is almost an option; what is like none is the project's own, for its hooks to find."""
-    for name in options:
-        close = difflib.get_close_matches(name, _TAKEN, n=1, cutoff=_ALMOST)
-        if close and name not in _TAKEN and name not in _RESERVED:
+    for name in options.keys() - {*_TAKEN, *_RESERVED}:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, _TAKEN, n=1, cutoff=_ALMOST)
+        if close:
             raise ConfigurationError(
                 "env.py",
                 f"headway.env.run() knows no {name}; did you mean {close[0]}?",
