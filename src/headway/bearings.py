@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 
 _RESTORE_WITHIN_S = 5.0
 
-_TAKE = text("""
-    SELECT pg_catalog.current_setting('session_authorization'), pg_catalog.current_setting('role'),
-        pg_catalog.current_setting('search_path')
-""")
 # Row by row, from top to bottom: the session's user decides which roles may be set, and setting it resets the
 # role. What is as it was is left alone, for not every role may say the first at all.
 _WHO_AND_WHERE = """
@@ -123,11 +119,9 @@ def _defines(statement: str) -> bool:
 
 
 def take_bearings(connection: Connection) -> Bearings:
-    """What the session has now; in a short transaction each."""
-    settings = session_values(connection)
-    with connection.begin():
-        user, role, path = connection.execute(_TAKE).one()
-    return Bearings(user, role, path, settings)
+    """What the session has now."""
+    values = session_values(connection)
+    return Bearings(values["session_authorization"], values["role"], values["search_path"], values)
 
 
 @asynccontextmanager

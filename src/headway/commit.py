@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from headway.alone import singly
 from headway.diagnosis import read_error
 from headway.errors import ConnectionFailedError
 
@@ -60,7 +61,7 @@ class ServerIdentity:
 
 
 def server_identity(connection: Connection) -> ServerIdentity | None:
-    """Ask who the server is, in a short transaction of its own.
+    """Ask who the server is.
 
     To be asked at the beginning of a session, not inside a step: where the server refuses it (Amazon Aurora
     does), the refusal would fail the step's transaction.
@@ -69,7 +70,7 @@ def server_identity(connection: Connection) -> ServerIdentity | None:
         ``None`` when the server does not tell.
     """
     try:
-        with connection.begin():
+        with singly(connection):
             system, timeline = connection.execute(_SERVER).one()
     except DBAPIError as error:
         if is_connection_lost(error):
@@ -90,7 +91,7 @@ def transaction_id(connection: Connection) -> str:
 def transaction_status(
     connection: Connection, transaction: str, *, server: ServerIdentity | None
 ) -> CommitOutcome:
-    """What became of a transaction, in a short one on another connection (PostgreSQL manual, table 9.86).
+    """What became of a transaction; asked on another connection (PostgreSQL manual, table 9.86).
 
     ``COMMITTED`` should be confirmed by what the transaction wrote: an id that had not reached the disk when
     the server crashed is given to another transaction after recovery. ``ABORTED`` needs no confirmation, for
@@ -108,7 +109,7 @@ def transaction_status(
     if server is None or server_identity(connection) != server:
         return CommitOutcome.UNKNOWN
     try:
-        with connection.begin():
+        with singly(connection):
             status = connection.scalar(_STATUS, {"id": transaction})
     except DBAPIError as error:
         if read_error(error).sqlstate in _CANNOT_SAY:
@@ -118,12 +119,12 @@ def transaction_status(
 
 
 def is_committed(connection: Connection, transaction: str) -> bool:
-    """Whether a transaction of the same server has been committed; in a short one on another connection.
+    """Whether a transaction of the same server has been committed; asked on another connection.
 
     ``False`` where the server cannot say.
     """
     try:
-        with connection.begin():
+        with singly(connection):
             return bool(connection.scalar(_STATUS, {"id": transaction}) == CommitOutcome.COMMITTED.value)
     except DBAPIError as error:
         if read_error(error).sqlstate in _CANNOT_SAY:

@@ -18,9 +18,11 @@ from headway.bearings import bearings_kept
 from headway.capabilities import probe, require_migratable, wanted_extensions
 from headway.commit import is_connection_lost, server_identity, transaction_id
 from headway.doorway import Doorway
+from headway.enclosure import is_in_transaction
 from headway.errors import DatabaseError, RefusedError
 from headway.file_door import open_file_door
-from headway.lock import DEFAULT_LOCK_WAIT_S, lock_key_on, migrator_lock, try_lock
+from headway.lock import DEFAULT_LOCK_WAIT_S, lock_key, migrator_lock, try_lock
+from headway.project import VersionTable
 from headway.sqlite import DIALECT as SQLITE
 from headway.threads import in_thread
 from headway.timeouts import Timeouts, session_settings, set_local, set_session
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from headway.commit import ServerIdentity
     from headway.events import Event
     from headway.ledger import Ledger
-    from headway.project import VersionTable
     from headway.results import Capabilities, RunOptions
     from headway.session import Session
 
@@ -159,7 +160,8 @@ async def _open_server_door(  # as above
     obstacle = await session.run(lambda connection: ledger.obstacle(connection, version_schema=schema))
     if obstacle is not None:
         raise obstacle
-    key, pid, server = await session.run(lambda connection: _identify(connection, table))
+    key = lock_key(capabilities.database, VersionTable(table.name, schema))
+    pid, server = await session.run(_identify)
     wait_s = DEFAULT_LOCK_WAIT_S if options.lock_wait_s is None else options.lock_wait_s
     async with (
         session_settings(session, Timeouts().merged(options)),
@@ -180,14 +182,13 @@ def survey(connection: Connection, table: VersionTable, ledger: Ledger) -> tuple
     return capabilities, not (ready and capabilities.can_write_versions is not None)
 
 
-def _identify(connection: Connection, table: VersionTable) -> tuple[int, int, ServerIdentity | None]:
-    key = lock_key_on(connection, table)
+def _identify(connection: Connection) -> tuple[int, ServerIdentity | None]:
     with connection.begin():
         pid = connection.execute(_PID).scalar_one()
-        if transaction_id(connection) != transaction_id(connection):
+        if not is_in_transaction(connection):
             raise RefusedError(
                 "this connection commits every statement by itself (isolation level AUTOCOMMIT), so "
                 "a revision that fails could not be rolled back",
                 hint="Hand over an engine or connection without isolation_level='AUTOCOMMIT'.",
             )
-    return key, int(pid), server_identity(connection)
+    return int(pid), server_identity(connection)

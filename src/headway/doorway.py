@@ -65,6 +65,8 @@ class Doorway(ABC):
         """
         known = await self.control.run(self.ledger.on_record)
         come = [revision for revision in applied if revision not in known]
+        if not come and known <= applied.keys():
+            return
         checksums = await in_thread(partial(fingerprints, come)) if come else {}
         await self.control.run(
             lambda connection: self.ledger.adopt(connection, self.run_id, applied, checksums)

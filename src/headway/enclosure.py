@@ -68,7 +68,7 @@ class Enclosure:
 
     def _after_statement(self, connection: Connection, *_: Any) -> None:
         self.executed += 1
-        if self.closed and not _in_transaction(connection):
+        if self.closed and not is_in_transaction(connection):
             self._on_ended()
             raise ended_by_itself()
 
@@ -83,7 +83,7 @@ def ended_by_itself() -> RefusedError:
     )
 
 
-def _in_transaction(connection: Connection) -> bool:
+def is_in_transaction(connection: Connection) -> bool:
     """What the server said last; asks nothing. ``True`` where the driver does not tell."""
     driver: Any = connection.connection.driver_connection
     asked = getattr(driver, "is_in_transaction", None)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from headway.alone import singly
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -22,7 +24,7 @@ _SET = text("""
             pg_catalog.current_setting('session_authorization') AS setting, CAST(NULL AS text) AS reset_val
         UNION ALL SELECT 2, 'role', pg_catalog.current_setting('role'), 'none'
         UNION ALL SELECT 3, name, setting, reset_val FROM pg_catalog.pg_settings
-        WHERE source = 'session'
+        WHERE (source = 'session' OR name = 'search_path')
             AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')
     ) AS known ORDER BY place, name
 """)
@@ -45,8 +47,8 @@ def act_as_before(connection: Connection, before: Mapping[str, str]) -> None:
 
 
 def session_values(connection: Connection) -> dict[str, str]:
-    """What the session has set, by name, role included; in a short transaction."""
-    with connection.begin():
+    """What the session has set, by name; role and search path in any case."""
+    with singly(connection):
         return {row.name: row.setting for row in connection.execute(_SET)}
 
 

@@ -19,6 +19,7 @@ import anyio
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from headway.alone import singly
 from headway.commit import is_connection_lost
 from headway.errors import HeadwayError, LockBusyError
 from headway.events import LockWaiting, Warned
@@ -144,25 +145,25 @@ def lock_key_on(connection: Connection, table: VersionTable) -> int:
     A table without a schema is looked for on the search path, and expected in its first schema when it is not
     there yet. So whoever names the schema and whoever leaves it out wait for each other.
     """
-    with connection.begin():
+    with singly(connection):
         database, schema = connection.execute(_WHERE, {"schema": table.schema, "table": table.name}).one()
     return lock_key(database, VersionTable(table.name, schema))
 
 
 def try_lock(connection: Connection, key: int) -> bool:
-    """Take the lock for this session unless another has it, in a short transaction; never waits."""
-    with connection.begin():
+    """Take the lock for this session unless another has it; never waits."""
+    with singly(connection):
         return bool(connection.scalar(_TRY, {"key": key}))
 
 
 def holder(connection: Connection, key: int) -> Peer | None:
-    """Who holds the lock, in a short transaction; ``since`` is when that session connected.
+    """Who holds the lock; ``since`` is when that session connected.
 
     Returns:
         ``None`` when nobody does. Without the role ``pg_read_all_stats`` only the process, user and
         application of other roles' sessions can be seen.
     """
-    with connection.begin():
+    with singly(connection):
         row = connection.execute(_HOLDER, {"key": key}).one_or_none()
     return None if row is None else read_peer(row)
 
@@ -189,12 +190,12 @@ def standing(connection: Connection, key: int) -> tuple[str, bool]:
 
 
 def unlock(connection: Connection, key: int) -> bool:
-    """Let go of the lock, in a short transaction.
+    """Let go of the lock.
 
     Returns:
         ``False`` when this session did not hold it.
     """
-    with connection.begin():
+    with singly(connection):
         return bool(connection.scalar(_UNLOCK, {"key": key}))
 
 

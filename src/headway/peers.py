@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from headway.alone import singly
 from headway.diagnosis import read_error
 from headway.results import CancelBlockers, Peer
 
@@ -54,13 +55,13 @@ def blockers_of(connection: Connection, pid: int) -> tuple[Peer, ...]:
     manual, section 9.27).
 
     Args:
-        connection: another connection than the one that waits; a short transaction is opened on it.
+        connection: another connection than the one that waits, with no transaction open.
         pid: the server process that waits.
 
     Returns:
         Nobody when it does not wait, or no longer exists.
     """
-    with connection.begin():
+    with singly(connection):
         rows = connection.execute(_BLOCKERS, {"pid": pid}).all()
     return tuple(map(read_peer, rows))
 
@@ -73,7 +74,7 @@ def cancel_blockers(connection: Connection, pid: int, *, kinds: CancelBlockers) 
     or from PostgreSQL 18 on have ``pg_signal_autovacuum_worker``; for other roles ``pg_signal_backend``.
 
     Args:
-        connection: another connection than the one that waits; short transactions are opened on it.
+        connection: another connection than the one that waits, with no transaction open.
         pid: the server process that waits.
         kinds: whose work may be cancelled.
 
@@ -91,7 +92,7 @@ def cancel_blockers(connection: Connection, pid: int, *, kinds: CancelBlockers) 
 
 def _cancel(connection: Connection, blocker: int, pid: int) -> bool:
     try:
-        with connection.begin():
+        with singly(connection):
             return bool(connection.scalar(_CANCEL, {"blocker": blocker, "pid": pid}))
     except DBAPIError as error:
         if read_error(error).sqlstate == _INSUFFICIENT_PRIVILEGE:

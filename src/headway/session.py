@@ -119,10 +119,14 @@ async def open_session(
     """
     if isinstance(source, DatabaseURL | SQLiteURL):
         await in_thread(lambda: require_usable(source))
-        connected: Beside = partial(_connected, lambda: create_engine(source, source=origin), source)
-        dialect = SQLITE if isinstance(source, SQLiteURL) else "postgresql"
-        async with connected() as link:
-            yield Session(link, label or source.masked, source.redact, connected, dialect)
+        engine = create_engine(source, source=origin)
+        file = isinstance(source, SQLiteURL)
+        # A twin need not ask the server again what SQLAlchemy wants to know of it.
+        another = partial(create_engine, source, source=origin) if file else partial(twin_of, engine)
+        async with _connected(lambda: engine, source) as link:
+            beside: Beside = partial(_connected, another, source)
+            dialect = SQLITE if file else "postgresql"
+            yield Session(link, label or source.masked, source.redact, beside, dialect)
     elif isinstance(source, AsyncEngine):
         _refuse_memory(source)
         connected = partial(_connected, lambda: twin_of(source))

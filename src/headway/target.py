@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -349,11 +349,13 @@ class Target:
 
 
 def _glimpsed(ask: Callable[[Connection], Glimpse | None], connection: Connection) -> Glimpsed | None:
+    from headway.alone import singly
     from headway.recollection import Glimpsed
 
     if connection.dialect.driver != "asyncpg":
         return None
-    with nullcontext() if connection.in_transaction() else connection.begin():
+
+    with singly(connection):
         answer = ask(connection)
     return Glimpsed(answer, ask) if answer is not None else None
 

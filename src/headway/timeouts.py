@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from headway.alone import singly
 from headway.diagnosis import read_error
 from headway.errors import ConfigurationError, HeadwayError
 from headway.shield import shielded
@@ -167,7 +168,7 @@ def _set(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int, *, lo
 
 
 def set_session(connection: Connection, timeouts: Timeouts) -> str | None:
-    """Let the server look, while a statement runs, whether we are still there; in a short transaction.
+    """Let the server look, while a statement runs, whether we are still there.
 
     Returns:
         The session's value before, for :func:`restore_session`; ``None`` when this server cannot do it:
@@ -215,7 +216,7 @@ def _exchange_check_interval(connection: Connection, value: str) -> str | None:
         "FROM pg_catalog.pg_settings WHERE name = :name"
     )
     try:
-        with connection.begin():
+        with singly(connection):
             row = connection.execute(exchange, {"name": _CHECK_INTERVAL, "value": value}).one_or_none()
     except DBAPIError as error:
         if read_error(error).sqlstate == _INVALID_VALUE:

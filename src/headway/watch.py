@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from headway.alone import singly
 from headway.errors import HeadwayError
 from headway.events import StepBlocked, StepProgress
 from headway.peers import COLUMNS, read_peer
@@ -282,7 +283,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 def _look_at(connection: Connection, pid: int) -> Sequence[Row[Any]]:
     version = connection.dialect.server_version_info or ()
     views = " UNION ALL ".join(view for since, view in _VIEWS if version >= (since,))
-    with connection.begin():
+    with singly(connection):
         return connection.execute(text(_LOOK.format(columns=COLUMNS, progress=views)), {"pid": pid}).all()
 
 

@@ -9,6 +9,7 @@ import textwrap
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from database_contents import contents
 from headway import DatabaseURL, HeadwayError, Migrator, State, server_run
 from headway.alembic_bridge.recording import Recording
+from headway.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -307,3 +309,25 @@ async def test_what_listens_to_an_engines_statements_goes_on_hearing_each(
     await engine.dispose()
     assert any("CREATE TABLE a" in statement for statement in heard)
     assert recorded == []
+
+
+async def test_a_ledger_with_a_colon_in_its_name_is_written_in_one_message_as_well(
+    project: ProjectFolder, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.env("history_schema='a:b', history_table='Ledger:x'")
+    project.tables("first", "second", "third")
+    sent: list[int] = []
+    finish = Batch.finish
+
+    def counted(self: Batch, *arguments: Any) -> int | None:
+        result = finish(self, *arguments)
+        sent.append(1)
+        return result
+
+    monkeypatch.setattr(Batch, "finish", counted)
+    async with Migrator(project.ini, url=database_url) as migrator:
+        await migrator.upgrade()
+    assert len(sent) == 3
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute('SELECT outcome FROM "a:b"."Ledger:x"').fetchall()
+    assert rows == [("succeeded",)] * 3

@@ -58,3 +58,21 @@ async def test_a_revision_that_asks_a_question_is_sent_statement_by_statement(
     within, beside = await trips(project, database_urls[:2], _QUESTION)
     assert within <= 14
     assert beside == 1
+
+
+async def test_what_surrounds_the_revisions_of_a_run_takes_few_round_trips(
+    project: ProjectFolder, database_url: str
+) -> None:
+    counted = []
+    for number in range(1, 4):
+        project.revision(
+            f"r{number}", f"r{number - 1}" if number > 1 else None, upgrade=_OPERATIONS.format(number)
+        )
+        with TcpProxy(database_url) as proxy:
+            report = await Migrator(project.ini, url=proxy.url).upgrade()
+            assert len(report.steps) == 1
+            counted.append(sum(proxy.turns) - 1)
+    making_the_ledger, following, last = counted
+    # Ten of them are SQLAlchemy's, which asks the server who it is.
+    assert making_the_ledger <= 67
+    assert following == last <= 66

@@ -20,6 +20,7 @@ from headway.alembic_bridge.recording import Recorded, Recording, remembered
 from headway.alembic_bridge.routing import environment_of, operations_of
 from headway.alembic_bridge.scripts import sent_one_by_one
 from headway.alembic_bridge.version_rows import move, move_in_sql, moves
+from headway.alone import singly
 from headway.errors import HeadwayError, VersionConflictError
 from headway.placement import version_schema
 from headway.results import Direction
@@ -101,7 +102,7 @@ class Scope:
         table, schema = self.context.version_table, self.context.version_table_schema
         if self.connection.dialect.name != "postgresql":
             return schema  # no other has a search path
-        with self.connection.begin():
+        with singly(self.connection):
             found = self.connection.scalar(_SCHEMA, {"schema": schema, "table": table})
         return str(found) if found is not None else None
 
@@ -125,20 +126,24 @@ class Scope:
 
     def versions(self) -> tuple[str, ...]:
         """The version table's rows, sorted; empty when there is no such table."""
-        with self.connection.begin():
+        with singly(self.connection):
             return tuple(sorted(self.context.get_current_heads()))
 
     def create_version_table(self) -> None:
         """Create the version table unless it exists, in a transaction of its own."""
+        connection = self.connection
+        with singly(connection):
+            if connection.dialect.has_table(connection, self._table.name, schema=self._table.schema):
+                return
         try:
-            with self.connection.begin():
-                self._table.create(self.connection, checkfirst=True)
+            with connection.begin():
+                self._table.create(connection)
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise  # SQLAlchemy would go on with a new connection, which does not hold the migrator lock
             # Another migrator may have created it between the look and the leap; if not, this raises again.
-            with self.connection.begin():
-                self._table.create(self.connection, checkfirst=True)
+            with connection.begin():
+                self._table.create(connection, checkfirst=True)
 
     def run_transaction(self, guard: Guard, migrate: Callable[[], None], write: Callable[[], None]) -> None:
         """Run a revision's function and its version write in one transaction, under a guard's eyes.

@@ -69,6 +69,7 @@ class Ledger(LedgerReader):
             LedgerError: something else has one of the names, or a newer headway made the ledger.
         """
         self._place = schema.prepare(connection, *self._pinned())
+        self._stands = True
 
     # -- writing ---------------------------------------------------------------------------------------
 
@@ -143,8 +144,8 @@ class Ledger(LedgerReader):
         ``$1`` in it is the entry's number. The step's duration is the server's to tell: the time since the
         entry was opened.
         """
-        statement: str = self._statements.SUCCEED
-        return statement.format(history=self._found.history, id="CAST($1 AS bigint)")
+        statement = self._statements.SUCCEED.format(history=self._found.history, id="CAST(:id AS bigint)")
+        return filled(statement, {}, later=["id"])
 
     def opening(self, entry: NewEntry) -> tuple[str, tuple[Value, ...]]:
         """What ``open`` does, for a message of several: behind the statement that closes the entry before.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from headway.alone import singly
 from headway.errors import HeadwayError, LedgerError
 from headway.ledger import schema, statements
 from headway.ledger.access import obstacle_to
@@ -42,6 +43,8 @@ class LedgerReader:
         self.names = names or LedgerNames()
         self._table = table or VersionTable()
         self._place: schema.Place | None = None
+        # Whether it was made ready, and so is where it was found for as long as the migrator lock is held.
+        self._stands = False
 
     @property
     def _statements(self) -> ModuleType:
@@ -50,7 +53,7 @@ class LedgerReader:
 
     def exists(self, connection: Connection) -> bool:
         """Whether there is a ledger; a foreign table of its name is none. Joins the caller's transaction."""
-        with in_transaction(connection):
+        with singly(connection):
             return self._look(connection).layout is not None
 
     def is_current(self, connection: Connection) -> bool:
@@ -58,13 +61,17 @@ class LedgerReader:
 
         Joins the caller's transaction.
         """
-        with in_transaction(connection):
+        with singly(connection):
             return self._look(connection).is_current
 
     def obstacle(self, connection: Connection, *, version_schema: str | None) -> HeadwayError | None:
-        """What would keep a run from writing the ledger, see ``obstacle_to``; in the caller's transaction."""
-        with in_transaction(connection):
-            return obstacle_to(connection, self._look(connection), version_schema=version_schema)
+        """What would keep a run from writing the ledger as it was last seen, see ``obstacle_to``.
+
+        Joins the caller's transaction.
+        """
+        place, _ = self._known(connection)
+        with singly(connection):
+            return obstacle_to(connection, place, version_schema=version_schema)
 
     def dirty(self, connection: Connection) -> LedgerEntry | None:
         """The newest entry that may have left a part of its revision behind; ``None`` as a rule.
@@ -153,7 +160,7 @@ class LedgerReader:
             LedgerError: a newer headway made it, and knows what its hashes are of; or something else has its
                 name.
         """
-        with in_transaction(connection):
+        with singly(connection):
             self._look(connection).refuse_foreign()
         return tuple(
             line for row in self._ask(connection, self._statements.BROKEN) for line in read_faults(row)
@@ -179,13 +186,13 @@ class LedgerReader:
 
     def _known(self, connection: Connection) -> tuple[schema.Place, Callable[[str], str]]:
         if self._place is None:
-            with in_transaction(connection):
+            with singly(connection):
                 self._look(connection)
         return self._found, clean_for(self._found.encoding)
 
     def _ask(self, connection: Connection, statement: str, **parameters: Any) -> Sequence[Any]:
-        with in_transaction(connection):
-            place = self._look(connection)
+        with singly(connection):
+            place = self._found if self._stands else self._look(connection)
             if place.layout is None:
                 return ()
             return executed(connection, place, statement, parameters).all()

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from headway.alone import send_script, singly
 from headway.diagnosis import read_error
 from headway.errors import LedgerError
 from headway.ledger.names import LAYOUT_COLUMN, LedgerNames, quoted
 from headway.placement import version_schema
+from headway.sqltext import filled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -274,8 +276,7 @@ def prepare(connection: Connection, names: LedgerNames, table: VersionTable) -> 
     while not place.is_current:
         tries += 1
         try:
-            with connection.begin():
-                _bring_up(connection, place)
+            _bring_up(connection, place)
         except DBAPIError as error:
             if tries == _TRIES or read_error(error).sqlstate not in _MADE_MEANWHILE:
                 raise
@@ -284,25 +285,33 @@ def prepare(connection: Connection, names: LedgerNames, table: VersionTable) -> 
 
 
 def _found(connection: Connection, names: LedgerNames, table: VersionTable) -> Place:
-    with connection.begin():
+    with singly(connection):
         place = probe(connection, names, table)
     place.refuse_foreign()
     return place
 
 
 def _bring_up(connection: Connection, place: Place) -> None:
-    """Run what is missing, in the caller's transaction."""
-    if place.layout is not None:
-        connection.execute(text(_PATIENCE))
-        connection.execute(text(f"LOCK TABLE {place.history} IN ACCESS EXCLUSIVE MODE"))
-        place = probe(
-            connection, place.names, place.table
-        )  # whoever had it locked may have done this already
+    """Run what is missing."""
+    whose = {"version_table": place.version_table}
+    if place.layout is None and send_script(connection, [filled(each, whose) for each in _missing(place)]):
+        return
+    with connection.begin():
+        if place.layout is not None:
+            connection.execute(text(_PATIENCE))
+            connection.execute(text(f"LOCK TABLE {place.history} IN ACCESS EXCLUSIVE MODE"))
+            # Whoever had it locked may have done this already.
+            place = probe(connection, place.names, place.table)
+        for statement in _missing(place):
+            connection.execute(text(statement), whose)
+
+
+def _missing(place: Place) -> list[str]:
+    """The statements that bring it to this headway's layout."""
     statements = [statement for layout in LAYOUTS[place.layout or 0 :] for statement in layout]
     if not place.schema_exists:
         # Not IF NOT EXISTS: that asks for the privilege even when the schema is there.
         statements.insert(0, "CREATE SCHEMA {schema}")
     parts = {"schema": quoted(place.schema), "history": place.history, "view": place.view}
     parts["applied"] = APPLIED.format(source=place.history)
-    for statement in (*statements, VIEW, VIEW_COMMENT):
-        connection.execute(text(statement.format(**parts)), {"version_table": place.version_table})
+    return [statement.format(**parts) for statement in (*statements, VIEW, VIEW_COMMENT)]

@@ -10,20 +10,28 @@ if TYPE_CHECKING:
 
 Value: TypeAlias = str | int | bool | None
 
-# What SQLAlchemy's text() takes for a parameter; a cast's two colons and a time's are none.
-_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+# What SQLAlchemy's text() takes for a parameter; a cast's two colons and a time's are none. A colon that is
+# none is written with a backslash there.
+_PARAMETER = re.compile(r"\\:|(?<![:\w\\]):(\w+)(?!:)")
 
 
 def filled(sql: str, values: Mapping[str, Value], *, later: Sequence[str] = ()) -> str:
     """The statement with values in the place of its ``:name`` parameters.
 
     Args:
-        sql: a statement.
+        sql: a statement, as ``text()`` takes it.
         values: of the parameters in it. Strings are written as with ``standard_conforming_strings`` on.
         later: parameters that have no value yet; the first becomes ``$1``, as PREPARE has it.
     """
     places = {name: f"${number}" for number, name in enumerate(later, start=1)}
-    return _PARAMETER.sub(lambda found: places.get(found[1]) or written(values[found[1]]), sql)
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1]
+        if name is None:
+            return ":"
+        return places.get(name) or written(values[name])
+
+    return _PARAMETER.sub(value, sql)
 
 
 def written(value: Value) -> str:
