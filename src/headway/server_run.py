@@ -9,8 +9,6 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-import anyio
-
 from headway.attempt import Attempt
 from headway.batch import Batch, Following, can_batch
 from headway.blockers import cancelling
@@ -322,7 +320,7 @@ class ServerRun(Run):
         if delay is None:
             return False
         door.emit(StepRetrying(door.run_id, work.revision, number, str(sqlstate), delay, failed.blockers))
-        await anyio.sleep(delay)
+        await asyncio.sleep(delay)
         return True
 
     def _apply(

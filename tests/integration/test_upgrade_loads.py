@@ -29,7 +29,7 @@ print(json.dumps(answer))
 """
 _UNNEEDED = frozenset(
     {
-        *("alembic_postgresql_enum", "difflib", "pydantic", "pygments", "rich", "sqlite3"),
+        *("alembic_postgresql_enum", "anyio", "difflib", "pydantic", "pygments", "rich", "sqlite3"),
         *("headway.alembic_bridge.authoring", "headway.alembic_bridge.destruction"),
         *("headway.alembic_bridge.drafting", "headway.alembic_bridge.scripting"),
         *("headway.cli.commands.preview", "headway.cli.outlook"),
