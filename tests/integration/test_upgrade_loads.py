@@ -35,7 +35,12 @@ _UNNEEDED = frozenset(
         *("headway.cli.commands.preview", "headway.cli.outlook"),
         *("headway.autogenerate.directives", "headway.autogenerate.enums", "headway.autogenerate.rendering"),
         *("headway.planning.sealing", "headway.sqlfiles.script", "headway.statements"),
-        *("headway.results.authoring", "headway.results.review", "headway.results.standing"),
+        *(
+            "headway.results.authoring",
+            "headway.results.history",
+            "headway.results.review",
+            "headway.results.standing",
+        ),
         *("headway.sqlite.attempt", "headway.sqlite.book", "headway.sqlite.files"),
     }
 )

@@ -80,9 +80,8 @@ def upgrade(  # noqa: PLR0913  # each is a word of the command line
         else:
             announce(desk, confirm=confirm)
             agreed = _agreed(desk, goal, confirm=confirm) if desk.protected else None
-            _show_run(
-                desk, desk.run(desk.migrator.upgrade(goal, options=options, agreed=agreed, backup=backup))
-            )
+            report = desk.run(desk.migrator.upgrade(goal, options=options, agreed=agreed, backup=backup))
+            _show_run(desk, report, to_head=goal == "head")
 
 
 up = copy(upgrade)
@@ -212,10 +211,11 @@ def _confirmed(desk: Sitting, target: Goal, *, yes: bool, confirm: str | None) -
     return planned
 
 
-def _show_run(desk: Sitting, report: RunReport) -> None:
+def _show_run(desk: Sitting, report: RunReport, *, to_head: bool = False) -> None:
     desk.name_database(report.database)
     if desk.terminal.json:
         desk.terminal.answer(documents.render(documents.describe(report)))
         return
-    heads = desk.run(desk.migrator.heads())
-    desk.terminal.say(pictures.summary(report, [item.revision for item in heads]))
+    # Who went to the head is there; to ask the files once more takes a while where there are thousands.
+    heads = report.after if to_head else [item.revision for item in desk.run(desk.migrator.heads())]
+    desk.terminal.say(pictures.summary(report, heads))
