@@ -33,7 +33,6 @@ _KEPT = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE")
 _DEADLINE_S = 120
 _IMPORTED = (
     "alembic.config",
-    "anyio._backends._asyncio",
     "commandline",
     "headway.alembic_bridge.environment",
     "headway.alembic_bridge.execution",
