@@ -22,6 +22,8 @@ class Series:
     group: str = ""
     cpu_ms: float | None = None
     """Median of what its process itself computed."""
+    server_cpu_ms: float | None = None
+    """Median of what the server computed meanwhile."""
     peak_mib: float | None = None
     """The most memory its process had."""
 
@@ -84,6 +86,7 @@ class Measurement:
                     "quartiles": list(series.quartiles),
                     "ratio": self.ratio(series),
                     "cpu_ms": series.cpu_ms,
+                    "server_cpu_ms": series.server_cpu_ms,
                     "peak_mib": series.peak_mib,
                 }
                 for series in self.series
@@ -109,14 +112,19 @@ class Tally:
 
     _values: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     _processes: dict[tuple[str, str], list[Ran]] = field(default_factory=dict)
+    _servers: dict[tuple[str, str], list[float]] = field(default_factory=dict)
 
     def add(self, contender: str, value: float, group: str = "") -> None:
         self._values.setdefault((group, contender), []).append(value)
 
-    def add_process(self, contender: str, ran: Ran, group: str = "") -> None:
-        """Take over a process's duration in milliseconds, and what else is known of it."""
+    def add_process(
+        self, contender: str, ran: Ran, group: str = "", *, server_cpu_ms: float | None = None
+    ) -> None:
+        """Take over a process's duration in milliseconds, and what else is known of it and of the server."""
         self.add(contender, ran.duration_ms, group)
         self._processes.setdefault((group, contender), []).append(ran)
+        if server_cpu_ms is not None:
+            self._servers.setdefault((group, contender), []).append(server_cpu_ms)
 
     def series(self) -> tuple[Series, ...]:
         """What came so far, groups in the order in which they began."""
@@ -127,18 +135,25 @@ class Tally:
                 tuple(values),
                 group,
                 cpu_ms=median(ran.cpu_ms for ran in processes) if processes else None,
+                server_cpu_ms=median(servers) if servers else None,
                 peak_mib=max(ran.peak_mib for ran in processes) if processes else None,
             )
             for (group, contender), values in sorted(
                 self._values.items(), key=lambda entry: groups.index(entry[0][0])
             )
-            for processes in [self._processes.get((group, contender))]
+            for processes, servers in [
+                (self._processes.get((group, contender)), self._servers.get((group, contender)))
+            ]
         )
 
     def get(self, contender: str, group: str = "") -> Series | None:
         """What came so far of one; ``None`` when it was not measured."""
         asked = (contender, group)
         return next((each for each in self.series() if (each.contender, each.group) == asked), None)
+
+
+def server_cpu(series: Series) -> float:
+    return series.server_cpu_ms or 0.0
 
 
 def peak(series: Series) -> float:

@@ -54,6 +54,7 @@ def _figures(measured: Measurement) -> str:
         rows.append([_number(each.median), f"{low} - {high}", ratio, str(len(each.values))])
     for title, values in (
         ("CPU of the process, ms", [each.cpu_ms for each in measured.series]),
+        ("CPU of the server, ms", [each.server_cpu_ms for each in measured.series]),
         ("peak memory, MiB", [each.peak_mib for each in measured.series]),
     ):
         if any(values):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 
@@ -144,11 +144,17 @@ async def connect(url: DatabaseURL, *, source: str = "the URL") -> asyncpg.Conne
     """
     arguments = {"timeout": CONNECT_TIMEOUT_S * max(len(url.hosts), 1)} | url.connect_arguments()
     try:
-        return await asyncpg.connect(**arguments)
+        connection = await asyncpg.connect(**arguments)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         problem = url.redact(str(error)) or f"no answer within {arguments['timeout']:g} s"
         sqlstate = sqlstate_of(error)
         hint = _hint(error, source)
+    else:
+        if url.keepalive is not None:
+            # asyncpg neither does it nor has a public way to the socket.
+            transport = cast("Any", connection)._transport  # noqa: SLF001
+            url.keepalive.apply(transport.get_extra_info("socket"))
+        return connection
     # Raised outside the handler: a chained driver error could show what this one hides.
     raise ConnectionFailedError(f"cannot connect to {url.masked}: {problem}", sqlstate=sqlstate, hint=hint)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -15,10 +16,12 @@ from headway.alone import singly
 from headway.diagnosis import read_error
 from headway.errors import ConfigurationError, HeadwayError
 from headway.shield import shielded
+from headway.url.keepalive import Keepalive
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Mapping
 
+    from sqlalchemy import TextClause
     from sqlalchemy.engine import Connection
 
     from headway.lock import Runs
@@ -42,6 +45,25 @@ _CHECK_INTERVAL = "client_connection_check_interval"
 # Where the operating system cannot tell that a client has gone (PostgreSQL manual, section 20.3.2).
 _INVALID_VALUE = "22023"
 _RESTORE_WITHIN_S = 5.0
+
+# A server that a dead line cuts off from us keeps the migrator lock until TCP gives up: two hours on Linux.
+_KEEPALIVE = {
+    "tcp_keepalives_idle": Keepalive().idle_s,
+    "tcp_keepalives_interval": Keepalive().interval_s,
+    "tcp_keepalives_count": Keepalive().count,
+    "tcp_user_timeout": Keepalive().user_timeout_ms,
+}
+# An unknown name gives no row, where SET would give an error.
+_PUT_BACK = text("""
+    SELECT known.name, known.setting, pg_catalog.set_config(known.name, given.value, false)
+    FROM pg_catalog.jsonb_each_text(CAST(:values AS jsonb)) AS given (name, value)
+    JOIN pg_catalog.pg_settings AS known ON known.name = given.name
+""")
+_SHORTEN = text(f"""
+    {_PUT_BACK.text}
+    WHERE known.name NOT LIKE 'tcp%'
+        OR CAST(known.setting AS bigint) NOT BETWEEN 1 AND CAST(given.value AS bigint)
+""")  # our own SQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,20 +189,28 @@ def _set(connection: Connection, timeouts: Timeouts, lock_timeout_ms: int, *, lo
     return str(connection.scalar(told, {**values, "local": local}))
 
 
-def set_session(connection: Connection, timeouts: Timeouts) -> str | None:
-    """Let the server look, while a statement runs, whether we are still there.
+def set_session(connection: Connection, timeouts: Timeouts) -> Mapping[str, str]:
+    """Let the server look whether we are still there: while a statement runs, and while the line is silent.
+
+    TCP's own timeouts are left alone where they are shorter already.
 
     Returns:
-        The session's value before, for :func:`restore_session`; ``None`` when this server cannot do it:
-        before PostgreSQL 14, or on an operating system that does not tell.
+        The session's values before, for :func:`restore_session`; without what this server cannot do.
     """
-    return _exchange_check_interval(connection, str(timeouts.client_connection_check_interval_ms))
+    keepalive = {name: str(value) for name, value in _KEEPALIVE.items()}
+    check = {_CHECK_INTERVAL: str(timeouts.client_connection_check_interval_ms)}
+    try:
+        return _exchange(connection, _SHORTEN, keepalive | check)
+    except DBAPIError as error:
+        # Before PostgreSQL 14 it is unknown, which does no harm; an operating system may not be able to.
+        if read_error(error).sqlstate != _INVALID_VALUE:
+            raise
+    return _exchange(connection, _SHORTEN, keepalive)
 
 
-def restore_session(connection: Connection, before: str | None) -> None:
-    """Put back what :func:`set_session` found; the connection may be the caller's. ``None`` does nothing."""
-    if before is not None:
-        _exchange_check_interval(connection, before)
+def restore_session(connection: Connection, before: Mapping[str, str]) -> None:
+    """Put back what :func:`set_session` found; the connection may be the caller's."""
+    _exchange(connection, _PUT_BACK, before)
 
 
 @asynccontextmanager
@@ -209,17 +239,7 @@ async def _bounded(work: Awaitable[None]) -> None:
         await work
 
 
-def _exchange_check_interval(connection: Connection, value: str) -> str | None:
-    # An unknown name gives no row, where SET would give an error.
-    exchange = text(
-        "SELECT setting || coalesce(unit, ''), pg_catalog.set_config(name, :value, false) "
-        "FROM pg_catalog.pg_settings WHERE name = :name"
-    )
-    try:
-        with singly(connection):
-            row = connection.execute(exchange, {"name": _CHECK_INTERVAL, "value": value}).one_or_none()
-    except DBAPIError as error:
-        if read_error(error).sqlstate == _INVALID_VALUE:
-            return None
-        raise
-    return None if row is None else str(row[0])
+def _exchange(connection: Connection, statement: TextClause, values: Mapping[str, str]) -> dict[str, str]:
+    with singly(connection):
+        rows = connection.execute(statement, {"values": json.dumps(dict(values))}).all()
+    return {row.name: row.setting for row in rows}

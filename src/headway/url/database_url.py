@@ -11,6 +11,7 @@ from urllib.parse import quote
 from headway.errors import ConfigurationError
 from headway.url import libpq, tls
 from headway.url.conninfo import DEFAULT_PORT, UnreadableError, split
+from headway.url.keepalive import Keepalive, keepalive_of
 from headway.url.secret import Secret
 
 if TYPE_CHECKING:
@@ -157,6 +158,11 @@ class DatabaseURL:
     def name(self) -> str:
         """The database, for prompts; the user's name when the URL names no database, as in libpq."""
         return self.database or self.user or "the default database"
+
+    @property
+    def keepalive(self) -> Keepalive | None:
+        """How its connections are kept alive; ``None`` when they are not to be."""
+        return keepalive_of(dict(self.parameters))
 
     @property
     def masked(self) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from headway.url.conninfo import HOW_TO_ENCODE, UnreadableError
+from headway.url.keepalive import PARAMETERS, keepalive_of
 from headway.url.tls import MANDATORY, SYSTEM
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ _PLACE = ("host", "hostaddr", "port", "dbname", "user", "password")
 
 _NO = frozenset({"", "0", "false", "off", "no"})
 _YES = frozenset({"1", "true", "on", "yes"})
-_SYSTEM_KEEPALIVE = "asyncpg leaves TCP keepalive to the operating system"
 
 # Name: (values that ask for nothing asyncpg does not do anyway, what happens instead).
 NOTED = {
@@ -59,11 +59,6 @@ NOTED = {
         frozenset({"utf8", "utf-8", "auto"}),
         "asyncpg always speaks UTF-8, and PostgreSQL converts",
     ),
-    "keepalives": (_YES, _SYSTEM_KEEPALIVE),
-    "keepalives_idle": (frozenset[str](), _SYSTEM_KEEPALIVE),
-    "keepalives_interval": (frozenset[str](), _SYSTEM_KEEPALIVE),
-    "keepalives_count": (frozenset[str](), _SYSTEM_KEEPALIVE),
-    "tcp_user_timeout": (_NO, "asyncpg leaves TCP timeouts to the operating system"),
     "sslcompression": (_NO, "asyncpg never compresses TLS"),
     "sslsni": (_YES, "asyncpg always sends the server's name when TLS begins"),
     "sslkeylogfile": (_NO, "asyncpg writes no TLS key log"),
@@ -108,7 +103,7 @@ OTHER_CLIENTS = frozenset(
         "prepared_statement_cache_size",  # SQLAlchemy: always 0 here
     }
 )
-KNOWN = frozenset({*_PLACE, *TLS, *_SAME_NAME, *_TRANSLATED, *NOTED, *REFUSED, *OTHER_CLIENTS})
+KNOWN = frozenset({*_PLACE, *TLS, *_SAME_NAME, *_TRANSLATED, *PARAMETERS, *NOTED, *REFUSED, *OTHER_CLIENTS})
 NOT_LIBPQ = frozenset({*OTHER_CLIENTS, "schema"})
 
 
@@ -160,6 +155,7 @@ def translate(parameters: Mapping[str, str], *, sockets: bool, host_count: int) 
         arguments["timeout"] = _timeout(parameters["connect_timeout"], host_count)
     tls = {name: parameters[name] for name in TLS if name in parameters}
     notes = [*_refuse_and_note(parameters), *_strengthen(parameters, tls, sockets=sockets)]
+    keepalive_of(parameters)  # raises what is wrong with them
     if parameters.get("sslnegotiation") == "direct":
         if tls.get("sslmode") not in MANDATORY:
             raise UnreadableError("sslnegotiation=direct needs sslmode=require, verify-ca or verify-full")
