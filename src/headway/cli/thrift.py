@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -43,11 +43,20 @@ class _WithoutHighlighting:
 def begin() -> None:
     """At the start: what is loaded stays, and is not searched for garbage; Pygments stays where it is."""
     gc.set_threshold(_LOADED)
+    gc.callbacks.append(_searched)
     sys.meta_path.insert(0, _WithoutHighlighting())
 
 
 def run() -> None:
     """When a run begins: all is loaded. From now on only what is new is searched, as often as ever."""
-    if gc.get_threshold()[0] == _LOADED:
+    if _searched in gc.callbacks:
+        gc.callbacks.remove(_searched)
         gc.freeze()
-        gc.set_threshold(*_USUAL)
+        if gc.get_threshold()[0] == _LOADED:  # else env.py has set its own
+            gc.set_threshold(*_USUAL)
+
+
+def _searched(phase: str, _: Mapping[str, int]) -> None:
+    """Where no run begins, all is loaded as soon as there is more to search than that."""
+    if phase == "stop":
+        run()
