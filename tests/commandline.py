@@ -33,9 +33,10 @@ _KEPT = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE")
 _DEADLINE_S = 120
 _IMPORTED = (
     "alembic.config",
-    "anyio._backends._asyncio",
     "commandline",
-    "headway.alembic_bridge",
+    "headway.alembic_bridge.environment",
+    "headway.alembic_bridge.execution",
+    "headway.alembic_bridge.revision_code",
     "headway.autogenerate",
     "headway.cli.commands.change",
     "headway.cli.ending",

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
-from headway.kinds import is_concurrent
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,6 +27,8 @@ def limited(connection: Connection, timeouts: Timeouts, patient_ms: int) -> Iter
             statement is not tried again, for what came before it is committed; so it is given longer than
             one that is.
     """
+    from headway.kinds import is_concurrent
+
     before = connection.execute(
         text(
             "SELECT pg_catalog.current_setting('lock_timeout'), "

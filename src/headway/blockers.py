@@ -6,8 +6,6 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import anyio
-
 from headway.errors import HeadwayError
 from headway.events import Warned
 from headway.narration.peers import names_alone
@@ -54,7 +52,7 @@ async def _cancelled_or_said(door: Door, revision: str, kinds: CancelBlockers, p
 async def _cancel_again_and_again(door: Door, kinds: CancelBlockers, pause_s: float) -> None:
     async with door.session.beside() as helper:
         while True:
-            await anyio.sleep(pause_s)
+            await asyncio.sleep(pause_s)
             cancelled = await helper.run(
                 lambda connection: cancel_blockers(connection, door.pid, kinds=kinds)
             )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import anyio
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.util import await_only
@@ -144,7 +144,7 @@ class Clearing:
                 self._tell(
                     f"waiting for pid {who}, still at work at what was interrupted: {presentable(statement)}"
                 )
-            await_only(anyio.sleep(_PAUSE_S))
+            await_only(asyncio.sleep(_PAUSE_S))
 
     def _tell(self, message: str) -> None:
         door = self._door

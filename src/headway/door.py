@@ -6,12 +6,12 @@ run: capabilities are probed and judged, the migrator lock is taken, the ledger 
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio
 from sqlalchemy import text
 
 from headway.bearings import bearings_kept
@@ -81,11 +81,12 @@ class Door(Doorway):
         Returns:
             Whether it is ours, and no other run has come and gone in between; another run may follow at once.
         """
-        deadline = anyio.current_time() + _REGAIN_WITHIN_S
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _REGAIN_WITHIN_S
         while not await self.session.run(lambda connection: try_lock(connection, self.key)):
-            if anyio.current_time() > deadline:
+            if loop.time() > deadline:
                 return False
-            await anyio.sleep(_PAUSE_S)
+            await asyncio.sleep(_PAUSE_S)
         self.pid = await self.session.run(self._settle_in)
         newest = await self._revived(lambda connection: self.ledger.entries(connection, limit=1))
         return bool(newest) and newest[0].run_id == self.run_id

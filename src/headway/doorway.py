@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from headway import sqlite
 from headway.ledger import Ledger
-from headway.sqlite import DIALECT as SQLITE
-from headway.sqlite import FileLedger
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 def ledger_for(dialect: str, names: LedgerNames, table: VersionTable) -> Ledger:
     """The ledger of a version table, in a database of this kind."""
-    return FileLedger(names, table) if dialect == SQLITE else Ledger(names, table)
+    return sqlite.FileLedger(names, table) if dialect == sqlite.DIALECT else Ledger(names, table)
 
 
 @dataclass(slots=True)

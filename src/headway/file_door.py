@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from headway import sqlite
 from headway.capabilities import wanted_extensions
 from headway.doorway import Doorway
 from headway.errors import CapabilityError, HeadwayError
@@ -16,7 +17,6 @@ from headway.ledger.entries import os_user
 from headway.lock import DEFAULT_LOCK_WAIT_S, latched
 from headway.results import CancelBlockers
 from headway.shield import shielded
-from headway.sqlite import FileLatch, begin_explicitly, checks_of, roll_back, survey
 from headway.threads import in_thread
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ async def open_file_door(  # each names one thing that must be known before a ch
         LockBusyError: another migrator kept the lock until the deadline.
         LedgerError: something else has the ledger's name.
     """
-    facts = await session.run(survey)
+    facts = await session.run(sqlite.survey)
     wanted = await in_thread(lambda: wanted_extensions(applies))
-    for check in checks_of(facts, wanted=wanted):
+    for check in sqlite.checks_of(facts, wanted=wanted):
         if not check.passed:
             raise CapabilityError(
                 check.name,
@@ -78,7 +78,7 @@ async def open_file_door(  # each names one thing that must be known before a ch
     for option in _not_in_force(options):
         emit(Warned(run_id, None, f"SQLite has nothing like {option}; the run goes on without it"))
     wait_s = DEFAULT_LOCK_WAIT_S if options.lock_wait_s is None else options.lock_wait_s
-    latch = FileLatch(facts.path, os_user())
+    latch = sqlite.FileLatch(facts.path, os_user())
     async with (
         latched(latch, wait_s=wait_s, run_id=run_id, database=session.database, emit=emit),
         _explicit_transactions(session, busy_ms=options.lock_timeout_ms),
@@ -102,11 +102,11 @@ def _not_in_force(options: RunOptions) -> list[str]:
 @asynccontextmanager
 async def _explicit_transactions(session: Session, *, busy_ms: int | None) -> AsyncIterator[None]:
     """Whole transactions for the length of the block, and the connection as it was behind it."""
-    restore = await session.run(lambda connection: begin_explicitly(connection, busy_ms=busy_ms))
+    restore = await session.run(lambda connection: sqlite.begin_explicitly(connection, busy_ms=busy_ms))
 
     def put_back(connection: Connection) -> None:
         if not connection.closed and not connection.invalidated:
-            roll_back(connection)
+            sqlite.roll_back(connection)
         restore(connection)
 
     try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headway import sqlite
 from headway.runner import Run
-from headway.sqlite import FileAttempt
 
 if TYPE_CHECKING:
     from headway.alembic_bridge import RevisionCode
@@ -18,7 +18,7 @@ class FileRun(Run):
 
     async def _attempts(self, work: Work, code: RevisionCode, entry: int, journal: list[Line]) -> None:  # noqa: ARG002
         """Try once: SQLite itself has waited for other writers, and nothing else passes by itself."""
-        attempt = FileAttempt(self._door.ledger, entry)
+        attempt = sqlite.FileAttempt(self._door.ledger, entry)
         try:
             await self._door.session.run(lambda _: attempt.apply(self._scope, code, work.write))
             self._committed = True

@@ -15,7 +15,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import anyio
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -317,7 +316,7 @@ async def _enter(
             emit(LockWaiting(run_id, database, await latch.holder(), waited))
             notice_at = waited + NOTICE_EVERY_S
         jittered = pause * random.uniform(*_JITTER)  # noqa: S311  # spreads load; nobody must not guess it
-        await anyio.sleep(max(min(jittered, wait_s - waited), 0))
+        await asyncio.sleep(max(min(jittered, wait_s - waited), 0))
         pause = min(pause * _PAUSE_GROWTH, LONGEST_PAUSE_S)
     return time.monotonic() - started
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
-
-import anyio
 
 from headway.commit import CommitOutcome, is_connection_lost, transaction_status
 from headway.errors import DatabaseError, HeadwayError, OutcomeUnknownError
@@ -80,13 +79,14 @@ async def _asked(
     def ask(connection: Connection) -> tuple[CommitOutcome, bool]:
         return transaction_status(connection, transaction, server=door.server), on_record(connection)
 
-    deadline = anyio.current_time() + RECONNECT_S
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + RECONNECT_S
     while True:
         with contextlib.suppress(HeadwayError, OSError):
             async with door.session.beside() as session:
                 status, recorded = await session.run(ask)
             if status is not CommitOutcome.IN_PROGRESS:
                 return status, recorded
-        if anyio.current_time() > deadline:
+        if loop.time() > deadline:
             return CommitOutcome.UNKNOWN, False
-        await anyio.sleep(_PAUSE_S)
+        await asyncio.sleep(_PAUSE_S)

@@ -9,8 +9,6 @@ from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-import anyio
-
 from headway.attempt import Attempt
 from headway.batch import Batch, Following, can_batch
 from headway.blockers import cancelling
@@ -31,7 +29,6 @@ from headway.prepared import Prepared
 from headway.retry import RetryPolicy
 from headway.runner import Run
 from headway.shield import shielded
-from headway.statements import StatementRun
 from headway.timeouts import REVISION_ATTRIBUTES, Timeouts
 from headway.watch import Watcher, interval_within, watching
 
@@ -44,6 +41,7 @@ if TYPE_CHECKING:
     from headway.door import Door
     from headway.journal import Line
     from headway.results import JournalledStatement, Peer, RunReport
+    from headway.statements import StatementRun
     from headway.work import Fetched, Work
 
 
@@ -245,6 +243,8 @@ class ServerRun(Run):
             if code.transactional:
                 attempt = Attempt(door, work.revision, entry, timeouts, lock_timeout_ms)
             else:
+                from headway.statements import StatementRun  # few runs need it
+
                 attempt = StatementRun(door, work.revision, entry, timeouts, lock_timeout_ms, journal)
             failed = await self._once(
                 work, attempt, lock_timeout_ms, partial(self._apply, attempt, code, work.write)
@@ -345,7 +345,7 @@ class ServerRun(Run):
         if delay is None:
             return False
         door.emit(StepRetrying(door.run_id, work.revision, number, str(sqlstate), delay, failed.blockers))
-        await anyio.sleep(delay)
+        await asyncio.sleep(delay)
         return True
 
     def _apply(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import anyio
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ async def shielded(work: Coroutine[Any, Any, T], *, grace_s: float) -> T:
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     deadline: float | None = None
-    with anyio.CancelScope(shield=True):
+    with _held_off():
         while not task.done():
             remaining = None if deadline is None or task.cancelling() else max(deadline - loop.time(), 0)
             try:
@@ -48,3 +49,15 @@ async def shielded(work: Coroutine[Any, Any, T], *, grace_s: float) -> T:
             task.exception()  # looked at, or asyncio would report it as never retrieved
         raise cancelled
     return task.result()
+
+
+def _held_off() -> AbstractContextManager[object]:
+    """A shield against the scopes of anyio; there are none around us where nobody has loaded it.
+
+    To load it for that takes as long as connecting.
+    """
+    if "anyio" not in sys.modules:
+        return nullcontext()
+    import anyio
+
+    return anyio.CancelScope(shield=True)

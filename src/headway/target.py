@@ -128,6 +128,8 @@ class Target:
             import_module("headway.session")
             import_module("headway.door")
             import_module("headway.runs")
+            import_module("headway.alembic_bridge.execution")
+            import_module("headway.alembic_bridge.revision_code")
             _ = self.alembic.options
             return self.alembic
 
@@ -182,7 +184,7 @@ class Target:
         from headway.alembic_bridge import Scope
 
         def begin(connection: Connection) -> tuple[Scope, tuple[str, ...]]:
-            scope = Scope(self.alembic.on(connection))
+            scope = Scope(self.alembic.on(connection, comparing=False))
             return scope, scope.versions()
 
         return await session.run(begin)

@@ -56,6 +56,20 @@ def test_a_probe_that_finds_nobody_has_loaded_no_more_than_its_question_needs(tm
     assert not imported & (_HEAVY - {"asyncio", "asyncpg"} | {"tomllib", "dotenv", "difflib"})
 
 
+def test_a_command_that_loads_much_or_runs_nothing_is_searched_for_garbage_as_ever() -> None:
+    program = (
+        "import gc\n"
+        "usual = gc.get_threshold()\n"
+        "from headway.cli import thrift\n"
+        "thrift.begin()\n"
+        "assert gc.get_threshold() != usual\n"
+        "kept = [[] for _ in range(250_000)]\n"
+        "assert gc.get_threshold() == usual\n"
+        "assert 150_000 < gc.get_freeze_count() < 250_000"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env=_ENVIRONMENT)
+
+
 def test_a_secret_is_pydantic_s_to_whoever_reads_it_and_costs_nobody_else_pydantic() -> None:
     program = (
         "import sys; from headway import DatabaseURL\n"

@@ -16,6 +16,8 @@ from pgvector.sqlalchemy import BIT, HALFVEC, SPARSEVEC, VECTOR
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
+import headway.autogenerate.rendering  # noqa: F401  # Alembic learns from it how to write our operations
+from headway.autogenerate.hooks import render_item
 from headway.autogenerate.operations import (
     AnnotatedOp,
     CreateExtensionOp,
@@ -27,7 +29,6 @@ from headway.autogenerate.operations import (
     SetNotNullOp,
     ValidateConstraintOp,
 )
-from headway.autogenerate.rendering import render_item
 
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # not annotated
 CONVENTION = {"ck": "ck_%(table_name)s_%(constraint_name)s", "pk": "pk_%(table_name)s"}

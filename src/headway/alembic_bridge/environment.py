@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import sys
 import threading
@@ -22,9 +21,8 @@ from headway.alembic_bridge.capturing import Asked, execute, options_of
 from headway.alembic_bridge.hostlogging import host_logging_kept
 from headway.alembic_bridge.routing import environment_of
 from headway.alembic_bridge.sql_scripts import see_sql_revisions
-from headway.autogenerate import enums, plugin
-from headway.autogenerate.directives import Writing, writing
-from headway.autogenerate.rendering import render_item
+from headway.autogenerate import plugin
+from headway.autogenerate.hooks import Writing, render_item, writing
 from headway.errors import ConfigurationError, EnvironmentFileError, HeadwayError
 from headway.ledger import LedgerNames, ledger_filter
 from headway.project import VersionTable, hands_over
@@ -130,10 +128,19 @@ class EnvironmentOptions:
                 example="env.run(Base.metadata, include_schemas=True)",
             )
 
-    def configure(self, environment: EnvironmentContext, **how: Any) -> None:
-        """Configure a migration context with these options and headway's defaults."""
+    def configure(self, environment: EnvironmentContext, *, comparing: bool = True, **how: Any) -> None:
+        """Configure a migration context with these options and headway's defaults.
+
+        Args:
+            environment: whose context it is.
+            comparing: whether models may be compared, which loads what does so; else revisions are run.
+            **how: what ``context.configure`` takes beside what an env.py gives.
+        """
         plugin.register()
-        enums.activate()
+        if comparing:
+            from headway.autogenerate import enums
+
+            enums.activate()
         connection = how.get("connection")
         environment.configure(
             target_metadata=self.target_metadata,
@@ -168,9 +175,11 @@ def _failed(path: Path, failure: BaseException) -> EnvironmentFileError:
 
 def _refuse_misspelt(options: Mapping[str, Any]) -> None:
     """Refuse what is almost an option; what is like none is the project's own, for its hooks to find."""
-    for name in options:
-        close = difflib.get_close_matches(name, _TAKEN, n=1, cutoff=_ALMOST)
-        if close and name not in _TAKEN and name not in _RESERVED:
+    for name in options.keys() - {*_TAKEN, *_RESERVED}:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, _TAKEN, n=1, cutoff=_ALMOST)
+        if close:
             raise ConfigurationError(
                 "env.py",
                 f"headway.env.run() knows no {name}; did you mean {close[0]}?",
@@ -272,8 +281,11 @@ class AlembicProject:
             raise _failed(path, failure) from failure
         return EnvironmentOptions.of_foreign(given)
 
-    def on(self, connection: Connection) -> EnvironmentContext:
-        """A configured environment for ``connection``, with no step to run of Alembic's own."""
+    def on(self, connection: Connection, *, comparing: bool = True) -> EnvironmentContext:
+        """A configured environment for ``connection``, with no step to run of Alembic's own.
+
+        ``comparing`` is as in :meth:`EnvironmentOptions.configure`.
+        """
         environment = EnvironmentContext(self.config, self.script, fn=lambda *_: [])
-        self.options.configure(environment, connection=connection)
+        self.options.configure(environment, comparing=comparing, connection=connection)
         return environment

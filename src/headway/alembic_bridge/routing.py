@@ -35,8 +35,10 @@ from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.util.langhelpers import ModuleClsProxy
 
+from headway.alembic_bridge import companion
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, MutableMapping
 
     from alembic.operations import MigrateOperation
 
@@ -121,16 +123,20 @@ class _Router:
                 self._found(present)
                 namespace["_proxy"] = self
             # A module asks its own `__getattr__` (PEP 562) for what it does not hold.
-            namespace["__getattr__"] = self._attribute_of(namespace["__name__"], attributes)
+            namespace["__getattr__"] = self._attribute_of(namespace, attributes)
             for attribute in attributes:
                 namespace.pop(attribute, None)
 
-    def _attribute_of(self, module: str, attributes: set[str]) -> Callable[[str], Any]:
+    def _attribute_of(
+        self, namespace: MutableMapping[str, Any], attributes: set[str]
+    ) -> Callable[[str], Any]:
         def attribute_of(name: str) -> Any:
             target = self._current() if name in attributes else None
-            if target is None:
-                raise AttributeError(f"module {module!r} has no attribute {name!r}")
-            return getattr(target, name)
+            if target is not None:
+                return getattr(target, name)
+            if self._kind is Operations and companion.adds(name):
+                return namespace[name]
+            raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
 
         return attribute_of
 

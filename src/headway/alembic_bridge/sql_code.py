@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import alembic.op
 
+from headway import sqlfiles
 from headway.alembic_bridge.code import RevisionCode
 from headway.alembic_bridge.recording import Recorder
 from headway.errors import RefusedError
 from headway.results import Direction
 from headway.revisions import Fault, graph_error
-from headway.sqlfiles import Place, Script, down_path, place_of, read_script, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy.engine import Connection
 
+    from headway.sqlfiles import Place, Script
     from headway.sqltext import Statement
 
 
@@ -62,15 +63,15 @@ def read_sql(path: Path, *, transactional: bool | None = None, undoes: bool = Fa
         GraphError: it cannot be read, or holds what cannot be run; all of it is listed.
     """
     try:
-        text = read_text(path.read_bytes())
+        text = sqlfiles.read_text(path.read_bytes())
     except OSError as error:
         raise graph_error([Fault(path, 1, f"cannot be read: {error.strerror}")]) from None
     except ValueError as error:
         raise graph_error([Fault(path, 1, str(error))]) from None
-    script, flaws = read_script(text, transactional=transactional, undoes=undoes)
+    script, flaws = sqlfiles.read_script(text, transactional=transactional, undoes=undoes)
     faults = []
     for flaw in flaws:
-        place = place_of(text, flaw.offset)
+        place = sqlfiles.place_of(text, flaw.offset)
         faults.append(Fault(path, place.line, flaw.message, place.column, place.excerpt))
     if faults:
         raise graph_error(faults)
@@ -93,7 +94,7 @@ def load_all_sql(steps: Iterable[tuple[Path, Direction]]) -> dict[tuple[Path, Di
 
 
 def _undoing(path: Path, *, transactional: bool | None) -> Script:
-    undoing = down_path(path)
+    undoing = sqlfiles.down_path(path)
     if not undoing.exists():
         raise RefusedError(
             f"{path.name} cannot be undone: there is no {undoing.name} beside it",
@@ -130,7 +131,7 @@ class _Run:
         running = self._running
         if running is None:
             return None
-        return place_of(self._script.text, running.start + (position or 1) - 1, around=running.text)
+        return sqlfiles.place_of(self._script.text, running.start + (position or 1) - 1, around=running.text)
 
 
 def _require_standard_strings(connection: Connection) -> None:

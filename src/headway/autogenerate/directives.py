@@ -1,8 +1,7 @@
-"""From what Alembic found to the files to write: the hook that ``headway.env`` gives to Alembic."""
+"""From what Alembic found to the files to write."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -27,11 +26,12 @@ from headway.autogenerate.splitting import files, scripts
 from headway.autogenerate.unnamed import name_constraints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from alembic.operations import MigrateOperation
     from alembic.runtime.migration import MigrationContext
 
+    from headway.autogenerate.hooks import Writing
     from headway.autogenerate.ordering import TableKey
 
 _COLUMN = "Or was it renamed to {0.new}? `headway revision --rename {0}` keeps what it holds."
@@ -40,40 +40,19 @@ _TABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """How files are written.
-
-    Attributes:
-        online: what can be done outside a transaction, without keeping others out of a table, goes into
-            revisions of its own; else all is in one.
-        drop_extensions: a downgrade drops the extensions that its upgrade created; else they stay.
-    """
-
-    online: bool = True
-    drop_extensions: bool = False
-
-
-def writing(
-    own: Callable[[MigrationContext, Any, list[ops.MigrationScript]], None] | None, how: Writing
-) -> Callable[[MigrationContext, Any, list[ops.MigrationScript]], None]:
-    """The value of ``process_revision_directives`` with which files come out right.
+def rewrite(context: MigrationContext, directives: list[ops.MigrationScript], how: Writing) -> None:
+    """Put what Alembic is about to write right, in place.
 
     Args:
-        own: the project's, which is called first and sees Alembic's operations as they are.
+        context: of the command.
+        directives: the files to come, as ``process_revision_directives`` gets them.
         how: what the project wishes.
     """
-
-    def process(context: MigrationContext, revision: Any, directives: list[ops.MigrationScript]) -> None:
-        if own is not None:
-            own(context, revision, directives)
-        if context.dialect.name != "postgresql":
-            for script in directives:
-                name_constraints(script)
-            return
-        directives[:] = [made for script in directives for made in _rewritten(context, script, how)]
-
-    return process
+    if context.dialect.name != "postgresql":
+        for script in directives:
+            name_constraints(script)
+        return
+    directives[:] = [made for script in directives for made in _rewritten(context, script, how)]
 
 
 def _rewritten(

@@ -12,6 +12,7 @@ from sqlalchemy.sql.elements import ColumnClause, conv
 
 from headway.autogenerate import enumtext
 from headway.autogenerate.enumchange import EnumLabelsOp
+from headway.autogenerate.hooks import render_item
 from headway.autogenerate.literals import parsable_sql, plain_sql
 from headway.autogenerate.operations import (
     AnnotatedOp,
@@ -34,31 +35,13 @@ if TYPE_CHECKING:
     from alembic.operations import MigrateOperation
 
 
-def render_item(
-    own: Callable[[str, Any, AutogenContext], Any] | None,
-) -> Callable[[str, Any, AutogenContext], Any]:
-    """The value of ``render_item`` with which files come out complete; ``own`` is the project's and is first.
-
-    Types have their imports, and defaults, computed columns, checks and exclusions are written so that
-    SQLAlchemy reads from the file what the model, or the database, said.
-    """
-
-    def render(kind: str, item: Any, context: AutogenContext) -> Any:
-        rendered = own(kind, item, context) if own is not None else False
-        if rendered is not False:
-            return rendered
-        text = _item(kind, item, context)
-        return False if text is None else text
-
-    return render
-
-
 def complete(context: AutogenContext) -> None:
     """Have whatever ``context`` is asked to write come out with its imports, whoever configured it."""
     context.opts["render_item"] = render_item(context.opts.get("render_item"))
 
 
-def _item(kind: str, item: Any, context: AutogenContext) -> str | None:
+def text_of(kind: str, item: Any, context: AutogenContext) -> str | None:
+    """How a file writes a part of an operation; ``None`` where Alembic's own way is right."""
     if kind == "type":
         return type_text(item, context)
     if kind == "server_default":

@@ -5,16 +5,35 @@
 
 from __future__ import annotations
 
-from headway.capabilities.examination import examine
-from headway.capabilities.extensions import wanted_extensions
-from headway.capabilities.probing import probe
-from headway.capabilities.requirements import (
-    MINIMUM_MAJOR,
-    checks_of,
-    first_transaction_refused,
-    require_migratable,
-)
-from headway.results import Capabilities, Check, DoctorReport, Pooling, Setting
+from typing import TYPE_CHECKING
+
+from headway.exports import on_first_use
+
+if TYPE_CHECKING:
+    from headway.capabilities.examination import examine
+    from headway.capabilities.extensions import wanted_extensions
+    from headway.capabilities.probing import probe
+    from headway.capabilities.requirements import (
+        MINIMUM_MAJOR,
+        checks_of,
+        first_transaction_refused,
+        require_migratable,
+    )
+    from headway.results import Capabilities, Check, DoctorReport, Pooling, Setting
+
+_HOMES = {
+    "headway.capabilities.examination": ("examine",),
+    "headway.capabilities.extensions": ("wanted_extensions",),
+    "headway.capabilities.probing": ("probe",),
+    "headway.capabilities.requirements": (
+        "MINIMUM_MAJOR",
+        "checks_of",
+        "first_transaction_refused",
+        "require_migratable",
+    ),
+    "headway.results": ("Capabilities", "Check", "DoctorReport", "Pooling", "Setting"),
+}
+__getattr__, __dir__ = on_first_use(__name__, _HOMES)
 
 __all__ = [
     "MINIMUM_MAJOR",

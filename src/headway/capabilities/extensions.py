@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from headway.sqlfiles import read_text
+from headway import sqlfiles
 from headway.sqltext import split, uncommented
 from headway.syntax import tree_of
 
@@ -59,7 +59,7 @@ def _in_file(path: Path) -> Iterator[str]:
         if b"EXTENSION" not in source.upper():
             return
         if path.suffix == ".sql":
-            yield from _in_sql(read_text(source))
+            yield from _in_sql(sqlfiles.read_text(source))
             return
         tree = tree_of(source)
     except (OSError, SyntaxError, ValueError):

@@ -33,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return ending.report(fault, words)
         if code is not None:
             return code
+    if arguments is None:
+        from headway.cli import thrift
+
+        thrift.begin()
     from headway.cli import ending  # click, and all verbs by name
 
     return ending.run(words)

@@ -32,8 +32,10 @@ class Drawing:
     def __call__(self, event: Event) -> None:
         """Draw one event."""
         if self._progress is None:
+            from headway.cli import thrift
             from headway.cli.progress import Progress
 
+            thrift.run()
             self._progress = Progress(self._terminal)
         self._progress(event)
 

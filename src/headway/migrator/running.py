@@ -162,7 +162,7 @@ class Running(Core):
         direction: results.Direction,
     ) -> planning.Plan:
         """The plan to run; a sealed one once nothing that it was made from has moved."""
-        if not isinstance(target, planning.SealedPlan):
+        if isinstance(target, str | planning.Plan):
             return self._planned(graph, rows, target, direction)
         imprint = await self._imprint(session)
         return await in_thread(lambda: planning.still_sealed(target, graph, rows, imprint, direction))
@@ -226,7 +226,7 @@ class Running(Core):
                     await self._require_unchanged(session, graph, plan)
                 if agreed is not None:
                     planning.require_agreed(plan, agreed)
-                if isinstance(target, planning.SealedPlan):
+                if not isinstance(target, str | planning.Plan):
                     door.remarks["plan"] = target.checksum
                 if backup is not None and plan.steps:
                     await self._back_up(door, backup, variables)

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
         RevisionReport,
     )
     from headway.results.bundling import BundleReport, VerifyReport
+    from headway.results.examination import DoctorReport, Setting
+    from headway.results.history import RevisionStatus
     from headway.results.options import CancelBlockers, RunOptions
     from headway.results.precaution import Backup
     from headway.results.preview import LiveTable, Obstacle, Preview, relations_of
     from headway.results.probing import PendingReport
     from headway.results.record import JournalledStatement, LedgerEntry
+    from headway.results.repairing import RepairReport
     from headway.results.review import (
         Effort,
         Finding,
@@ -32,9 +35,9 @@ if TYPE_CHECKING:
         StatementReview,
         StepReview,
     )
-    from headway.results.running import Loss, Peer, RepairReport, RunReport, StepResult
-    from headway.results.server import Capabilities, Check, DoctorReport, Pooling, Setting
-    from headway.results.standing import RevisionChange, RevisionStatus, StatusReport
+    from headway.results.running import Loss, Peer, RunReport, StepResult
+    from headway.results.server import Capabilities, Check, Pooling
+    from headway.results.standing import RevisionChange, StatusReport
     from headway.results.words import (
         Alteration,
         Change,
@@ -58,11 +61,14 @@ _HOMES = {
         "RevisionReport",
     ),
     "headway.results.bundling": ("BundleReport", "VerifyReport"),
+    "headway.results.examination": ("DoctorReport", "Setting"),
+    "headway.results.history": ("RevisionStatus",),
     "headway.results.options": ("CancelBlockers", "RunOptions"),
     "headway.results.precaution": ("Backup",),
     "headway.results.preview": ("LiveTable", "Obstacle", "Preview", "relations_of"),
     "headway.results.probing": ("PendingReport",),
     "headway.results.record": ("JournalledStatement", "LedgerEntry"),
+    "headway.results.repairing": ("RepairReport",),
     "headway.results.review": (
         "Effort",
         "Finding",
@@ -73,9 +79,9 @@ _HOMES = {
         "StatementReview",
         "StepReview",
     ),
-    "headway.results.running": ("Loss", "Peer", "RepairReport", "RunReport", "StepResult"),
-    "headway.results.server": ("Capabilities", "Check", "DoctorReport", "Pooling", "Setting"),
-    "headway.results.standing": ("RevisionChange", "RevisionStatus", "StatusReport"),
+    "headway.results.running": ("Loss", "Peer", "RunReport", "StepResult"),
+    "headway.results.server": ("Capabilities", "Check", "Pooling"),
+    "headway.results.standing": ("RevisionChange", "StatusReport"),
     "headway.results.words": (
         "Alteration",
         "Change",

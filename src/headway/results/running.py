@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from headway.results.words import Direction, RepairAction
+    from headway.results.words import Direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +51,6 @@ class RunReport:
     steps: tuple[StepResult, ...] = ()
     duration_ms: float = 0.0
     at_head: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RepairReport:
-    """What was put right; ``revisions`` is empty when there was nothing to repair, and nothing was written.
-
-    ``before`` and ``after`` are the version table's rows.
-    """
-
-    run_id: str
-    action: RepairAction
-    database: str
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    revisions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

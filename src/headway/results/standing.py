@@ -1,4 +1,4 @@
-"""Where a database stands, and each revision in it."""
+"""Where a database stands, and what of it is not as it was."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from headway.results.words import Mark
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from headway.results.application import Application
+    from headway.results.history import RevisionStatus
     from headway.results.words import Alteration, State
 
 
@@ -29,26 +29,6 @@ class RevisionChange:
     was_after: tuple[str, ...] = ()
     is_after: tuple[str, ...] = ()
     path: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RevisionStatus:
-    """One revision, as ``status`` and ``history`` show it.
-
-    ``path`` is ``None`` for a revision this checkout does not hold. ``applied_at`` is ``None`` when
-    the revision is not applied or no ledger says when it was.
-    """
-
-    revision: str
-    mark: Mark
-    description: str = ""
-    parents: tuple[str, ...] = ()
-    depends_on: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    path: Path | None = None
-    is_head: bool = False
-    is_current: bool = False
-    applied_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

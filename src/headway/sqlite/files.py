@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from headway.errors import ConfigurationError, ConnectionFailedError, DatabaseError, HeadwayError
@@ -48,11 +48,6 @@ def create_engine(url: SQLiteURL) -> AsyncEngine:
         connect_args={"timeout": url.timeout_s},
         hide_parameters=True,
     )
-
-
-def is_in_memory(url: Any) -> bool:
-    """Whether the URL of an SQLite engine names no file, so that each connection has its own database."""
-    return url.database in {None, "", ":memory:"} or url.query.get("mode") == "memory"
 
 
 def require_usable(url: SQLiteURL) -> None:

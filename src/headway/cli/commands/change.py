@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli import documents, pictures
-from headway.cli.commands.preview import show_plan, show_sql
 from headway.cli.consent import announce, confirm_option, require_consent, warn
 from headway.cli.options import Example, Verb, backup_options, run_options, scratch_options
 from headway.cli.planfile import goal_of, plan_option
@@ -71,15 +70,18 @@ def upgrade(  # noqa: PLR0913  # each is a word of the command line
     goal = goal_of(target, plan_file, as_sql=as_sql, usual="head")
     with sitting(invocation) as desk:
         if as_sql:
+            from headway.cli.commands.preview import show_sql
+
             show_sql(desk, str(goal), Direction.UPGRADE)
         elif dry_run:
+            from headway.cli.commands.preview import show_plan
+
             show_plan(desk, goal, Direction.UPGRADE, scratch=scratch)
         else:
             announce(desk, confirm=confirm)
             agreed = _agreed(desk, goal, confirm=confirm) if desk.protected else None
-            _show_run(
-                desk, desk.run(desk.migrator.upgrade(goal, options=options, agreed=agreed, backup=backup))
-            )
+            report = desk.run(desk.migrator.upgrade(goal, options=options, agreed=agreed, backup=backup))
+            _show_run(desk, report)
 
 
 up = copy(upgrade)
@@ -128,8 +130,12 @@ def downgrade(  # noqa: PLR0913  # each is a word of the command line
     goal = goal_of(target, plan_file, as_sql=as_sql, usual=None)
     with sitting(invocation) as desk:
         if as_sql:
+            from headway.cli.commands.preview import show_sql
+
             show_sql(desk, str(goal), Direction.DOWNGRADE)
         elif dry_run:
+            from headway.cli.commands.preview import show_plan
+
             show_plan(desk, goal, Direction.DOWNGRADE, scratch=scratch)
         else:
             announce(desk, confirm=confirm)
