@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
@@ -89,6 +89,8 @@ class OnAlembicFiles:
 
 
 HEADWAY = OnAlembicFiles("headway", "asyncpg", module="headway", template="async")
+"""To whom all files are new, as in a deployment; what it keeps of those it has seen is removed."""
+HEADWAY_AGAIN = replace(HEADWAY, name="headway, files seen before")
 ALEMBIC_ASYNCPG = OnAlembicFiles("Alembic, async template on asyncpg", "asyncpg", template="async")
 ALEMBIC_PSYCOPG = OnAlembicFiles("Alembic on psycopg", "psycopg")
 ALEMBIC_PSYCOPG2 = OnAlembicFiles("Alembic on psycopg2", "psycopg2")
@@ -114,6 +116,9 @@ class Projects:
             RuntimeError: the contender failed.
         """
         folder = self.folder(contender)
+        if contender == HEADWAY:
+            for kept in folder.rglob("__pycache__/headway-*"):
+                kept.unlink()
         return await run(contender.words(folder), folder=folder, env=contender.env(url))
 
 

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chain import CONTENTS, chain
-from contenders import ALEMBIC_ASYNCPG, ALEMBIC_PSYCOPG, ALEMBIC_PSYCOPG2, HEADWAY, Projects, ready
+from contenders import (
+    ALEMBIC_ASYNCPG,
+    ALEMBIC_PSYCOPG,
+    ALEMBIC_PSYCOPG2,
+    HEADWAY,
+    HEADWAY_AGAIN,
+    Projects,
+    ready,
+)
 from latency import way_to
 from measurement import Measurement, Tally, goal, peak
 from progress import rounds, say
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
     from headway import DatabaseURL
 
 ALL: tuple[Contender, ...] = (
-    *(PSQL, HEADWAY, ALEMBIC_ASYNCPG, ALEMBIC_PSYCOPG, ALEMBIC_PSYCOPG2),
+    *(PSQL, HEADWAY, HEADWAY_AGAIN, ALEMBIC_ASYNCPG, ALEMBIC_PSYCOPG, ALEMBIC_PSYCOPG2),
     *(DJANGO, YOYO, DBMATE),
 )
 LONGEST: tuple[Contender, ...] = (PSQL, HEADWAY)
