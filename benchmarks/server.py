@@ -52,7 +52,7 @@ class Server:
                 fields = (folder / "stat").read_text().rpartition(")")[2].split()
                 parent, user, system, gone_user, gone_system = (fields[place] for place in _FIELDS)
                 if int(folder.name) == self.pid:
-                    ticks += int(gone_user) + int(gone_system)
+                    ticks += int(user) + int(system) + int(gone_user) + int(gone_system)
                 elif int(parent) == self.pid:
                     ticks += int(user) + int(system)
         return ticks * 1000 / os.sysconf("SC_CLK_TCK")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-from sqlalchemy.util import await_only
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from sqlalchemy.engine import Connection
+
+UNNAMED = "headway: what is prepared has no name"
+"""In ``Connection.info`` of connections of our own.
+
+What has no name asyncpg parses anew in the message that executes it, so no message needs the one before.
+"""
 
 
 @contextmanager
@@ -20,9 +23,10 @@ def singly(connection: Connection) -> Iterator[None]:
 
     For what only asks, or says one thing: BEGIN and COMMIT would be two more round trips, and a run asks so
     much before its first revision that over a slow network it would wait longer for these than for a hundred
-    revisions. asyncpg begins a transaction only if it is to, so nothing at all is sent for this; other
-    drivers have one for the block. To SQLAlchemy, and to its listeners, there is one in any case. Behind it
-    the connection has the isolation level that it had.
+    revisions. On connections of headway's own nothing at all is sent for this. Others have a transaction for
+    the block: what their driver prepares may have a name, and behind a pooler in transaction mode the next
+    message would go to a server process that does not know it. To SQLAlchemy, and to its listeners, there is
+    a transaction in any case. Behind it the connection has the isolation level that it had.
 
     Raises:
         sqlalchemy.exc.DBAPIError: from the block; what was said in it before has come to stay.
@@ -32,7 +36,7 @@ def singly(connection: Connection) -> Iterator[None]:
         return
     with connection.begin():
         driver: Any = connection.connection.dbapi_connection
-        if connection.dialect.driver != "asyncpg":
+        if UNNAMED not in connection.info:
             yield
             return
         driver.autocommit = True
@@ -82,29 +86,3 @@ def send_alone(connection: Connection, statement: str) -> None:
     """
     with autocommitted(connection):
         send(connection, statement)
-
-
-def send_script(connection: Connection, statements: Sequence[str]) -> bool:
-    """Send statements in one message, which is one transaction (PostgreSQL manual, section 54.2.2.1).
-
-    Args:
-        connection: with no transaction open.
-        statements: without parameters; strings as with ``standard_conforming_strings`` on.
-
-    Returns:
-        ``False`` when the driver is another than asyncpg, or that is off; or when it failed and nothing has
-        come of it: said one by one, they will fail again in the usual words.
-    """
-    driver: Any = connection.connection.driver_connection
-    if not isinstance(driver, asyncpg.Connection) or not _conforms(driver):
-        return False
-    try:
-        await_only(driver.execute(";\n".join(statements)))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
-        return False
-    return True
-
-
-def _conforms(driver: Any) -> bool:
-    # The server reports it by itself (manual, section 54.2.7).
-    return getattr(driver.get_settings(), "standard_conforming_strings", None) == "on"

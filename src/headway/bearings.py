@@ -47,7 +47,7 @@ _SET = """
         'client_connection_check_interval'
     )
     FROM pg_catalog.pg_settings AS known
-    LEFT JOIN pg_catalog.jsonb_each_text(CAST(:settings AS jsonb)) AS kept (name, value)
+    LEFT JOIN pg_catalog.jsonb_each_text(CAST(CAST(:settings AS text) AS jsonb)) AS kept (name, value)
         ON kept.name = known.name
     WHERE (known.source = 'session' OR kept.name IS NOT NULL) AND known.name NOT IN (
         'search_path', 'transaction_isolation', 'transaction_read_only', 'transaction_deferrable'

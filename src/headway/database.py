@@ -151,9 +151,11 @@ async def connect(url: DatabaseURL, *, source: str = "the URL") -> asyncpg.Conne
         hint = _hint(error, source)
     else:
         if url.keepalive is not None:
-            # asyncpg neither does it nor has a public way to the socket.
-            transport = cast("Any", connection)._transport  # noqa: SLF001
-            url.keepalive.apply(transport.get_extra_info("socket"))
+            # asyncpg neither does it nor has a public way to the socket. A system that cannot leaves the
+            # connection as good as before; so does a server that has hung up already, which is told later.
+            with suppress(OSError):
+                transport = cast("Any", connection)._transport  # noqa: SLF001
+                url.keepalive.apply(transport.get_extra_info("socket"))
         return connection
     # Raised outside the handler: a chained driver error could show what this one hides.
     raise ConnectionFailedError(f"cannot connect to {url.masked}: {problem}", sqlstate=sqlstate, hint=hint)
@@ -191,8 +193,11 @@ def create_engine(url: AnyURL, *, source: str = "the URL") -> AsyncEngine:
         from headway import sqlite
 
         return sqlite.create_engine(url)
+    from sqlalchemy import event
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
+
+    from headway.alone import UNNAMED
 
     async def open_connection() -> Any:
         return await connect(url, source=source)
@@ -205,6 +210,11 @@ def create_engine(url: AnyURL, *, source: str = "the URL") -> AsyncEngine:
     engine = create_async_engine(
         "postgresql+asyncpg://", creator=creator, poolclass=NullPool, hide_parameters=True
     )
+
+    def mark(_: Any, record: Any) -> None:
+        record.info[UNNAMED] = True
+
+    event.listen(engine.sync_engine, "connect", mark)
     return engine
 
 

@@ -30,7 +30,7 @@ _SET = text("""
 """)
 _PUT_BACK = text("""
     SELECT pg_catalog.set_config(setting ->> 0, setting ->> 1, false)
-    FROM pg_catalog.jsonb_array_elements(CAST(:settings AS jsonb)) AS setting
+    FROM pg_catalog.jsonb_array_elements(CAST(CAST(:settings AS text) AS jsonb)) AS setting
 """)
 
 

@@ -56,7 +56,7 @@ _KEEPALIVE = {
 # An unknown name gives no row, where SET would give an error.
 _PUT_BACK = text("""
     SELECT known.name, known.setting, pg_catalog.set_config(known.name, given.value, false)
-    FROM pg_catalog.jsonb_each_text(CAST(:values AS jsonb)) AS given (name, value)
+    FROM pg_catalog.jsonb_each_text(CAST(CAST(:values AS text) AS jsonb)) AS given (name, value)
     JOIN pg_catalog.pg_settings AS known ON known.name = given.name
 """)
 _SHORTEN = text(f"""
@@ -213,7 +213,8 @@ def set_session(connection: Connection, timeouts: Timeouts) -> Mapping[str, str]
 
 def restore_session(connection: Connection, before: Mapping[str, str]) -> None:
     """Put back what :func:`set_session` found; the connection may be the caller's."""
-    _exchange(connection, _PUT_BACK, before)
+    # The server says -1 where it could not find out, and does not take it back.
+    _exchange(connection, _PUT_BACK, {name: value for name, value in before.items() if value != "-1"})
 
 
 @asynccontextmanager

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, LiteralString, TypeVar
 
+import asyncpg
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from headway import DatabaseURL
-from headway.alone import send_script, singly
+from headway.alone import singly
 from headway.database import create_engine
+from headway.diagnosis import read_error
 from headway.enclosure import is_in_transaction
+from headway.script import send_script
 from tcpproxy import TcpProxy
 
 if TYPE_CHECKING:
@@ -22,6 +27,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+def query(url: str, statement: LiteralString) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(statement).fetchall()
+
+
+SLEEPS = """
+    SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'
+"""
 LEVEL = sa.text("SHOW transaction_isolation")
 
 
@@ -108,6 +122,25 @@ def test_inside_the_callers_transaction_it_is_a_part_of_that(database_url: str) 
     assert on_asyncpg(database_url, work) is None
 
 
+def test_on_an_engine_of_the_applications_there_is_a_transaction_for_it(database_url: str) -> None:
+    async def connected() -> bool:
+        arguments = DatabaseURL.parse(database_url).connect_arguments()
+        engine = create_async_engine(
+            "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(**arguments)
+        )
+        async with engine.connect() as connection:
+            within = await connection.run_sync(work)
+        await engine.dispose()
+        return within
+
+    def work(connection: Connection) -> bool:
+        with singly(connection):
+            connection.execute(sa.text("SELECT 1"))
+            return is_in_transaction(connection)
+
+    assert asyncio.run(connected()) is True
+
+
 def test_another_driver_has_a_transaction_for_it(database_url: str) -> None:
     def work(connection: Connection) -> bool:
         with singly(connection):
@@ -122,15 +155,17 @@ def test_another_driver_has_a_transaction_for_it(database_url: str) -> None:
 def test_a_script_is_one_round_trip_and_one_transaction(database_url: str) -> None:
     with TcpProxy(database_url) as proxy:
 
-        def work(connection: Connection) -> tuple[int, bool, bool]:
+        def work(connection: Connection) -> tuple[int, str | None, bool]:
             before = proxy.turns[0]
             assert send_script(connection, ["CREATE TABLE a ()", "CREATE TABLE b ()"])
             turns = proxy.turns[0] - before
-            failed = send_script(connection, ["CREATE TABLE c ()", "CREATE TABLE a ()"])
+            with pytest.raises(DBAPIError) as caught:
+                send_script(connection, ["CREATE TABLE c ()", "CREATE TABLE a ()"])
+            failed = read_error(caught.value).sqlstate
             kept = connection.scalar(sa.text("SELECT to_regclass('c') IS NOT NULL"))
             return turns, failed, bool(kept)
 
-        assert on_asyncpg(proxy.url, work) == (1, False, False)
+        assert on_asyncpg(proxy.url, work) == (1, "42P07", False)
 
 
 @pytest.mark.parametrize("setting", ["standard_conforming_strings = off", None], ids=["strings", "psycopg"])
@@ -144,3 +179,21 @@ def test_a_script_is_not_sent_where_it_could_mean_something_else(
         return send_script(connection, ["CREATE TABLE a ()"])
 
     assert (on_asyncpg if setting else on_psycopg)(database_url, work) is False
+
+
+def test_a_cancelled_script_leaves_no_connection_that_somebody_would_wait_for(database_url: str) -> None:
+    def work(connection: Connection) -> None:
+        send_script(connection, ["SELECT pg_sleep(600)"])
+
+    async def connected() -> bool:
+        engine = create_engine(DatabaseURL.parse(database_url))
+        async with engine.connect() as connection, asyncio.timeout(60):
+            sleeping = asyncio.create_task(connection.run_sync(work))
+            while not query(database_url, SLEEPS):  # noqa: ASYNC110  # no event comes from there
+                await asyncio.sleep(0.02)
+            sleeping.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sleeping
+            return connection.invalidated
+
+    assert asyncio.run(connected()) is True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import servers
-from headway import DatabaseURL
+from headway import ConfigurationError, DatabaseURL
 from headway.database import driver_connection
 from headway.session import open_session
 from headway.timeouts import session_settings
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="this system has other words for it"),
+]
 
 SETTINGS = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
-OPTIONS = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+OPTIONS = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
 
 
 async def options_of(url: str) -> tuple[bool, Sequence[int]]:
@@ -33,7 +36,7 @@ async def options_of(url: str) -> tuple[bool, Sequence[int]]:
         kept = bool(kernel.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
         if kernel.family == socket.AF_UNIX:
             return kept, ()
-        return kept, [kernel.getsockopt(socket.IPPROTO_TCP, option) for option in OPTIONS]
+        return kept, [kernel.getsockopt(socket.IPPROTO_TCP, getattr(socket, option)) for option in OPTIONS]
 
 
 async def test_a_connection_by_tcp_is_kept_alive_and_a_dead_line_noticed_in_two_minutes(
@@ -55,7 +58,18 @@ async def test_what_the_url_says_of_it_is_done(database_url: str) -> None:
         assert unacknowledged == 0
 
 
+@pytest.mark.parametrize(
+    "demand",
+    ["keepalives_idle=40000", "keepalives_interval=40000", "keepalives_count=300", "keepalives_idle=soon"],
+)
+async def test_what_no_system_takes_is_refused_when_the_url_is_read(demand: str) -> None:
+    with pytest.raises(ConfigurationError, match="must be"):
+        DatabaseURL.parse(f"postgresql://h/d?{demand}")
+
+
 async def test_a_socket_file_needs_none(database_url: str) -> None:
+    if not DatabaseURL.parse(database_url).hosts[0][0].startswith("/"):
+        pytest.skip("the server of these tests is reached by TCP")
     assert await options_of(database_url) == (False, ())
 
 

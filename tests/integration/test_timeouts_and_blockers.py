@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import psycopg
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from headway import DatabaseURL
 from headway.errors import DatabaseError
@@ -146,6 +149,21 @@ async def test_the_check_for_a_lost_client_is_set_for_the_session_and_put_back(s
     assert before["client_connection_check_interval"] == "3000"
     await session.run(lambda c: restore_session(c, {}))
     assert await session.run(check_interval) == "500ms"
+
+
+async def test_an_engine_that_reads_and_writes_jsonb_its_own_way_is_as_good(database_url: str) -> None:
+    arguments = DatabaseURL.parse(database_url).connect_arguments()
+
+    async def connect() -> Any:
+        connection = await asyncpg.connect(**arguments)
+        codec = {"encoder": json.dumps, "decoder": json.loads, "schema": "pg_catalog"}
+        await connection.set_type_codec("jsonb", **codec)
+        return connection
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
+    async with open_session(engine) as session, session_settings(session):
+        assert await session.run(check_interval) == "500ms"
+    await engine.dispose()
 
 
 async def test_a_value_the_server_cannot_take_is_no_error_and_changes_nothing(session: Session) -> None:

@@ -28,7 +28,7 @@ _LAYERS = {
     "lockfile rebasing checkout prepared derived verdict",
     L2: "database capabilities alembic_bridge commit diagnosis enclosure losses embedded lock timeouts "
     "peers remains bearings placement retry ledger shield signals threads watch autogenerate guc loops "
-    "autocommit alone indexes sqlite catalogue op oracle onlooking imprint surroundings baseline "
+    "autocommit alone script indexes sqlite catalogue op oracle onlooking imprint surroundings baseline "
     "glance probe",
     SESSION: "session",
     RUNNER: "door attempt batch journal lost_commit statements stamping repair runner target waiting startup "

@@ -51,4 +51,9 @@ class Opening:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             self._driver = None
             return None
+        except BaseException as error:
+            # Cancelled: nobody waits for the rest of it, as SQLAlchemy has it with any other statement.
+            self._driver = None
+            connection.invalidate(error)
+            raise
         return None if found is None else int(found)

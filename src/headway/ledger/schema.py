@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from headway.alone import send_script, singly
+from headway.alone import singly
 from headway.diagnosis import read_error
 from headway.errors import LedgerError
 from headway.ledger.names import LAYOUT_COLUMN, LedgerNames, quoted
 from headway.placement import version_schema
+from headway.script import send_script
 from headway.sqltext import filled
 
 if TYPE_CHECKING:

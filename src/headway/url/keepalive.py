@@ -24,6 +24,13 @@ PARAMETERS = (
     "tcp_user_timeout",
 )
 _AS_LONG = -1
+# What Linux takes (tcp.h: MAX_TCP_KEEPIDLE and its sisters); the last is a C int.
+_AT_MOST = {
+    "keepalives_idle": 32767,
+    "keepalives_interval": 32767,
+    "keepalives_count": 127,
+    "tcp_user_timeout": 2**31 - 1,
+}
 # What this system calls them; where it has no such word, it decides by itself.
 _OPTIONS = {
     "idle_s": ("TCP_KEEPIDLE", "TCP_KEEPALIVE"),
@@ -55,7 +62,7 @@ class Keepalive:
 
     def __post_init__(self) -> None:
         if self.user_timeout_ms == _AS_LONG:
-            together = (self.idle_s + self.interval_s * self.count) * 1000
+            together = min((self.idle_s + self.interval_s * self.count) * 1000, _AT_MOST["tcp_user_timeout"])
             known = self.idle_s and self.interval_s and self.count
             object.__setattr__(self, "user_timeout_ms", together if known else 0)
 
@@ -78,11 +85,15 @@ def keepalive_of(parameters: Mapping[str, str]) -> Keepalive | None:
         ``None`` with ``keepalives=0``.
 
     Raises:
-        UnreadableError: a value is no whole number.
+        UnreadableError: a value is no whole number, or too large.
     """
     given = {name: _number(name, parameters[name]) for name in PARAMETERS if name in parameters}
     if given.pop("keepalives", 1) == 0:
         return None
+    for name, most in _AT_MOST.items():
+        if given.get(name, 0) > most:
+            raise UnreadableError(f"{name} must be at most {most}")
+    given = {name: max(number, 0) for name, number in given.items()}
     fields = {"tcp_user_timeout": "user_timeout_ms", "keepalives_count": "count"}
     named = {
         fields.get(name, f"{name.removeprefix('keepalives_')}_s"): value for name, value in given.items()
@@ -93,4 +104,4 @@ def keepalive_of(parameters: Mapping[str, str]) -> Keepalive | None:
 def _number(name: str, text: str) -> int:
     if not re.fullmatch(r"\s*-?\d{1,9}\s*", text, re.ASCII):
         raise UnreadableError(f"{name} must be a whole number")
-    return max(int(text), 0)
+    return int(text)
