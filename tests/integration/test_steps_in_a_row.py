@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -15,6 +16,8 @@ from headway.events import StepFinished
 from headway.server_run import ServerRun
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conftest import ProjectFolder
 
 pytestmark = pytest.mark.asyncio
@@ -140,3 +143,28 @@ async def test_a_callers_connection_is_given_back_without_prepared_statements_an
     assert [revision for revision, outcome in on_record(database_url) if outcome == "succeeded"] == [
         f"r{number}" for number in range(1, 7)
     ]
+
+
+def scans_of_the_ledger(url: str) -> int:
+    """How often all of it was read; counted once the sessions of a run are gone."""
+    others = """
+        SELECT 1 FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+    """
+    scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'migration_history'"
+    with psycopg.connect(url, autocommit=True) as connection:
+        deadline = time.monotonic() + 60
+        while connection.execute(others).fetchone():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return int(connection.execute(scans).fetchall()[0][0])
+
+
+async def test_no_step_reads_all_of_the_ledger(project: ProjectFolder, database_urls: Sequence[str]) -> None:
+    project.tables(*(f"t{number}" for number in range(1, 14)))
+    counted = []
+    for url, target in zip(database_urls[:2], ("r3", "r13"), strict=True):
+        async with Migrator(project.ini, url=url) as migrator:
+            await migrator.upgrade(target)
+        counted.append(await asyncio.to_thread(scans_of_the_ledger, url))
+    assert counted[0] == counted[1]

@@ -68,7 +68,8 @@ def _hash(said: str) -> str:
 
 # The hash follows from the row before of the same version table, and nothing follows one that is open, for
 # its hash is not known yet. The number follows from the newest row of all; of two that would write the same
-# one, the other writes nothing, and tries again.
+# one, the other writes nothing, and tries again. As a rule the newest row of all is our own: it is asked for
+# by its number, for the plan is made once, when the table is empty, and would read all of it for every step.
 INSERT = f"""
     INSERT INTO {{history}} (
         id, ledger_layout, version_table, run_id, revision, operation, outcome, applied, transactional,
@@ -110,7 +111,12 @@ INSERT = f"""
         FROM (SELECT pg_catalog.clock_timestamp() AS started_at OFFSET 0) AS clock
         CROSS JOIN (SELECT coalesce(pg_catalog.max(id), 0) AS id FROM {{history}}) AS newest
         LEFT JOIN LATERAL (
-            SELECT hash, outcome FROM {{rows}} AS own ORDER BY own.id DESC LIMIT 1
+            SELECT hash, outcome FROM {{every}} AS own WHERE own.id = CASE
+                WHEN CAST(:version_table AS text) =
+                    (SELECT latest.version_table FROM {{every}} AS latest WHERE latest.id = newest.id)
+                THEN newest.id ELSE (SELECT pg_catalog.max(id) FROM {{rows}} AS others)
+            END
+            OFFSET 0
         ) AS last ON true
         WHERE last.outcome IS DISTINCT FROM 'running'
     ) AS entry
