@@ -12,6 +12,7 @@ import pytest
 from headway.integrity import content, fingerprint
 from headway.revisions import read_graph
 from headway.revisions.contents import FILE_NAME
+from revision_files import write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +25,6 @@ def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "versions"
     folder.mkdir()
     return folder
-
-
-def write(folder: Path, name: str, revision: str, parent: object = None, more: str = "") -> Path:
-    path = folder / name
-    path.write_text(f'"""Do {revision}."""\n\nrevision = {revision!r}\ndown_revision = {parent!r}\n{more}')
-    return path
 
 
 def contents(versions: Path) -> Path:

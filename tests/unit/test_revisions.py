@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from headway.errors import ExitCode, GraphError
 from headway.revisions import Graph, Revision, read_graph, read_revisions
 from headway.revisions.cache import FILE_NAME
+from revision_files import write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,12 +27,6 @@ def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "versions"
     folder.mkdir()
     return folder
-
-
-def write(folder: Path, name: str, revision: str, parent: object = None, more: str = "") -> Path:
-    path = folder / name
-    path.write_text(f'"""Do {revision}."""\n\nrevision = {revision!r}\ndown_revision = {parent!r}\n{more}')
-    return path
 
 
 def problems(folder: Path, **options: bool) -> list[str]:

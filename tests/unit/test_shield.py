@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 
 import anyio
@@ -23,8 +24,13 @@ async def test_work_that_nobody_disturbs_gives_its_result_or_its_error() -> None
         await shielded(error(), grace_s=1)
 
 
+@pytest.mark.parametrize("loaded", [True, False], ids=["with anyio", "without"])
 @pytest.mark.parametrize("cancels", [1, 3])
-async def test_a_cancelled_task_finishes_the_work_first(cancels: int) -> None:
+async def test_a_cancelled_task_finishes_the_work_first(
+    cancels: int, monkeypatch: pytest.MonkeyPatch, *, loaded: bool
+) -> None:
+    if not loaded:
+        monkeypatch.delitem(sys.modules, "anyio")
     started, release, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:

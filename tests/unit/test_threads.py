@@ -1,4 +1,4 @@
-"""Work in a thread, and work that outlives its caller's cancellation, whether or not anyio is loaded."""
+"""Work in a thread, whether or not anyio is loaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from contextvars import ContextVar
 
 import pytest
 
-from headway.shield import shielded
 from headway.threads import in_thread
 
 pytestmark = pytest.mark.asyncio
@@ -60,21 +59,3 @@ async def test_a_cancelled_caller_does_not_wait_for_the_thread() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     release.set()
-
-
-async def test_shielded_work_is_done_before_the_cancellation_is_raised() -> None:
-    started, release, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
-
-    async def work() -> None:
-        started.set()
-        await release.wait()
-        done.set()
-
-    task = asyncio.create_task(shielded(work(), grace_s=60))
-    await started.wait()
-    task.cancel()
-    await asyncio.sleep(0)
-    release.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert done.is_set()
